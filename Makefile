@@ -1,0 +1,77 @@
+# Every verb of the project; `make` prints them. CI calls `make test` and nothing else.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export GATEHOUSE_CACHE ?= $(HOME)/.cache/gatehouse
+export CARGO_TERM_COLOR ?= auto
+
+CRATES := $(patsubst crates/%,-p %,$(wildcard crates/*))
+WASM_TARGET := wasm32-wasip1
+WASM_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/$(WASM_TARGET)/wasm
+WASM_LIMIT := 1572864
+STAGE := tests/tools/stage
+
+##@ Use
+help: ## Print the verbs
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Build all, run a real Envoy with the gate and the house, a minute of mixed traffic; HOLD=1 stays up
+	@tests/demo/run
+
+##@ Build
+build: wasm ## The filter (wasm) and the sidecar (release)
+	cargo build --release -p gatehouse
+
+wasm: ## The filter, as shipped; fails above 1.5 MiB
+	@cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http
+	@size=$$(stat -c %s $(WASM_DIR)/gatehouse_http.wasm); echo "gatehouse_http.wasm: $$size bytes (limit $(WASM_LIMIT))"; test $$size -lt $(WASM_LIMIT)
+
+wasm-trap: ## The filter with a trap on request, for the reload test; never shipped
+	@cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http --features test-trap --target-dir $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/trap
+
+house: ## The sidecar, as the tests run it
+	@cargo build -p gatehouse
+
+proto: ## Make the generated code of proto/ anew
+	cargo run -q -p gatehouse-codegen
+
+##@ Prove
+test: ## Everything that can be proved in one verb; installs what it needs on Debian
+	@$(STAGE) --begin
+	@$(STAGE) setup 300 -- tests/tools/setup
+	@$(STAGE) check 900 -- $(MAKE) check
+	@$(STAGE) unit 900 -- $(MAKE) unit
+	@$(STAGE) wasm 600 -- $(MAKE) wasm wasm-trap
+	@$(STAGE) scripted-host 300 -- $(MAKE) scripted-host
+	@$(STAGE) e2e 1500 -- $(MAKE) e2e
+	@$(STAGE) --end
+
+unit: ## Unit, property and process tests of the crates and the sidecar: the inner loop
+	@cargo test -q $(CRATES) -p gatehouse -p gatehouse-http -p gatehouse-codegen
+
+scripted-host: wasm ## The built .wasm under a scripted host
+	@cargo test -q -p gatehouse-scripted-host
+
+e2e: wasm wasm-trap house ## End to end: real Envoy by func-e, real Kafka, real house
+	@tests/tools/run-e2e
+
+envoy-matrix: wasm house ## Traffic, a block and a record on each Envoy we say we run on
+	@tests/tools/envoy-matrix
+
+check: ## Format, lints, borders, licences, docs, wasm32 build of every crate
+	@cargo fmt --all --check
+	@cargo clippy -q --workspace --all-targets -- -D warnings
+	@cargo build -q --target $(WASM_TARGET) $(CRATES)
+	@cargo build -q -p gatehouse --no-default-features
+	@RUSTDOCFLAGS="-D warnings" cargo doc -q --no-deps $(CRATES) -p gatehouse
+	@tests/tools/deny
+
+fmt: ## Format
+	cargo fmt --all
+
+clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
+	rm -rf "$(GATEHOUSE_CACHE)"
+
+.PHONY: help demo build wasm wasm-trap house proto test unit scripted-host e2e envoy-matrix check fmt clean-cache

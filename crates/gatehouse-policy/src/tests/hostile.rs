@@ -1,0 +1,110 @@
+//! Hostile images are refused or safe to match against; none panics.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{PolicyError, Truth};
+
+const GOOD: &str = include_str!("../../testdata/good/every-word.yaml");
+const SEVERAL: &str = include_str!("../../testdata/good/several-documents.yaml");
+
+fn image() -> Vec<u8> {
+    compiled(&format!("{GOOD}---\n{}", SEVERAL.replace("name: shop", "name: shop2").replace("hosts: shop.", "hosts: s2.")))
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .image
+}
+
+/// Loads it and, if it loads, asks it everything that the gate would.
+fn exercise(image: Vec<u8>) -> Result<usize, PolicyError> {
+    let policy = Policy::load(image, 1)?;
+    let connection = connection("192.0.2.1");
+    let headers: [(&[u8], &[u8]); 3] = [(b"user-agent", b"curl/8 \xff"), (b"x-debug", b""), (b"x-plain", b"1")];
+    let head = Head { headers: &headers, connection: &connection };
+    let mut held = 0;
+    for (host, path) in [("shop.example.com", "/admin/x"), ("a.shop.example.com", "/v1/x.php"), ("", "*"), ("other.example", "/")] {
+        let facts = facts(host, path.as_bytes(), "GET", head);
+        if let Some(scope) = policy.for_host(host.as_bytes()) {
+            let _ = (scope.trust(), scope.ambiguous(), scope.ambiguous_mode(), scope.otherwise());
+            for rule in scope.rules() {
+                held += usize::from(rule.holds(&facts) == Truth::True);
+                let _ = (rule.id(), rule.mode());
+                if let crate::Action::Block(refusal) = rule.action() {
+                    let _ = (refusal.body(), refusal.headers().count());
+                }
+            }
+        }
+    }
+    let _ = (policy.rule_names().count(), policy.set_headers().count(), policy.sets_header(b"x-gatehouse-class"));
+    Ok(held)
+}
+
+#[test]
+fn the_image_of_every_word_loads_and_answers() {
+    assert!(exercise(image()).expect("loads") > 0);
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let image = image();
+    for length in 0..image.len() {
+        assert!(exercise(image[..length].to_vec()).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn every_single_bit_flip_in_the_tables_is_refused_or_safe() {
+    let image = image();
+    for at in 0..image.len() {
+        for bit in [0, 3, 7] {
+            let mut flipped = image.clone();
+            flipped[at] ^= 1 << bit;
+            let _ = exercise(flipped);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn overwritten_words_are_refused_or_safe(changes in proptest::collection::vec((0usize..4096, prop_oneof![0u32..64, any::<u32>()]), 1..6)) {
+        let mut image = image();
+        for (at, value) in changes {
+            let at = 12 + at * 4 % (image.len() - 16);
+            let at = at - at % 4;
+            image[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        let _ = exercise(image);
+    }
+
+    #[test]
+    fn random_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        prop_assert!(exercise(bytes).is_err());
+    }
+
+    #[test]
+    fn random_bytes_behind_a_sound_header_are_refused_or_safe(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+        let mut image = image();
+        let from = image.len().saturating_sub(bytes.len()).max(112);
+        let length = image.len() - from;
+        image[from..].copy_from_slice(&bytes[..length]);
+        let _ = exercise(image);
+    }
+}
+
+#[test]
+fn many_nodes_that_share_one_text_are_checked_in_one_pass() {
+    use crate::image::{Builder, Section, document as d, node};
+    let mut builder = Builder::default();
+    let long = builder.text(&"x".repeat(1 << 20)).words();
+    let mut document = [0; 15];
+    document[d::FLAGS] = d::COVERED;
+    builder.push(Section::Documents, &document);
+    for _ in 0..100_000 {
+        builder.push(Section::Nodes, &[u32::from(node::METHOD) | 1 << 8, 1, long[0], long[1], 0, 0]);
+        builder.push(Section::Regexes, &long);
+    }
+    let begin = std::time::Instant::now();
+    assert!(matches!(Policy::load(builder.finish(), 1), Err(PolicyError::Malformed(_))));
+    assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
+}

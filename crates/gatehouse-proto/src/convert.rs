@@ -1,0 +1,1 @@
+//! Between the generated messages and the domain types of `gatehouse-verdict`.

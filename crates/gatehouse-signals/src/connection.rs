@@ -1,0 +1,21 @@
+//! What the gate knows of a connection: asked of Envoy once, kept for all requests on it.
+
+use std::net::IpAddr;
+
+/// Facts of one downstream connection. `None` always means "not known", never "no".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// The direct peer: the other end of the TCP connection (or what PROXY protocol said, where Envoy was told to
+    /// believe it). Never taken from a header.
+    pub peer: Option<IpAddr>,
+    /// The direct peer's port.
+    pub peer_port: Option<u16>,
+    /// A client certificate was presented and verified.
+    pub mutual_tls: Option<bool>,
+    /// First URI SAN of the verified client certificate.
+    pub peer_uri: Option<String>,
+    /// Requested server name, as received.
+    pub sni: Option<String>,
+    /// `TLSv1.2`, `TLSv1.3`.
+    pub tls_version: Option<String>,
+}

@@ -1,0 +1,88 @@
+//! What other software may take the path for.
+
+use std::borrow::Cow;
+
+use super::scan::{Features, Target};
+use super::segments::{CANONICAL, Options, render};
+use super::{Ambiguity, MAX_READINGS};
+use crate::percent::decode;
+
+/// How often software is thought to decode, at most.
+const MOST_DECODES: usize = 3;
+
+/// Every other reading, most lenient first. Where there are more than [`MAX_READINGS`], the rest is dropped and `ambiguity`
+/// says so.
+pub(super) fn others(
+    target: &Target<'_>,
+    found: &Features,
+    canonical: &[u8],
+    ambiguity: &mut Option<Ambiguity>,
+) -> Vec<Vec<u8>> {
+    let mut readings: Vec<Vec<u8>> = Vec::new();
+    let mut add = |reading: Vec<u8>| {
+        if reading == canonical || readings.contains(&reading) {
+            return;
+        }
+        if readings.len() < MAX_READINGS {
+            readings.push(reading);
+        } else {
+            *ambiguity = Some(ambiguity.map_or(Ambiguity::ManyReadings, |other| other.min(Ambiguity::ManyReadings)));
+        }
+    };
+    let stripped = Options { strip_params: true, ..CANONICAL };
+    let merged = Options { merge_first: true, ..CANONICAL };
+    let path = target.path;
+    add(render(&lenient(path, MOST_DECODES), &Options { merge_first: true, ..stripped }));
+    add(render(&lenient(path, 1), &CANONICAL));
+    if found.params {
+        add(render(path, &stripped));
+    }
+    if found.empty && found.dots {
+        add(render(path, &merged));
+    }
+    if let Some(whole) = target.fragment {
+        add(render(whole, &CANONICAL));
+    }
+    if found.dots || found.empty {
+        add(render(path, &Options { resolve: false, ..CANONICAL }));
+    }
+    readings
+}
+
+/// The path to software that decodes everything `rounds` times before it looks at slashes, and takes backslashes for slashes.
+fn lenient(path: &[u8], rounds: usize) -> Vec<u8> {
+    let mut bytes = path.to_vec();
+    for _ in 0..rounds {
+        match decode(&bytes) {
+            Cow::Owned(decoded) if decoded != bytes => bytes = decoded,
+            _ => break,
+        }
+    }
+    shorten_overlong(&mut bytes);
+    bytes.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+    bytes
+}
+
+/// ASCII characters that are encoded in two or three bytes become the one byte that they are.
+fn shorten_overlong(bytes: &mut Vec<u8>) {
+    if !bytes.iter().any(|byte| matches!(byte, 0xC0 | 0xC1 | 0xE0)) {
+        return;
+    }
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.as_slice();
+    loop {
+        rest = match rest {
+            [lead @ (0xC0 | 0xC1), low @ 0x80..=0xBF, rest @ ..]
+            | [0xE0, lead @ (0x80 | 0x81), low @ 0x80..=0xBF, rest @ ..] => {
+                out.push((lead & 1) << 6 | (low & 0x3F));
+                rest
+            }
+            [byte, rest @ ..] => {
+                out.push(*byte);
+                rest
+            }
+            [] => break,
+        };
+    }
+    *bytes = out;
+}

@@ -1,0 +1,1 @@
+//! Scenarios of the receiver alone; the pair is checked in `tests/pair.rs`.

@@ -1,0 +1,133 @@
+//! What replaces what in the records of one gate.
+
+use core::ops::Range;
+use std::net::IpAddr;
+
+use super::decoded::{Decoded, MAX_DECODES, innermost};
+use super::printable::Bounded;
+use super::{AddressForm, KeyedHash, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES};
+
+/// How far beyond its longest form a text is still searched, bytes: a value that the cut divides is found whole.
+const LOOKAHEAD_BYTES: usize = 2048;
+
+/// Knows sensitive values when it sees them.
+pub trait Classify {
+    /// Tells `found` every sensitive value in `text`, as it stands: where, and the name of its class.
+    fn find(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>, &'static str));
+
+    /// The class of a whole value, which may be percent-encoded more than once; `None`: not sensitive.
+    fn classify_segment(&self, value: &[u8]) -> Option<&'static str>;
+}
+
+/// Makes text fit to leave the gate. Every method is total and bounded.
+#[derive(Debug, Clone)]
+pub struct Redactor<C> {
+    hash: KeyedHash,
+    key_id: u32,
+    address_form: AddressForm,
+    classify: C,
+}
+
+/// A sensitive value: where it stands in the text as received, and its class.
+type Found = (Range<usize>, &'static str);
+
+impl<C: Classify> Redactor<C> {
+    /// `key` is the installation's, `key_id` its number (0: the gate's own).
+    #[must_use]
+    pub fn new(key: &[u8; 16], key_id: u32, address_form: AddressForm, classify: C) -> Self {
+        Self { hash: KeyedHash::new(key), key_id, address_form, classify }
+    }
+
+    /// Number of the key.
+    #[must_use]
+    pub fn key_id(&self) -> u32 {
+        self.key_id
+    }
+
+    /// The hash under the key.
+    #[must_use]
+    pub fn hash(&self) -> &KeyedHash {
+        &self.hash
+    }
+
+    /// Free text in at most `most` bytes: every sensitive value in it, percent-encoded ones too, becomes `{class:hash}`; the
+    /// rest is made printable.
+    #[must_use]
+    pub fn bounded_text(&self, raw: &[u8], most: usize) -> String {
+        let raw = raw.get(..most.saturating_add(LOOKAHEAD_BYTES)).unwrap_or(raw);
+        let mut out = Bounded::new(most, raw.len());
+        let mut at = 0;
+        for (range, class) in self.finds(raw) {
+            out.push_raw(raw.get(at..range.start).unwrap_or_default());
+            let value = raw.get(range.clone()).unwrap_or_default();
+            out.push(&format!("{{{class}:{}}}", self.hash.short(&innermost(value))));
+            at = range.end;
+            if out.is_full() {
+                break;
+            }
+        }
+        out.push_raw(raw.get(at..).unwrap_or_default());
+        out.finish()
+    }
+
+    /// A header value or user agent: [`Redactor::bounded_text`] in [`MAX_VALUE_BYTES`].
+    #[must_use]
+    pub fn text(&self, raw: &[u8]) -> String {
+        self.bounded_text(raw, MAX_VALUE_BYTES)
+    }
+
+    /// A path: [`Redactor::bounded_text`] in [`MAX_PATH_BYTES`].
+    #[must_use]
+    pub fn path(&self, raw: &[u8]) -> String {
+        self.bounded_text(raw, MAX_PATH_BYTES)
+    }
+
+    /// A name: [`Redactor::bounded_text`] in [`MAX_NAME_BYTES`].
+    #[must_use]
+    pub fn name(&self, raw: &[u8]) -> String {
+        self.bounded_text(raw, MAX_NAME_BYTES)
+    }
+
+    /// The class of a value that itself is not kept; empty: none.
+    #[must_use]
+    pub fn class(&self, value: &[u8]) -> &'static str {
+        self.classify.classify_segment(value).unwrap_or_default()
+    }
+
+    /// An address in the installation's form: `192.0.2.7`, `192.0.2.0/24`, or 32 hexadecimal digits.
+    #[must_use]
+    pub fn address(&self, address: IpAddr) -> String {
+        let address = address.to_canonical();
+        match (self.address_form, address) {
+            (AddressForm::Full, address) => address.to_string(),
+            (AddressForm::Hash, address) => self.hash.hex("address", address.to_string().as_bytes()),
+            (AddressForm::Prefix, IpAddr::V4(v4)) => format!("{}/24", IpAddr::from((u32::from(v4) & !0xFF).to_be_bytes())),
+            (AddressForm::Prefix, IpAddr::V6(v6)) => {
+                format!("{}/48", IpAddr::from((u128::from(v6) & (u128::MAX << 80)).to_be_bytes()))
+            }
+        }
+    }
+
+    /// Sensitive values of `raw` at every depth of encoding, in order and disjoint.
+    fn finds(&self, raw: &[u8]) -> Vec<Found> {
+        let mut found: Vec<Found> = Vec::new();
+        self.classify.find(raw, &mut |range, class| found.push((range, class)));
+        let mut layer = Decoded::of(raw);
+        for _ in 0..MAX_DECODES {
+            let Some(decoded) = layer else { break };
+            self.classify.find(&decoded.bytes, &mut |range, class| {
+                found.push((decoded.place(range.start)..decoded.place(range.end), class));
+            });
+            layer = decoded.again();
+        }
+        found.sort_by_key(|(range, _)| range.start);
+        found.dedup_by(|(next, _), (kept, _)| {
+            let joined = next.start < kept.end;
+            if joined {
+                kept.end = kept.end.max(next.end);
+            }
+            joined
+        });
+        found
+    }
+}

@@ -1,0 +1,94 @@
+use core::ops::Range;
+use std::net::IpAddr;
+
+use super::*;
+
+/// Finds one fixed word: what is sensitive is not this crate's knowledge.
+struct Word;
+
+impl Classify for Word {
+    fn find(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>, &'static str)) {
+        const WORD: &[u8] = b"se/cret";
+        let mut at = 0;
+        while let Some(place) = text[at..].windows(WORD.len()).position(|window| window == WORD) {
+            found(at + place..at + place + WORD.len(), "word");
+            at += place + WORD.len();
+        }
+    }
+
+    fn classify_segment(&self, value: &[u8]) -> Option<&'static str> {
+        (value == b"se/cret").then_some("word")
+    }
+}
+
+fn redactor(form: AddressForm) -> Redactor<Word> {
+    Redactor::new(&[7; 16], 3, form, Word)
+}
+
+#[test]
+fn a_secret_has_one_hash_however_often_it_is_encoded() {
+    let redactor = redactor(AddressForm::Full);
+    let hash = redactor.hash().short(b"se/cret");
+    for text in ["a se/cret b", "a se%2Fcret b", "a se%252fcret b", "a %73%65%25252f%63ret b"] {
+        assert_eq!(redactor.text(text.as_bytes()), format!("a {{word:{hash}}} b"), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_shown_is_escaped() {
+    let redactor = redactor(AddressForm::Full);
+    assert_eq!(redactor.text(b"caf\xC3\xA9 \xFF\r\n\tx\x7F"), "café %FF%0D%0A%09x%7F");
+    assert_eq!(redactor.text("a\u{202E}b\u{2028}".as_bytes()), "a%E2%80%AEb%E2%80%A8");
+    assert_eq!(printable(b"100% of a b", 64), "100% of a b");
+}
+
+#[test]
+fn long_text_is_cut_and_says_so() {
+    let redactor = redactor(AddressForm::Full);
+    let text = redactor.text(&[b'a'; 600]);
+    assert_eq!((text.len(), text.ends_with("a…")), (MAX_VALUE_BYTES, true));
+    assert_eq!(redactor.text(&[b'a'; 512]), "a".repeat(512));
+    assert!(redactor.path("é".repeat(2000).as_bytes()).len() <= MAX_PATH_BYTES);
+    assert!(redactor.name(&[0xFF; 600]).len() <= MAX_NAME_BYTES);
+}
+
+#[test]
+fn a_secret_that_the_cut_divides_does_not_show_its_beginning() {
+    let redactor = redactor(AddressForm::Full);
+    for before in 490..=520 {
+        let text = redactor.text(format!("{}se/cret and more", ".".repeat(before)).as_bytes());
+        assert!(!text.contains("se"), "{before}: {text}");
+        assert!(text.len() <= MAX_VALUE_BYTES);
+    }
+}
+
+#[test]
+fn addresses_take_the_form_of_the_installation() {
+    let of = |form, text: &str| redactor(form).address(text.parse::<IpAddr>().unwrap());
+    assert_eq!(of(AddressForm::Full, "::ffff:192.0.2.77"), "192.0.2.77");
+    assert_eq!(of(AddressForm::Prefix, "192.0.2.77"), "192.0.2.0/24");
+    assert_eq!(of(AddressForm::Prefix, "2001:db8:1:2::3"), "2001:db8:1::/48");
+    let hash = of(AddressForm::Hash, "192.0.2.77");
+    assert!(hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
+    assert_ne!(hash, of(AddressForm::Hash, "192.0.2.78"));
+}
+
+#[test]
+fn the_key_is_never_printed_and_changes_every_hash() {
+    let one = KeyedHash::new(&[0xAB; 16]);
+    assert_eq!(format!("{one:?}"), "KeyedHash(hidden)");
+    assert!(!format!("{:?}", redactor(AddressForm::Full).hash()).contains('7'));
+    assert_ne!(one.hex("client", b"x"), KeyedHash::new(&[0xAC; 16]).hex("client", b"x"));
+    assert_ne!(one.hex("address", b"x"), one.hex("identity", b"x"));
+    assert_eq!((one.hex("a", b"").len(), one.short(b"").len()), (32, 12));
+}
+
+#[test]
+fn cutting_keeps_whole_characters() {
+    let mut text = "ééé".to_owned();
+    cut(&mut text, 5);
+    assert_eq!(text, "é…");
+    let mut short = "abc".to_owned();
+    cut(&mut short, 3);
+    assert_eq!(short, "abc");
+}

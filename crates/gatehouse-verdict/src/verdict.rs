@@ -1,0 +1,125 @@
+//! What was decided about one request.
+
+/// What is done with the request. Actions that add up (`tag`, `record`) are not here: they stand in the [`Verdict`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Goes on to the application.
+    Allow,
+    /// Is answered by the gate with a refusal (403 unless the rule says otherwise).
+    Block,
+    /// Is answered by the gate with a redirect.
+    Redirect,
+}
+
+impl Action {
+    /// The word that operators write and read: `allow`, `block`, `redirect`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Block => "block",
+            Self::Redirect => "redirect",
+        }
+    }
+}
+
+/// How far a rule's verdict reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Decides.
+    Enforce,
+    /// Only says what it would have done.
+    Monitor,
+}
+
+impl Mode {
+    /// The word that operators write and read: `enforce`, `monitor`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Monitor => "monitor",
+        }
+    }
+}
+
+/// Why the verdict is what it is; one of a fixed set, so that it can stand in metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Reason {
+    /// The request has no single reading and the policy refuses such requests.
+    Ambiguous,
+    /// No rule decided; the policy's `otherwise` did.
+    Otherwise,
+    /// No policy was in force; the bootstrap's `whenNoPolicy` decided.
+    NoPolicy,
+    /// No policy speaks for this host.
+    #[default]
+    NotCovered,
+    /// A rule decided.
+    Rule,
+    /// The request could not be read (a host call failed); it goes on, counted.
+    Unreadable,
+}
+
+impl Reason {
+    /// Every reason, in the order of [`Reason::index`].
+    pub const ALL: [Self; 6] =
+        [Self::Ambiguous, Self::Otherwise, Self::NoPolicy, Self::NotCovered, Self::Rule, Self::Unreadable];
+
+    /// Stable lower-case name, used in records, code details and metric names.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ambiguous => "ambiguous",
+            Self::Otherwise => "otherwise",
+            Self::NoPolicy => "no_policy",
+            Self::NotCovered => "not_covered",
+            Self::Rule => "rule",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// What a rule in monitor mode would have done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WouldHave {
+    /// What it would have done.
+    pub action: Action,
+    /// `policy/rule`.
+    pub rule: String,
+}
+
+/// The whole decision about one request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// What is done.
+    pub action: Option<Action>,
+    /// The rule that decided, as `policy/rule`; `None`: none did.
+    pub rule: Option<String>,
+    /// Why.
+    pub reason: Reason,
+    /// What rules in monitor mode would have done, in the order they were met.
+    pub would_have: Vec<WouldHave>,
+    /// Names of the headers that tags set on the request, in order.
+    pub tags: Vec<String>,
+    /// A rule asked that the transaction be kept.
+    pub record: bool,
+    /// Reference id: present when the request was mitigated or would have been.
+    pub reference: Option<String>,
+    /// Why the request has more than one reading; `None`: it has one.
+    pub ambiguity: Option<&'static str>,
+}
+
+impl Verdict {
+    /// The action; a verdict without one allows.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.action.unwrap_or(Action::Allow)
+    }
+
+    /// The gate answers this request itself.
+    #[must_use]
+    pub fn mitigates(&self) -> bool {
+        self.action() != Action::Allow
+    }
+}

@@ -1,0 +1,129 @@
+//! Facts of the downstream connection: asked of Envoy once, kept for all its requests.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use gatehouse_engine::Connection;
+
+use crate::bootstrap::PeerSource;
+use crate::cel::{Answers, Attribute, Table};
+use crate::host;
+
+/// Connections remembered by one worker; the one remembered first goes first.
+const MAX_CONNECTIONS: usize = 4096;
+
+const PEER: usize = 0;
+const MUTUAL_TLS: usize = 1;
+const PEER_URI: usize = 2;
+const SNI: usize = 3;
+const TLS_VERSION: usize = 4;
+
+/// What was asked, and how it is asked.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    table: Table,
+    known: BTreeMap<u64, Rc<Connection>>,
+    order: VecDeque<u64>,
+}
+
+impl Facts {
+    /// Facts with the peer told by `source`.
+    pub(crate) fn new(source: &PeerSource) -> Self {
+        let peer = match source {
+            PeerSource::FilterState(key) => Attribute::keyed("filter_state", key),
+            PeerSource::UseRemoteAddress => Attribute::guarded("source.address"),
+        };
+        let rest = ["connection.mtls", "connection.uri_san_peer_certificate", "connection.requested_server_name", "connection.tls_version"];
+        let table = Table::new(core::iter::once(peer).chain(rest.into_iter().map(Attribute::guarded)).collect());
+        Self { table, known: BTreeMap::new(), order: VecDeque::new() }
+    }
+
+    /// The connection of the current request. One cheap call if it is known.
+    pub(crate) fn of_current(&mut self) -> Rc<Connection> {
+        let id = host::property(&["connection", "id"]).ok().flatten();
+        let id = id.and_then(|bytes| Some(u64::from_le_bytes(bytes.as_slice().try_into().ok()?)));
+        if let Some(known) = id.and_then(|id| self.known.get(&id)) {
+            return Rc::clone(known);
+        }
+        let fresh = Rc::new(read(&self.table.ask()));
+        // Without a peer nothing is kept: another request on this connection may have passed the filter that tells it.
+        if let Some(id) = id.filter(|_| fresh.peer.is_some()) {
+            self.remember(id, Rc::clone(&fresh));
+        }
+        fresh
+    }
+
+    /// Gives back what Envoy holds for us.
+    pub(crate) fn release(&mut self) {
+        self.table.release();
+    }
+
+    fn remember(&mut self, id: u64, connection: Rc<Connection>) {
+        if self.order.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        if self.known.insert(id, connection).is_none() {
+            self.order.push_back(id);
+        }
+    }
+}
+
+fn read(answers: &Answers) -> Connection {
+    let (peer, peer_port) = answers.text(PEER).map_or((None, None), |text| address(&text));
+    Connection {
+        peer,
+        peer_port,
+        mutual_tls: answers.truth(MUTUAL_TLS),
+        peer_uri: answers.text(PEER_URI),
+        sni: answers.text(SNI),
+        tls_version: answers.text(TLS_VERSION),
+    }
+}
+
+/// `192.0.2.1`, `2001:db8::1`, and both with a port. An IPv4 address written as IPv6 is the IPv4 address.
+fn address(text: &str) -> (Option<IpAddr>, Option<u16>) {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return (Some(address.to_canonical()), None);
+    }
+    match text.parse::<SocketAddr>() {
+        Ok(socket) => (Some(socket.ip().to_canonical()), Some(socket.port()).filter(|port| *port != 0)),
+        Err(_) => (None, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_port() {
+        let ip = |text: &str| text.parse().ok();
+        assert_eq!(address("192.0.2.1"), (ip("192.0.2.1"), None));
+        assert_eq!(address("192.0.2.1:0"), (ip("192.0.2.1"), None));
+        assert_eq!(address("[2001:db8::1]:443"), (ip("2001:db8::1"), Some(443)));
+        assert_eq!(address("::ffff:192.0.2.1"), (ip("192.0.2.1"), None));
+        assert_eq!(address("/run/socket"), (None, None));
+    }
+
+    #[test]
+    fn the_table_of_connections_is_bounded_and_forgets_the_oldest() {
+        let mut facts = Facts::new(&PeerSource::UseRemoteAddress);
+        for id in 0..10_000 {
+            facts.remember(id, Rc::new(Connection::default()));
+        }
+        assert_eq!((facts.known.len(), facts.order.len()), (MAX_CONNECTIONS, MAX_CONNECTIONS));
+        assert!(!facts.known.contains_key(&0));
+        assert!(facts.known.contains_key(&9_999));
+    }
+
+    #[test]
+    fn a_connection_remembered_twice_takes_one_place() {
+        let mut facts = Facts::new(&PeerSource::UseRemoteAddress);
+        facts.remember(1, Rc::new(Connection::default()));
+        facts.remember(1, Rc::new(Connection::default()));
+        assert_eq!((facts.known.len(), facts.order.len()), (1, 1));
+    }
+}

@@ -1,0 +1,226 @@
+//! The gate's metrics: defined in one place, kept by Envoy over all workers, with no name that a client could choose.
+//!
+//! Counters and gauges are one per Envoy, not one per worker. Counters add up by themselves. A gauge holds the highest value
+//! of any worker: see [`Highest`].
+
+use gatehouse_verdict::{Action, Reason};
+
+use crate::host::{self, MetricKind};
+
+/// A counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// Requests whose headers reached the gate.
+    Requests,
+    /// Transactions (and interim reports) that took a sequence number; survives VM reloads.
+    Seen,
+    /// Requests judged allow.
+    Allowed,
+    /// Requests judged block.
+    Blocked,
+    /// Requests judged redirect.
+    Redirected,
+    /// Requests that a rule in monitor mode would have mitigated.
+    WouldHave,
+    /// Requests with more than one reading.
+    Ambiguous,
+    /// Requests whose headers could not be read.
+    Unreadable,
+    /// Requests judged while no policy was in force.
+    WithoutPolicy,
+    /// Requests whose direct peer the gate was not told.
+    PeerUnknown,
+    /// Host calls that Envoy refused where the gate relied on them.
+    HostFailures,
+    /// Snapshots taken into force.
+    PolicyLoads,
+    /// Snapshots refused.
+    PolicyRefusals,
+    /// Snapshots found in shared data by a new VM and taken into force.
+    PolicyRestores,
+    /// Configurations refused.
+    BootstrapRefusals,
+    /// Streams to the house that were opened.
+    StreamsOpened,
+    /// Streams to the house that ended, for whatever reason.
+    StreamsClosed,
+    /// Messages of the house that could not be read or made no sense.
+    HouseGarbage,
+    /// Records given up: the ring was full.
+    DroppedRingFull,
+    /// Records given up: no stream was open and the ring was full.
+    DroppedNoStream,
+    /// Records given up: too large in every form.
+    DroppedOversize,
+    /// Records that could not be made.
+    DroppedUnreadable,
+}
+
+impl Count {
+    const ALL: [(Self, &'static str); 22] = [
+        (Self::Requests, "gatehouse_requests_total"),
+        (Self::Seen, "gatehouse_gate_seen_total"),
+        (Self::Allowed, "gatehouse_decisions_allow_total"),
+        (Self::Blocked, "gatehouse_decisions_block_total"),
+        (Self::Redirected, "gatehouse_decisions_redirect_total"),
+        (Self::WouldHave, "gatehouse_would_have_total"),
+        (Self::Ambiguous, "gatehouse_requests_ambiguous_total"),
+        (Self::Unreadable, "gatehouse_requests_unreadable_total"),
+        (Self::WithoutPolicy, "gatehouse_requests_without_policy_total"),
+        (Self::PeerUnknown, "gatehouse_requests_peer_unknown_total"),
+        (Self::HostFailures, "gatehouse_host_failures_total"),
+        (Self::PolicyLoads, "gatehouse_policy_loads_total"),
+        (Self::PolicyRefusals, "gatehouse_policy_refusals_total"),
+        (Self::PolicyRestores, "gatehouse_policy_restores_total"),
+        (Self::BootstrapRefusals, "gatehouse_bootstrap_refusals_total"),
+        (Self::StreamsOpened, "gatehouse_streams_opened_total"),
+        (Self::StreamsClosed, "gatehouse_streams_closed_total"),
+        (Self::HouseGarbage, "gatehouse_house_garbage_total"),
+        (Self::DroppedRingFull, "gatehouse_records_dropped_ring_full_total"),
+        (Self::DroppedNoStream, "gatehouse_records_dropped_no_stream_total"),
+        (Self::DroppedOversize, "gatehouse_records_dropped_oversize_total"),
+        (Self::DroppedUnreadable, "gatehouse_records_dropped_unreadable_total"),
+    ];
+}
+
+/// Every metric of this VM. Metrics that Envoy refused to define are not counted, and nothing else changes.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    counters: [Option<u32>; Count::ALL.len()],
+    policy_age: Highest,
+    without_policy: Highest,
+}
+
+impl Metrics {
+    /// Defines what is not yet defined.
+    pub(crate) fn define(&mut self) {
+        for (slot, (_, name)) in self.counters.iter_mut().zip(Count::ALL) {
+            if slot.is_none() {
+                *slot = host::define_metric(MetricKind::Counter, name).ok();
+            }
+        }
+        self.policy_age.define("gatehouse_policy_age_seconds");
+        self.without_policy.define("gatehouse_gate_without_policy");
+    }
+
+    /// Counts one.
+    pub(crate) fn count(&self, count: Count) {
+        self.add(count, 1);
+    }
+
+    /// Counts `by`.
+    pub(crate) fn add(&self, count: Count, by: u64) {
+        if let (Some(id), Ok(by)) = (self.id(count), i64::try_from(by))
+            && by > 0
+        {
+            let _ = host::increment_metric(id, by);
+        }
+    }
+
+    /// Counts a decision and what it was for.
+    pub(crate) fn decided(&self, action: Action, reason: Reason, would_have: bool) {
+        self.count(match action {
+            Action::Allow => Count::Allowed,
+            Action::Block => Count::Blocked,
+            Action::Redirect => Count::Redirected,
+        });
+        if would_have {
+            self.count(Count::WouldHave);
+        }
+        match reason {
+            Reason::NoPolicy => self.count(Count::WithoutPolicy),
+            Reason::Unreadable => self.count(Count::Unreadable),
+            Reason::Ambiguous | Reason::Otherwise | Reason::NotCovered | Reason::Rule => {}
+        }
+    }
+
+    /// Transactions seen by all VMs of this Envoy.
+    pub(crate) fn seen(&self) -> u64 {
+        self.id(Count::Seen).and_then(|id| host::metric(id).ok()).unwrap_or(0)
+    }
+
+    /// Age of the policy in force in this worker, and whether it has none.
+    pub(crate) fn policy(&mut self, age_s: Option<u64>, now_ns: u64) {
+        self.policy_age.tell(age_s.unwrap_or(0), now_ns);
+        self.without_policy.tell(u64::from(age_s.is_none()), now_ns);
+    }
+
+    fn id(&self, count: Count) -> Option<u32> {
+        let place = Count::ALL.iter().position(|(known, _)| *known == count)?;
+        self.counters.get(place).copied().flatten()
+    }
+}
+
+/// A gauge that shows the highest value of any worker. A worker writes when its value is higher, or when it was the one that
+/// wrote last; a value whose writer fell silent for 30 s (its VM is gone) may be overwritten by anyone.
+#[derive(Debug, Default)]
+struct Highest {
+    id: Option<u32>,
+    written: Option<u64>,
+    found: u64,
+    found_at_ns: u64,
+}
+
+const SILENCE_NS: u64 = 30_000_000_000;
+
+impl Highest {
+    fn define(&mut self, name: &str) {
+        if self.id.is_none() {
+            self.id = host::define_metric(MetricKind::Gauge, name).ok();
+        }
+    }
+
+    fn tell(&mut self, value: u64, now_ns: u64) {
+        let Some(id) = self.id else { return };
+        let Ok(shown) = host::metric(id) else { return };
+        if self.writes(value, shown, now_ns) && host::record_metric(id, value).is_ok() {
+            self.written = Some(value);
+        }
+    }
+
+    /// Whether this worker writes `value` over `shown`.
+    fn writes(&mut self, value: u64, shown: u64, now_ns: u64) -> bool {
+        if self.written.is_some_and(|written| written != shown) {
+            self.written = None;
+        }
+        if shown != self.found {
+            (self.found, self.found_at_ns) = (shown, now_ns);
+        }
+        let silent = now_ns.saturating_sub(self.found_at_ns) > SILENCE_NS;
+        (value > shown || self.written.is_some() || silent) && value != shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_names_is_whole_and_in_order() {
+        for (index, (count, name)) in Count::ALL.into_iter().enumerate() {
+            assert_eq!(count as usize, index, "{name}");
+            assert!(name.starts_with("gatehouse_") && name.ends_with("_total"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_gauge_holds_the_highest_and_falls_with_its_writer() {
+        let (mut old, mut young) = (Highest::default(), Highest::default());
+        assert!(old.writes(50, 0, 1));
+        old.written = Some(50);
+        assert!(!young.writes(10, 50, 1));
+        assert!(old.writes(0, 50, 2), "its writer may lower it");
+        old.written = Some(0);
+        assert!(young.writes(10, 0, 3));
+        young.written = Some(10);
+        assert!(!old.writes(2, 10, 4), "another has written since");
+    }
+
+    #[test]
+    fn a_value_whose_writer_is_gone_is_overwritten() {
+        let mut worker = Highest::default();
+        assert!(!worker.writes(3, 900, 1));
+        assert!(!worker.writes(4, 900, SILENCE_NS));
+        assert!(worker.writes(40, 900, SILENCE_NS + 2));
+    }
+}

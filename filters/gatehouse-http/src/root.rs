@@ -1,0 +1,129 @@
+//! One plugin configuration in this VM: its bootstrap, its inline policy, its ticks.
+
+use std::rc::Rc;
+
+use gatehouse_engine::{Policy, Settings};
+use gatehouse_verdict::record::PolicyStamp;
+
+use crate::bootstrap::{self, Bootstrap, PeerSource};
+use crate::facts::Facts;
+use crate::host::{self, Buffer, Level};
+use crate::metrics::Count;
+use crate::worker::Worker;
+
+/// The usual tick.
+const TICK_MS: u32 = 100;
+/// The first tick, and ticks while a snapshot is being loaded.
+const QUICK_TICK_MS: u32 = 10;
+/// How often the gauges are told.
+const GAUGES_NS: u64 = 1_000_000_000;
+
+/// A root context.
+pub(crate) struct Root {
+    id: u32,
+    pub(crate) settings: Settings,
+    pub(crate) facts: Facts,
+    inline: Option<Rc<Policy>>,
+    has_house: bool,
+    since_ns: u64,
+    gauges_at_ns: u64,
+    tick_ms: u32,
+}
+
+impl Root {
+    pub(crate) fn new(id: u32) -> Self {
+        let Bootstrap { settings, peer, .. } = Bootstrap::default();
+        let facts = Facts::new(&peer);
+        Self { id, settings, facts, inline: None, has_house: false, since_ns: 0, gauges_at_ns: 0, tick_ms: 0 }
+    }
+
+    /// Reads the configuration of `length` bytes; false: Envoy goes on with the one before.
+    pub(crate) fn configure(&mut self, worker: &mut Worker, length: usize) -> bool {
+        worker.metrics.define();
+        match configuration(length) {
+            Ok(bootstrap) => {
+                self.take(worker, bootstrap);
+                true
+            }
+            Err(problems) => {
+                worker.metrics.count(Count::BootstrapRefusals);
+                for problem in problems {
+                    host::log(Level::Error, &format!("configuration refused: {problem}"));
+                }
+                false
+            }
+        }
+    }
+
+    fn take(&mut self, worker: &mut Worker, bootstrap: Bootstrap) {
+        let now_ns = host::now_ns();
+        let plugin = host::property(&["plugin_root_id"]).ok().flatten().unwrap_or_default();
+        worker.configure(&String::from_utf8_lossy(&plugin), &bootstrap, now_ns);
+        if bootstrap.peer == PeerSource::UseRemoteAddress {
+            host::log(Level::Info, "the peer is `source.address`: right only with `use_remote_address: true` and no trusted hops");
+        }
+        self.facts = Facts::new(&bootstrap.peer);
+        self.settings = bootstrap.settings;
+        self.has_house = bootstrap.house.is_some();
+        self.inline = bootstrap.policy.map(Rc::new);
+        self.since_ns = now_ns;
+        self.pace(QUICK_TICK_MS);
+    }
+
+    /// This plugin sends its records to a house.
+    pub(crate) fn has_house(&self) -> bool {
+        self.has_house
+    }
+
+    /// The policy in force: the house's, else the inline one.
+    pub(crate) fn policy<'a>(&'a self, worker: &'a Worker) -> Option<&'a Rc<Policy>> {
+        worker.snapshot().filter(|_| self.has_house).or(self.inline.as_ref())
+    }
+
+    pub(crate) fn tick(&mut self, worker: &mut Worker) {
+        let now_ns = host::now_ns();
+        let mut busy = false;
+        if self.has_house {
+            let stamp = worker.stamp().or_else(|| self.inline_stamp());
+            if let Some(link) = worker.link.as_mut() {
+                let heard = link.tick(self.id, now_ns, stamp, &worker.metrics);
+                busy = link.busy();
+                worker.hear(heard, now_ns);
+            }
+        }
+        self.pace(if busy { QUICK_TICK_MS } else { TICK_MS });
+        if now_ns.saturating_sub(self.gauges_at_ns) >= GAUGES_NS {
+            self.gauges_at_ns = now_ns;
+            let inline_age = self.inline.as_ref().map(|_| now_ns.saturating_sub(self.since_ns) / 1_000_000_000);
+            let age = worker.snapshot_age_s(now_ns).filter(|_| self.has_house).or(inline_age);
+            worker.metrics.policy(age, now_ns);
+        }
+    }
+
+    /// Gives back what Envoy holds for this root.
+    pub(crate) fn release(&mut self) {
+        self.facts.release();
+    }
+
+    fn inline_stamp(&self) -> Option<PolicyStamp> {
+        self.inline.as_ref().map(|policy| policy.stamp())
+    }
+
+    /// Asks for another tick only when it changes: a request re-arms Envoy's timer.
+    fn pace(&mut self, tick_ms: u32) {
+        if self.tick_ms != tick_ms && host::set_tick(tick_ms).is_ok() {
+            self.tick_ms = tick_ms;
+        }
+    }
+}
+
+fn configuration(length: usize) -> Result<Bootstrap, Vec<String>> {
+    if length == 0 {
+        return Ok(Bootstrap::default());
+    }
+    if length > bootstrap::MAX_CONFIGURATION {
+        return Err(vec![format!("{length} bytes are more than the {} that a configuration may have", bootstrap::MAX_CONFIGURATION)]);
+    }
+    let bytes = host::buffer(Buffer::PluginConfiguration, length).map_err(|refused| vec![refused.to_string()])?;
+    bootstrap::read(&bytes.unwrap_or_default()).map_err(|problems| problems.0.iter().map(ToString::to_string).collect())
+}

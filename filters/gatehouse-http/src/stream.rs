@@ -1,0 +1,398 @@
+//! The stream to the house: one per VM, opened from a tick, lost and opened anew without any request noticing.
+//!
+//! ```text
+//!   Down ──tick, backoff over──► Greeting ──Welcome──► Open ──close, garbage, silence──► Down
+//! ```
+//! The books (what is sent, resent, dropped) are `gatehouse_stream::Sender`'s; here are the calls to Envoy around it.
+
+use gatehouse_proto::v1::{self, GateMessage, HouseMessage, gate_message, house_message};
+use gatehouse_stream::sender::{Limits, Sender};
+use gatehouse_verdict::record::PolicyStamp;
+use prost::Message as _;
+
+use crate::bootstrap::House;
+use crate::host::{self, Level};
+use crate::intake::{Ended, Intake};
+use crate::metrics::{Count, Metrics};
+
+const SERVICE: &str = "gatehouse.v1.House";
+const METHOD: &str = "Attach";
+const FIRST_BACKOFF_NS: u64 = 200_000_000;
+const MAX_BACKOFF_NS: u64 = 10_000_000_000;
+/// A batch leaves between ticks once this much waits, bytes.
+const FULL: usize = 32 * 1024;
+/// Largest message taken from the house, bytes.
+const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// Who this gate is and what it has, for the greeting.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Identity {
+    pub(crate) node: String,
+    pub(crate) node_cluster: String,
+}
+
+/// The stream and its books.
+#[derive(Debug)]
+pub(crate) struct Link {
+    house: House,
+    identity: Identity,
+    sender: Sender,
+    state: State,
+    backoff_ns: u64,
+    intake: Intake,
+    told: v1::Counters,
+    jitter: u64,
+    /// The log says that the house is gone; it says so once.
+    lost: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Down { retry_at_ns: u64 },
+    Greeting { token: u32, owner: u32, since_ns: u64 },
+    Open { token: u32, owner: u32 },
+    /// Bye was said: this epoch is over.
+    Over,
+}
+
+/// What the house said that concerns the worker.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The key of the installation, and how addresses appear.
+    Welcome(v1::Welcome),
+    /// A snapshot that is to be in force from now on.
+    Policy(gatehouse_policy::Policy),
+}
+
+impl Link {
+    pub(crate) fn new(house: House, identity: Identity, epoch: u64, ring_bytes: usize) -> Self {
+        Self {
+            house,
+            identity,
+            sender: Sender::new(epoch, Limits { ring_bytes, ..Limits::default() }),
+            state: State::Down { retry_at_ns: 0 },
+            backoff_ns: FIRST_BACKOFF_NS,
+            intake: Intake::default(),
+            told: v1::Counters::default(),
+            jitter: epoch | 1,
+            lost: false,
+        }
+    }
+
+    /// A new configuration: the next stream goes there.
+    pub(crate) fn configure(&mut self, house: House, identity: Identity) {
+        (self.house, self.identity) = (house, identity);
+    }
+
+    /// Bye was said: the epoch is over, and a new one needs a new link.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// Snapshot chunks wait for the next tick.
+    pub(crate) fn busy(&self) -> bool {
+        self.intake.busy()
+    }
+
+    pub(crate) fn sender(&mut self) -> &mut Sender {
+        &mut self.sender
+    }
+
+    /// Opens, gives up, sends: whatever is due. `root`: the root context whose tick this is.
+    pub(crate) fn tick(&mut self, root: u32, now_ns: u64, policy: Option<PolicyStamp>, metrics: &Metrics) -> Option<Heard> {
+        self.sender.envoy_seen(metrics.seen());
+        match self.state {
+            State::Down { retry_at_ns } if now_ns >= retry_at_ns => self.open(root, now_ns, policy, metrics),
+            State::Greeting { token, owner, since_ns } if owner == root => {
+                if now_ns.saturating_sub(since_ns) > u64::try_from(self.house.timeout.as_nanos()).unwrap_or(u64::MAX) {
+                    let _ = host::grpc_cancel(token);
+                    self.say_lost(&format!("the greeting was not answered within {:?}", self.house.timeout));
+                    self.down(now_ns, metrics);
+                }
+            }
+            State::Open { owner, .. } if owner == root => self.flush(0, now_ns, metrics),
+            _ => {}
+        }
+        self.tell_drops(metrics);
+        self.load(true, now_ns, metrics)
+    }
+
+    /// A record was pushed by a context of `root`: sends if a batch is full.
+    pub(crate) fn pushed(&mut self, root: u32, metrics: &Metrics) {
+        if matches!(self.state, State::Open { owner, .. } if owner == root) && self.sender.stats().unsent_bytes >= FULL {
+            self.flush(FULL, host::now_ns(), metrics);
+        }
+    }
+
+    /// A message arrived for the stream `token`.
+    pub(crate) fn message(&mut self, token: u32, length: usize, now_ns: u64, metrics: &Metrics) -> Option<Heard> {
+        if self.token() != Some(token) {
+            return None;
+        }
+        let message = if length > MAX_MESSAGE { None } else { read(length) };
+        let Some(message) = message else {
+            self.garbage("a message that cannot be read", now_ns, metrics);
+            return None;
+        };
+        self.hear(message, now_ns, metrics)
+    }
+
+    /// The stream `token` is closed.
+    pub(crate) fn closed(&mut self, token: u32, status: u32, now_ns: u64, metrics: &Metrics) {
+        // Envoy holds the stream until this call, also one that is no longer ours.
+        let _ = host::grpc_close(token);
+        if self.token() == Some(token) {
+            self.say_lost(&format!("the stream ended with gRPC status {status}"));
+            self.down(now_ns, metrics);
+        }
+    }
+
+    /// The root context `root` ends; `last`: no other one speaks with a house.
+    pub(crate) fn root_done(&mut self, root: u32, last: bool, now_ns: u64, metrics: &Metrics) {
+        let (State::Greeting { token, owner, .. } | State::Open { token, owner }) = self.state else { return };
+        if owner != root {
+            return;
+        }
+        if matches!(self.state, State::Open { .. }) {
+            self.sender.envoy_seen(metrics.seen());
+            self.flush(0, now_ns, metrics);
+        }
+        if last {
+            let _ = send(token, gate_message::Message::Bye(self.sender.bye()));
+        }
+        let _ = host::grpc_close(token);
+        self.down(now_ns, metrics);
+        self.state = if last { State::Over } else { State::Down { retry_at_ns: 0 } };
+    }
+
+    fn token(&self) -> Option<u32> {
+        match self.state {
+            State::Greeting { token, .. } | State::Open { token, .. } => Some(token),
+            State::Down { .. } | State::Over => None,
+        }
+    }
+
+    fn open(&mut self, root: u32, now_ns: u64, policy: Option<PolicyStamp>, metrics: &Metrics) {
+        let token = match host::grpc_open(&upstream(&self.house), SERVICE, METHOD) {
+            Ok(token) => token,
+            Err(refused) => {
+                self.say_lost(&format!("{refused}: is there a cluster of that name?"));
+                self.down(now_ns, metrics);
+                return;
+            }
+        };
+        let opening = self.sender.opened();
+        let hello = v1::Hello {
+            protocol: gatehouse_proto::PROTOCOL,
+            epoch: opening.epoch,
+            stream_no: opening.stream_no,
+            node: self.identity.node.clone(),
+            node_cluster: self.identity.node_cluster.clone(),
+            gate_version: env!("CARGO_PKG_VERSION").to_owned(),
+            policy_revision: policy.map_or(0, |stamp| stamp.revision),
+            policy_digest: policy.map_or_else(Vec::new, |stamp| stamp.digest.to_vec()),
+            image_version: gatehouse_policy::IMAGE_VERSION,
+            oldest_seq: opening.oldest_seq,
+            next_seq: opening.next_seq,
+            counters: Some(opening.counters),
+        };
+        metrics.count(Count::StreamsOpened);
+        self.state = State::Greeting { token, owner: root, since_ns: now_ns };
+        if send(token, gate_message::Message::Hello(hello)).is_err() {
+            let _ = host::grpc_cancel(token);
+            self.down(now_ns, metrics);
+        }
+    }
+
+    fn down(&mut self, now_ns: u64, metrics: &Metrics) {
+        if self.token().is_some() {
+            metrics.count(Count::StreamsClosed);
+        }
+        self.sender.closed();
+        self.intake.clear();
+        self.state = State::Down { retry_at_ns: now_ns.saturating_add(self.jittered()) };
+        self.backoff_ns = self.backoff_ns.saturating_mul(2).min(MAX_BACKOFF_NS);
+    }
+
+    /// Once until the house is back: every worker tries again for as long as Envoy runs.
+    fn say_lost(&mut self, why: &str) {
+        if !core::mem::replace(&mut self.lost, true) {
+            let cluster = &self.house.cluster;
+            host::log(Level::Warn, &format!("no house at cluster `{cluster}`: {why}; requests go on with the policy in force, trying again"));
+        }
+    }
+
+    /// Between half and the whole of the backoff, so that workers do not come back in step.
+    fn jittered(&mut self) -> u64 {
+        self.jitter ^= self.jitter << 13;
+        self.jitter ^= self.jitter >> 7;
+        self.jitter ^= self.jitter << 17;
+        let half = self.backoff_ns / 2;
+        half.saturating_add(self.jitter.checked_rem(half.max(1)).unwrap_or(0))
+    }
+
+    fn garbage(&mut self, what: &str, now_ns: u64, metrics: &Metrics) {
+        metrics.count(Count::HouseGarbage);
+        host::log(Level::Error, &format!("the house sent {what}; the stream is closed, the policy in force stays"));
+        if let Some(token) = self.token() {
+            let _ = host::grpc_cancel(token);
+        }
+        self.down(now_ns, metrics);
+    }
+
+    fn hear(&mut self, message: house_message::Message, now_ns: u64, metrics: &Metrics) -> Option<Heard> {
+        match (message, self.state) {
+            (house_message::Message::Welcome(welcome), State::Greeting { token, owner, .. }) => {
+                if welcome.protocol != gatehouse_proto::PROTOCOL || welcome.hash_key.len() != 16 || welcome.hash_key_id == 0 {
+                    self.garbage("a welcome of another protocol or without a hash key", now_ns, metrics);
+                    return None;
+                }
+                self.state = State::Open { token, owner };
+                self.backoff_ns = FIRST_BACKOFF_NS;
+                if core::mem::take(&mut self.lost) {
+                    host::log(Level::Info, "the house is back");
+                }
+                Some(Heard::Welcome(welcome))
+            }
+            (house_message::Message::Credit(credit), State::Open { .. }) => {
+                match self.sender.credit(&credit) {
+                    Ok(()) => self.flush(FULL, now_ns, metrics),
+                    Err(error) => self.garbage(&error.to_string(), now_ns, metrics),
+                }
+                None
+            }
+            (house_message::Message::Policy(chunk), State::Open { .. }) => {
+                if !self.intake.push(chunk) {
+                    self.garbage("a policy chunk beyond all bounds", now_ns, metrics);
+                    return None;
+                }
+                self.load(false, now_ns, metrics)
+            }
+            (house_message::Message::List(list), State::Open { token, .. }) => {
+                let ack = v1::ListAck { list: list.list, version: list.version };
+                let _ = send(token, gate_message::Message::ListAck(ack));
+                None
+            }
+            _ => {
+                self.garbage("a message out of turn", now_ns, metrics);
+                None
+            }
+        }
+    }
+
+    /// Works on the snapshot that arrives, and answers when it is whole.
+    fn load(&mut self, rested: bool, now_ns: u64, metrics: &Metrics) -> Option<Heard> {
+        let State::Open { token, .. } = self.state else { return None };
+        let Ended { ack, policy } = self.intake.step(rested)?;
+        if policy.is_some() {
+            metrics.count(Count::PolicyLoads);
+        } else {
+            metrics.count(Count::PolicyRefusals);
+            host::log(Level::Error, &format!("policy revision {} was refused, the one in force stays: {}", ack.revision, ack.problem));
+        }
+        if send(token, gate_message::Message::PolicyAck(ack)).is_err() {
+            let _ = host::grpc_cancel(token);
+            self.down(now_ns, metrics);
+        }
+        policy.map(Heard::Policy)
+    }
+
+    /// Sends batches while more than `above` bytes wait and the window lets them out.
+    fn flush(&mut self, above: usize, now_ns: u64, metrics: &Metrics) {
+        let State::Open { token, .. } = self.state else { return };
+        while self.sender.stats().unsent_bytes >= above {
+            let Some(batch) = self.sender.next_batch() else { return };
+            if send(token, gate_message::Message::Batch(batch)).is_err() {
+                let _ = host::grpc_cancel(token);
+                self.down(now_ns, metrics);
+                return;
+            }
+        }
+    }
+
+    fn tell_drops(&mut self, metrics: &Metrics) {
+        let now = self.sender.counters();
+        let told = core::mem::replace(&mut self.told, now);
+        metrics.add(Count::DroppedRingFull, now.dropped_ring_full.saturating_sub(told.dropped_ring_full));
+        metrics.add(Count::DroppedNoStream, now.dropped_no_stream.saturating_sub(told.dropped_no_stream));
+        metrics.add(Count::DroppedOversize, now.dropped_oversize.saturating_sub(told.dropped_oversize));
+        metrics.add(Count::DroppedUnreadable, now.dropped_unreadable.saturating_sub(told.dropped_unreadable));
+    }
+}
+
+fn read(length: usize) -> Option<house_message::Message> {
+    let bytes = host::buffer(host::Buffer::GrpcMessage, length).ok()??;
+    HouseMessage::decode(bytes.as_slice()).ok()?.message
+}
+
+fn send(token: u32, message: gate_message::Message) -> host::Result<()> {
+    host::grpc_send(token, &GateMessage { message: Some(message) }.encode_to_vec())
+}
+
+/// A serialised `envoy.config.core.v3.GrpcService`. Never a bare cluster name: Envoy tries to read every name as this message
+/// first, and one that happens to parse (`users` does) ends the process.
+///
+/// Fields: `GrpcService.envoy_grpc` = 1 { `cluster_name` = 1, `authority` = 2, `max_receive_message_length` = 4 { `value` = 1 } }.
+fn upstream(house: &House) -> Vec<u8> {
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct GrpcService {
+        #[prost(message, optional, tag = "1")]
+        envoy_grpc: Option<EnvoyGrpc>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct EnvoyGrpc {
+        #[prost(string, tag = "1")]
+        cluster_name: String,
+        #[prost(string, tag = "2")]
+        authority: String,
+        #[prost(message, optional, tag = "4")]
+        max_receive_message_length: Option<UInt32Value>,
+    }
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct UInt32Value {
+        #[prost(uint32, tag = "1")]
+        value: u32,
+    }
+    let envoy_grpc = EnvoyGrpc {
+        cluster_name: house.cluster.clone(),
+        authority: house.authority.clone(),
+        max_receive_message_length: u32::try_from(MAX_MESSAGE).ok().map(|value| UInt32Value { value }),
+    };
+    GrpcService { envoy_grpc: Some(envoy_grpc) }.encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> Link {
+        let house = House { cluster: "users".into(), authority: "gatehouse".into(), timeout: core::time::Duration::from_secs(5) };
+        Link::new(house, Identity::default(), 7, 1 << 20)
+    }
+
+    #[test]
+    fn the_upstream_is_always_a_message_and_never_a_bare_name() {
+        let bytes = upstream(&link().house);
+        assert_eq!(bytes.first(), Some(&0x0a));
+        assert!(bytes.windows(5).any(|part| part == b"users") && bytes.windows(9).any(|part| part == b"gatehouse"));
+    }
+
+    #[test]
+    fn backoff_doubles_to_its_cap_with_jitter_below_it() {
+        let (mut link, metrics) = (link(), Metrics::default());
+        for round in 0..12u32 {
+            link.down(0, &metrics);
+            let State::Down { retry_at_ns } = link.state else { panic!("down") };
+            let full = FIRST_BACKOFF_NS.saturating_mul(1 << round.min(20)).min(MAX_BACKOFF_NS);
+            assert!((full / 2..=full).contains(&retry_at_ns), "round {round}: {retry_at_ns}");
+        }
+    }
+
+    #[test]
+    fn without_a_host_the_stream_stays_down_and_tries_again() {
+        let (mut link, metrics) = (link(), Metrics::default());
+        assert!(link.tick(1, 1, None, &metrics).is_none());
+        assert!(matches!(link.state, State::Down { retry_at_ns } if retry_at_ns > 1));
+        assert!(link.message(4, 10, 2, &metrics).is_none(), "a message of a stream that is not ours");
+    }
+}

@@ -1,0 +1,131 @@
+//! The contexts of this VM and which callback goes to which: total, whatever the host calls in whatever order.
+
+use core::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::host;
+use crate::http::{Exchange, Flow};
+use crate::root::Root;
+use crate::worker::Worker;
+
+/// Transactions looked at, and interim reports made, in one tick.
+const LOOKED_AT: usize = 1024;
+const INTERIMS: usize = 64;
+
+/// Everything in this VM. There are as many transactions as Envoy keeps open on this worker, and as many roots as there are
+/// configurations that still serve.
+pub(crate) struct Vm {
+    worker: Worker,
+    roots: BTreeMap<u32, Root>,
+    exchanges: BTreeMap<u32, Box<Exchange>>,
+    looked_to: u32,
+}
+
+thread_local! {
+    static VM: RefCell<Option<Vm>> = const { RefCell::new(None) };
+}
+
+/// Runs a callback. A host that calls back while a callback runs (none does, by the ABI) gets `T::default()`.
+pub(crate) fn with<T: Default>(callback: impl FnOnce(&mut Vm) -> T) -> T {
+    VM.try_with(|vm| vm.try_borrow_mut().map(|mut vm| callback(vm.get_or_insert_with(Vm::new))).unwrap_or_default())
+        .unwrap_or_default()
+}
+
+impl Vm {
+    fn new() -> Self {
+        Self { worker: Worker::new(), roots: BTreeMap::new(), exchanges: BTreeMap::new(), looked_to: 0 }
+    }
+
+    pub(crate) fn create(&mut self, context: u32, root: u32) {
+        if root == 0 {
+            self.roots.insert(context, Root::new(context));
+        } else {
+            self.exchanges.insert(context, Box::new(Exchange::new(root)));
+        }
+    }
+
+    pub(crate) fn configure(&mut self, context: u32, length: usize) -> bool {
+        let root = self.roots.entry(context).or_insert_with(|| Root::new(context));
+        root.configure(&mut self.worker, length)
+    }
+
+    pub(crate) fn tick(&mut self, context: u32) {
+        if let Some(root) = self.roots.get_mut(&context) {
+            root.tick(&mut self.worker);
+        }
+        self.interims(context);
+    }
+
+    pub(crate) fn request_headers(&mut self, context: u32) -> Flow {
+        let Some(exchange) = self.exchanges.get_mut(&context) else { return Flow::Continue };
+        let Some(root) = self.roots.get_mut(&exchange.root()) else { return Flow::Continue };
+        exchange.request_headers(root, &mut self.worker)
+    }
+
+    pub(crate) fn response_headers(&mut self, context: u32) {
+        if let Some(exchange) = self.exchanges.get_mut(&context) {
+            exchange.response_headers();
+        }
+    }
+
+    pub(crate) fn log(&mut self, context: u32) {
+        let Some(exchange) = self.exchanges.get_mut(&context) else { return };
+        if self.roots.get(&exchange.root()).is_none_or(Root::has_house) {
+            exchange.log(&mut self.worker);
+        }
+    }
+
+    pub(crate) fn done(&mut self, context: u32) {
+        let others = self.roots.iter().any(|(id, root)| *id != context && root.has_house());
+        if self.roots.contains_key(&context)
+            && let Some(link) = self.worker.link.as_mut()
+        {
+            link.root_done(context, !others, host::now_ns(), &self.worker.metrics);
+        }
+    }
+
+    pub(crate) fn delete(&mut self, context: u32) {
+        self.exchanges.remove(&context);
+        if let Some(mut root) = self.roots.remove(&context) {
+            root.release();
+        }
+    }
+
+    pub(crate) fn grpc_message(&mut self, token: u32, length: usize) {
+        let now_ns = host::now_ns();
+        if let Some(link) = self.worker.link.as_mut() {
+            let heard = link.message(token, length, now_ns, &self.worker.metrics);
+            self.worker.hear(heard, now_ns);
+        }
+    }
+
+    pub(crate) fn grpc_closed(&mut self, token: u32, status: u32) {
+        match self.worker.link.as_mut() {
+            Some(link) => link.closed(token, status, host::now_ns(), &self.worker.metrics),
+            None => drop(host::grpc_close(token)),
+        }
+    }
+
+    /// Reports transactions that last: a few at a time, going round all of them.
+    fn interims(&mut self, root: u32) {
+        let now_ns = host::now_ns();
+        let from = self.looked_to;
+        let (mut looked, mut reported) = (0, 0);
+        self.looked_to = 0;
+        for (id, exchange) in self.exchanges.range_mut(from..) {
+            if looked >= LOOKED_AT || reported >= INTERIMS {
+                self.looked_to = *id;
+                break;
+            }
+            looked = looked.saturating_add(1);
+            let house = self.roots.get(&exchange.root()).is_some_and(Root::has_house);
+            if house && exchange.is_due(now_ns) && host::set_effective_context(*id).is_ok() {
+                exchange.interim(&mut self.worker, now_ns);
+                reported = reported.saturating_add(1);
+            }
+        }
+        if reported > 0 {
+            let _ = host::set_effective_context(root);
+        }
+    }
+}

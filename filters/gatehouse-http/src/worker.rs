@@ -1,0 +1,258 @@
+//! What one VM holds for all plugins and requests in it: it survives a change of configuration, and ends with the VM.
+
+use std::rc::Rc;
+
+use gatehouse_engine::{Context, Head, Judged, Outcome, Pair, Policy, References};
+use gatehouse_proto::v1;
+use gatehouse_stream::sender::Class;
+use gatehouse_verdict::Record;
+use gatehouse_verdict::record::{Origin, PolicyStamp, RecordId};
+use gatehouse_verdict::redact::AddressForm;
+use prost::Message as _;
+
+use crate::bootstrap::Bootstrap;
+use crate::cel::Table;
+use crate::host::{self, Level, Refused};
+use crate::metrics::{Count, Metrics};
+use crate::outcome;
+use crate::store::Store;
+use crate::stream::{Heard, Identity, Link};
+
+/// Refusals of the host that are written to the log; the rest is only counted.
+const MAX_COMPLAINTS: u32 = 20;
+/// In its bounded form no text of a record is longer, bytes.
+const BOUNDED_TEXT: usize = 4096;
+
+/// The state of one VM.
+pub(crate) struct Worker {
+    pub(crate) metrics: Metrics,
+    pub(crate) references: References,
+    pub(crate) outcome: Table,
+    pub(crate) link: Option<Link>,
+    pub(crate) peer_warned: bool,
+    snapshot: Option<Snapshot>,
+    store: Option<Store>,
+    context: Context,
+    jitter: Dice,
+    transactions: u64,
+    complaints: u32,
+}
+
+/// The policy that the house sent.
+struct Snapshot {
+    policy: Rc<Policy>,
+    since_ns: u64,
+}
+
+impl Worker {
+    pub(crate) fn new() -> Self {
+        let mut dice = Dice::seeded();
+        let (mut key, mut hash_key) = ([0; 16], [0; 16]);
+        dice.fill(&mut key);
+        dice.fill(&mut hash_key);
+        Self {
+            metrics: Metrics::default(),
+            references: References::new(&key),
+            outcome: outcome::table(),
+            link: None,
+            peer_warned: false,
+            snapshot: None,
+            store: None,
+            // Until the house says how addresses appear, none leaves the gate in the clear.
+            context: Context { origin: Origin::default(), hash_key, hash_key_id: 0, address_form: AddressForm::Hash },
+            jitter: dice,
+            transactions: 0,
+            complaints: 0,
+        }
+    }
+
+    /// Takes over a configuration that was accepted; `plugin` is the name that Envoy's configuration gives to it.
+    pub(crate) fn configure(&mut self, plugin: &str, bootstrap: &Bootstrap, now_ns: u64) {
+        self.metrics.define();
+        let told = |path: &[&str]| host::property(path).ok().flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let node = bootstrap.node.clone().or_else(|| told(&["xds", "node", "id"])).unwrap_or_default();
+        let node_cluster = told(&["xds", "node", "cluster"]).unwrap_or_default();
+        self.context.origin =
+            Origin { gateway: node.clone(), gateway_cluster: node_cluster.clone(), gate_version: env!("CARGO_PKG_VERSION").to_owned() };
+        let Some(house) = bootstrap.house.clone() else { return };
+        let store = Store::new(plugin, &node);
+        if self.snapshot.is_none()
+            && let Some(policy) = store.load()
+        {
+            self.metrics.count(Count::PolicyRestores);
+            host::log(Level::Info, &format!("policy revision {} is in force again, from shared data", policy.stamp().revision));
+            self.snapshot = Some(Snapshot { policy: Rc::new(policy), since_ns: now_ns });
+        }
+        self.store = Some(store);
+        let identity = Identity { node, node_cluster };
+        match self.link.as_mut().filter(|link| !link.is_over()) {
+            Some(link) => link.configure(house, identity),
+            None => self.link = Some(Link::new(house, identity, self.jitter.epoch(), bootstrap.ring_bytes)),
+        }
+    }
+
+    /// The policy that the house sent, if one is in force.
+    pub(crate) fn snapshot(&self) -> Option<&Rc<Policy>> {
+        self.snapshot.as_ref().map(|snapshot| &snapshot.policy)
+    }
+
+    /// How long it has been in force, seconds.
+    pub(crate) fn snapshot_age_s(&self, now_ns: u64) -> Option<u64> {
+        self.snapshot.as_ref().map(|snapshot| now_ns.saturating_sub(snapshot.since_ns) / 1_000_000_000)
+    }
+
+    /// Does what the house asked.
+    pub(crate) fn hear(&mut self, heard: Option<Heard>, now_ns: u64) {
+        match heard {
+            Some(Heard::Welcome(welcome)) => self.welcome(&welcome),
+            Some(Heard::Policy(policy)) => self.enforce(policy, now_ns),
+            None => {}
+        }
+    }
+
+    fn welcome(&mut self, welcome: &v1::Welcome) {
+        if let Ok(key) = <[u8; 16]>::try_from(welcome.hash_key.as_slice()) {
+            (self.context.hash_key, self.context.hash_key_id) = (key, welcome.hash_key_id);
+        }
+        self.context.address_form = match welcome.address_form() {
+            v1::welcome::AddressForm::Full => AddressForm::Full,
+            v1::welcome::AddressForm::Prefix => AddressForm::Prefix,
+            // Not said, or a form of a later version: the one that tells least.
+            v1::welcome::AddressForm::Hash | v1::welcome::AddressForm::Unspecified => AddressForm::Hash,
+        };
+    }
+
+    fn enforce(&mut self, policy: Policy, now_ns: u64) {
+        let stamp = policy.stamp();
+        if let Some(store) = &self.store
+            && let Err(refused) = store.save(stamp, policy.image())
+        {
+            self.complain(refused);
+        }
+        host::log(Level::Info, &format!("policy revision {} is in force", stamp.revision));
+        self.snapshot = Some(Snapshot { policy: Rc::new(policy), since_ns: now_ns });
+    }
+
+    /// A host call failed where the gate relied on it: counted, and the first few logged.
+    pub(crate) fn complain(&mut self, refused: Refused) {
+        self.metrics.count(Count::HostFailures);
+        if self.complaints < MAX_COMPLAINTS {
+            self.complaints = self.complaints.saturating_add(1);
+            host::log(Level::Warn, &refused.to_string());
+        }
+    }
+
+    /// The number of the next transaction, from 1.
+    pub(crate) fn next_transaction(&mut self) -> u64 {
+        self.transactions = self.transactions.saturating_add(1);
+        self.transactions
+    }
+
+    /// Makes a record and gives it to the books. `root`: the root context of the request.
+    pub(crate) fn report(&mut self, root: u32, transaction: u64, headers: &[Pair<'_>], judged: &Judged, outcome: Outcome, connection: &gatehouse_engine::Connection) {
+        let Some(link) = self.link.as_mut() else { return };
+        let sender = link.sender();
+        let id = RecordId { epoch: sender.epoch(), sequence: sender.next_seq() };
+        let class = class(judged, &outcome);
+        let record = gatehouse_engine::record(id, transaction, Head { headers, connection }, judged, outcome, &self.context);
+        let mut bytes = encode(&record);
+        if bytes.len() > sender.max_record_bytes() {
+            bytes = encode(&bounded(record));
+        }
+        sender.push(class, bytes);
+        self.metrics.count(Count::Seen);
+        link.pushed(root, &self.metrics);
+    }
+
+    /// The policy stamp for the greeting.
+    pub(crate) fn stamp(&self) -> Option<PolicyStamp> {
+        self.snapshot().map(|policy| policy.stamp())
+    }
+}
+
+/// Plain successes may be given up first.
+fn class(judged: &Judged, outcome: &Outcome) -> Class {
+    let verdict = &judged.verdict;
+    let success = (100..400).contains(&outcome.response.status);
+    if success && !verdict.mitigates() && verdict.would_have.is_empty() && !verdict.record { Class::Plain } else { Class::Kept }
+}
+
+fn encode(record: &Record) -> Vec<u8> {
+    v1::Record { id: record.id.to_bytes().to_vec(), ..v1::Record::default() }.encode_to_vec()
+}
+
+/// The form of a record that is larger than a batch may be: without parameters and headers, its texts cut.
+fn bounded(mut record: Record) -> Record {
+    let request = &mut record.request;
+    request.query.clear();
+    request.cookies.clear();
+    request.headers.clear();
+    let texts = [
+        &mut request.path,
+        &mut request.canonical_path,
+        &mut request.authority,
+        &mut request.user_agent,
+        &mut request.request_id,
+        &mut request.traceparent,
+        &mut request.method,
+        &mut record.response.code_details,
+        &mut record.upstream.transport_failure,
+    ];
+    for text in texts {
+        let end = (0..=BOUNDED_TEXT.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+    }
+    record
+}
+
+/// Random numbers of this VM.
+struct Dice(u64);
+
+impl Dice {
+    fn seeded() -> Self {
+        Self(host::now_ns() ^ host::wall_ns().unwrap_or(0).rotate_left(32))
+    }
+
+    /// From Envoy's generator; where it has none, from the clock: then references may be guessed, and nothing else is lost.
+    fn fill(&mut self, bytes: &mut [u8]) {
+        if host::random(bytes).is_ok() {
+            return;
+        }
+        for byte in bytes {
+            // SplitMix64 (Steele, Lea, Flood 2014).
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            *byte = (mixed ^ (mixed >> 27)).to_le_bytes()[0];
+        }
+    }
+
+    /// A number that no other VM has; never 0.
+    fn epoch(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        u64::from_le_bytes(bytes).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bounded_form_of_a_record_fits_and_keeps_characters_whole() {
+        let mut record = Record::default();
+        record.request.path = "é".repeat(200_000);
+        record.request.headers = vec![("a".into(), "b".repeat(100_000))];
+        let bounded = bounded(record);
+        assert!(encode(&bounded).len() < 16 * 1024);
+        assert!(bounded.request.path.len() <= BOUNDED_TEXT && bounded.request.path.len() > BOUNDED_TEXT - 4);
+    }
+
+    #[test]
+    fn epochs_are_never_zero_and_differ_without_a_generator() {
+        let mut dice = Dice(0);
+        let epochs: std::collections::BTreeSet<u64> = (0..1000).map(|_| dice.epoch()).collect();
+        assert_eq!(epochs.len(), 1000);
+        assert!(!epochs.contains(&0));
+    }
+}

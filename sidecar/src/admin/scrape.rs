@@ -1,0 +1,147 @@
+//! What is read off at a scrape: books, spool, sinks, streams, policy. One place, so that a number has one source.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::MetricType;
+
+use super::State;
+use crate::spool::ReaderStat;
+
+/// Reads the house at a scrape.
+pub(super) struct Scrape(Arc<State>);
+
+impl Scrape {
+    pub(super) fn new(state: Arc<State>) -> Self {
+        Self(state)
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let mut out = Out(encoder);
+        self.streams(&mut out)?;
+        self.policy(&mut out)?;
+        self.books(&mut out)?;
+        self.spool(&mut out)?;
+        self.sinks(&mut out)?;
+        out.counter("gatehouse_log_held_back_lines", "Log lines held back as repetitions", self.0.log.held_back())
+    }
+}
+
+impl Scrape {
+    fn streams(&self, out: &mut Out<'_>) -> fmt::Result {
+        let views = self.0.intake.streams.views();
+        let granted: u64 = views.iter().map(|view| u64::from(view.window)).sum();
+        out.gauge("gatehouse_intake_open_streams", "Streams that are open", views.len() as u64)?;
+        out.gauge("gatehouse_intake_granted_bytes", "Sum of the windows granted to gates", granted)?;
+        let current = self.0.policies.current();
+        let workers = super::workers_current(&views, current.as_ref());
+        let refusing = views.iter().filter(|view| view.refusal.is_some()).count();
+        out.gauge("gatehouse_policy_current_workers", "Workers with the policy in force", workers as u64)?;
+        out.gauge("gatehouse_policy_refusing_workers", "Workers that refused the last image", refusing as u64)
+    }
+
+    fn policy(&self, out: &mut Out<'_>) -> fmt::Result {
+        let current = self.0.policies.current();
+        let revision = current.as_ref().map_or(0, crate::policies::Snapshot::revision);
+        let problems = self.0.policies.report().problems.len();
+        out.gauge("gatehouse_policy_revision", "Revision of the policy in force, 0: none", revision)?;
+        out.gauge("gatehouse_policy_problems", "Problems of the policy folder as it is now", problems as u64)
+    }
+
+    fn books(&self, out: &mut Out<'_>) -> fmt::Result {
+        let (books, mut total) = self.0.intake.books();
+        books.iter().for_each(|books| total.add(books));
+        // Gauges: a gate that comes back can take records out of the tail again, and a restart begins with what is on disk.
+        out.gauge("gatehouse_books_seen_records", "Records that gates told of", total.seen)?;
+        out.gauge("gatehouse_books_stored_records", "Records on disk, or delivered from it", total.stored)?;
+        out.gauge("gatehouse_books_elsewhere_records", "Records acknowledged by another house", total.elsewhere)?;
+        out.gauge("gatehouse_books_in_flight_records", "Records held by gates or on the way", total.in_flight)?;
+        out.gauge("gatehouse_books_unknown_tail_records", "Records lost with their gates", total.unknown_tail)?;
+        let dropped = [
+            ("ring_full", total.dropped.ring_full),
+            ("no_stream", total.dropped.no_stream),
+            ("oversize", total.dropped.oversize),
+            ("unreadable", total.dropped.unreadable),
+        ];
+        out.gauges("gatehouse_books_dropped_records", "Records that gates gave up", "reason", &dropped)
+    }
+
+    fn spool(&self, out: &mut Out<'_>) -> fmt::Result {
+        let stat = self.0.spool.stat();
+        out.gauge("gatehouse_spool_size_bytes", "Bytes of all segment files", stat.bytes)?;
+        out.gauge("gatehouse_spool_free_bytes", "Bytes that can still be stored", stat.free_bytes)?;
+        out.gauge("gatehouse_spool_full", "1: stores are refused until space returns", u64::from(stat.full))?;
+        out.counter("gatehouse_spool_failed_syncs", "Syncs or writes that failed", stat.failed_syncs)?;
+        out.counter("gatehouse_spool_failed_cursors", "Cursor writes that failed", stat.failed_cursors)?;
+        out.counter("gatehouse_spool_corrupt_frames", "Corrupt frames met by sinks", stat.corrupt_frames)?;
+        let by_reader = |read: fn(&ReaderStat) -> u64| -> Vec<(&str, u64)> {
+            stat.readers.iter().map(|reader| (reader.name.as_str(), read(reader))).collect()
+        };
+        let pending = by_reader(|reader| reader.pending.records);
+        let delivered = by_reader(|reader| reader.tally.delivered);
+        let dead = by_reader(|reader| reader.tally.dead_lettered);
+        let skipped = by_reader(|reader| reader.tally.skipped);
+        out.gauges("gatehouse_sink_pending_records", "Records not delivered yet", "sink", &pending)?;
+        out.counters("gatehouse_sink_delivered_records", "Records delivered, over restarts", "sink", &delivered)?;
+        out.counters("gatehouse_sink_dead_lettered_records", "Records in dead-letter files", "sink", &dead)?;
+        out.counters("gatehouse_sink_skipped_records", "Records passed over by rule", "sink", &skipped)
+    }
+
+    fn sinks(&self, out: &mut Out<'_>) -> fmt::Result {
+        let statuses: Vec<_> = self.0.sinks.iter().map(|board| board.status()).collect();
+        let failures: Vec<_> = statuses.iter().map(|sink| (sink.name.as_str(), sink.tallies.failures)).collect();
+        let troubled: Vec<_> = statuses.iter().map(|sink| (sink.name.as_str(), u64::from(sink.problem.is_some()))).collect();
+        out.counters("gatehouse_sink_failed_attempts", "Deliveries that failed and were tried again", "sink", &failures)?;
+        out.gauges("gatehouse_sink_troubled", "1: the sink cannot deliver now", "sink", &troubled)
+    }
+}
+
+struct Out<'a>(DescriptorEncoder<'a>);
+
+impl Out<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let gauge = ConstGauge::new(value);
+        gauge.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let counter = ConstCounter::new(value);
+        counter.encode(self.0.encode_descriptor(name, help, None, MetricType::Counter)?)
+    }
+
+    fn gauges(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {
+        self.each(name, help, MetricType::Gauge, label, values, ConstGauge::new)
+    }
+
+    fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {
+        self.each(name, help, MetricType::Counter, label, values, ConstCounter::new)
+    }
+
+    fn each<M: EncodeMetric>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        label: &str,
+        values: &[(&str, u64)],
+        make: fn(u64) -> M,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (value, number) in values {
+            make(*number).encode(family.encode_family(&[(label, *value)])?)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scrape")
+    }
+}

@@ -1,0 +1,311 @@
+//! `/status`: what the house knows of itself, as JSON. No secret is in any of these types.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use gatehouse_stream::receiver::{Books, Dropped, Totals};
+use serde::Serialize;
+
+use super::State;
+use crate::intake::streams::View;
+use crate::ocsf::hex::Hex;
+use crate::ocsf::time::Rfc3339;
+use crate::policies::Problem;
+use crate::sink::board;
+use crate::spool::Stat;
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    version: &'static str,
+    node: String,
+    started: String,
+    uptime_seconds: u64,
+    streams: Vec<StreamStatus>,
+    policy: PolicyStatus,
+    spool: SpoolStatus,
+    sinks: Vec<SinkStatus>,
+    books: BooksStatus,
+    log: LogStatus,
+}
+
+#[derive(Debug, Serialize)]
+struct StreamStatus {
+    node: String,
+    node_cluster: String,
+    epoch: String,
+    stream: u32,
+    gate_version: String,
+    since: String,
+    window_bytes: u32,
+    policy: Option<Stamp>,
+    refusal: Option<Refusal>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stamp {
+    revision: u64,
+    digest: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Refusal {
+    revision: u64,
+    problem: String,
+}
+
+#[derive(Debug, Serialize)]
+struct PolicyStatus {
+    folder: Option<PathBuf>,
+    #[serde(flatten)]
+    stamp: Option<Stamp>,
+    bytes: usize,
+    since: Option<String>,
+    files: Vec<String>,
+    rules: usize,
+    /// Workers in which this very policy is in force, and all that are attached.
+    workers_current: usize,
+    workers: usize,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+#[derive(Debug, Serialize)]
+struct SpoolStatus {
+    bytes: u64,
+    free_bytes: u64,
+    segments: usize,
+    frames: u64,
+    records: u64,
+    full: bool,
+    failed_syncs: u64,
+    set_aside_records: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct SinkStatus {
+    name: String,
+    kind: &'static str,
+    state: board::State,
+    since: String,
+    problem: Option<String>,
+    last_error: Option<String>,
+    last_error_at: Option<String>,
+    /// Over restarts.
+    #[serde(flatten)]
+    account: Option<SinkAccount>,
+    /// Since this process began.
+    process: board::Tallies,
+}
+
+/// `stored` = before + delivered + dead_lettered + skipped + set_aside + pending; `difference` is what is missing.
+#[derive(Debug, Serialize)]
+struct SinkAccount {
+    stored: u64,
+    before: u64,
+    delivered: u64,
+    dead_lettered: u64,
+    skipped: u64,
+    set_aside: u64,
+    pending: u64,
+    difference: i128,
+}
+
+#[derive(Debug, Serialize)]
+struct BooksStatus {
+    total: Account,
+    /// Epochs that were quiet for a day, summed up.
+    forgotten: Account,
+    epochs: Vec<EpochAccount>,
+}
+
+#[derive(Debug, Serialize)]
+struct EpochAccount {
+    epoch: String,
+    node: String,
+    stream: u32,
+    open: bool,
+    bye: bool,
+    durable_seq: u64,
+    #[serde(flatten)]
+    account: Account,
+    without_policy: u64,
+    envoy_seen: u64,
+}
+
+/// `seen` = stored + dropped + elsewhere + in_flight + unknown_tail; `difference` is what is missing.
+#[derive(Debug, Serialize)]
+struct Account {
+    seen: u64,
+    stored: u64,
+    dropped: DroppedStatus,
+    elsewhere: u64,
+    in_flight: u64,
+    unknown_tail: u64,
+    difference: i128,
+}
+
+#[derive(Debug, Serialize)]
+struct DroppedStatus {
+    ring_full: u64,
+    no_stream: u64,
+    oversize: u64,
+    unreadable: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct LogStatus {
+    held_back_lines: u64,
+}
+
+impl Status {
+    /// The house at this moment.
+    #[must_use]
+    pub fn of(state: &State) -> Self {
+        let views = state.intake.streams.views();
+        let stat = state.spool.stat();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            node: state.node.clone(),
+            started: time(state.started),
+            uptime_seconds: state.started.elapsed().unwrap_or(Duration::ZERO).as_secs(),
+            policy: PolicyStatus::of(state, &views),
+            streams: views.into_iter().map(StreamStatus::from).collect(),
+            sinks: state.sinks.iter().map(|board| SinkStatus::of(board.status(), &stat)).collect(),
+            spool: SpoolStatus::from(&stat),
+            books: BooksStatus::of(state.intake.books()),
+            log: LogStatus { held_back_lines: state.log.held_back() },
+        }
+    }
+}
+
+impl From<View> for StreamStatus {
+    fn from(view: View) -> Self {
+        Self {
+            node: view.node,
+            node_cluster: view.node_cluster,
+            epoch: Hex(view.epoch.to_be_bytes()).to_string(),
+            stream: view.stream_no,
+            gate_version: view.gate_version,
+            since: time(view.since),
+            window_bytes: view.window,
+            policy: view.policy.map(|(revision, digest)| Stamp { revision, digest: Hex(digest).to_string() }),
+            refusal: view.refusal.map(|(revision, problem)| Refusal { revision, problem }),
+        }
+    }
+}
+
+impl PolicyStatus {
+    fn of(state: &State, views: &[View]) -> Self {
+        let report = state.policies.report();
+        let current = state.policies.current();
+        Self {
+            folder: report.folder,
+            bytes: current.as_ref().map_or(0, super::Snapshot::size),
+            workers_current: super::workers_current(views, current.as_ref()),
+            workers: views.len(),
+            stamp: current.map(|snapshot| Stamp { revision: snapshot.revision(), digest: Hex(snapshot.digest()).to_string() }),
+            since: report.since.map(time),
+            files: report.files,
+            rules: report.rules,
+            problems: report.problems,
+            warnings: report.warnings,
+        }
+    }
+}
+
+impl From<&Stat> for SpoolStatus {
+    fn from(stat: &Stat) -> Self {
+        Self {
+            bytes: stat.bytes,
+            free_bytes: stat.free_bytes,
+            segments: stat.segments,
+            frames: stat.frames,
+            records: stat.records,
+            full: stat.full,
+            failed_syncs: stat.failed_syncs,
+            set_aside_records: stat.set_aside.records,
+        }
+    }
+}
+
+impl SinkStatus {
+    fn of(status: board::Status, stat: &Stat) -> Self {
+        let reader = stat.readers.iter().find(|reader| reader.name == status.name);
+        let account = reader.map(|reader| {
+            let parts = [
+                reader.before,
+                reader.tally.delivered,
+                reader.tally.dead_lettered,
+                reader.tally.skipped,
+                reader.set_aside,
+                reader.pending.records,
+            ];
+            let [before, delivered, dead_lettered, skipped, set_aside, pending] = parts;
+            let difference = i128::from(stat.records) - parts.iter().copied().map(i128::from).sum::<i128>();
+            SinkAccount { stored: stat.records, before, delivered, dead_lettered, skipped, set_aside, pending, difference }
+        });
+        Self {
+            name: status.name,
+            kind: status.kind,
+            state: status.state,
+            since: status.since,
+            problem: status.problem,
+            last_error: status.last_error,
+            last_error_at: status.last_error_at,
+            account,
+            process: status.tallies,
+        }
+    }
+}
+
+impl BooksStatus {
+    fn of((books, past): (Vec<Books>, Totals)) -> Self {
+        let mut total = past;
+        books.iter().for_each(|books| total.add(books));
+        Self {
+            total: Account::from(&total),
+            forgotten: Account::from(&past),
+            epochs: books.into_iter().map(EpochAccount::from).collect(),
+        }
+    }
+}
+
+impl From<Books> for EpochAccount {
+    fn from(books: Books) -> Self {
+        let mut alone = Totals::default();
+        alone.add(&books);
+        Self {
+            epoch: Hex(books.epoch.to_be_bytes()).to_string(),
+            stream: books.stream_no,
+            open: books.open,
+            bye: books.bye,
+            durable_seq: books.durable_seq,
+            account: Account::from(&alone),
+            without_policy: books.counters.without_policy,
+            envoy_seen: books.counters.envoy_seen,
+            node: books.node,
+        }
+    }
+}
+
+impl From<&Totals> for Account {
+    fn from(totals: &Totals) -> Self {
+        let Dropped { ring_full, no_stream, oversize, unreadable } = totals.dropped;
+        let booked = [totals.stored, totals.dropped.total(), totals.elsewhere, totals.in_flight, totals.unknown_tail];
+        Self {
+            seen: totals.seen,
+            stored: totals.stored,
+            dropped: DroppedStatus { ring_full, no_stream, oversize, unreadable },
+            elsewhere: totals.elsewhere,
+            in_flight: totals.in_flight,
+            unknown_tail: totals.unknown_tail,
+            difference: i128::from(totals.seen) - booked.into_iter().map(i128::from).sum::<i128>(),
+        }
+    }
+}
+
+fn time(at: SystemTime) -> String {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Rfc3339(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)).to_string()
+}

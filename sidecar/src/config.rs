@@ -1,0 +1,286 @@
+//! The configuration as it is meant: every value decided, every collision refused. How it is written: [`written`].
+//!
+//! Without a file the defaults stand: a Unix socket, a spool and one file sink, all under the data folder, and an admin
+//! listener on loopback.
+
+pub mod written;
+
+mod print;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatehouse_policy::document::{self, Place, Problems};
+use gatehouse_proto::v1::welcome;
+
+use crate::logging::{Form, Level};
+use written::Written;
+
+const DEFAULT_DATA: &str = "/var/lib/gatehouse";
+/// Beside Envoy's own customary 9901, so that both can run on one machine.
+const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9911);
+const DEFAULT_MODE: u32 = 0o660;
+const DEFAULT_SPOOL_SIZE: u64 = 1 << 30;
+const DEFAULT_SEGMENT: u64 = 64 << 20;
+const DEFAULT_EVERY: Duration = Duration::from_millis(250);
+/// `sun_path` holds 108 bytes with its NUL; the socket is first bound under a name that is 8 bytes longer.
+const MAX_SOCKET_PATH: usize = 99;
+const MAX_FILE: u64 = 1 << 20;
+
+/// What the house is to do.
+#[derive(Debug)]
+pub struct Config {
+    /// Name of this house in `/status`.
+    pub node: String,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where gates attach.
+    pub listen: Listen,
+    /// What is kept until it is delivered.
+    pub spool: Spool,
+    /// Where policy documents come from; `None`: this house has no policy to give.
+    pub policies: Option<Policies>,
+    /// Where events go; the first holds the spool when it falls behind.
+    pub sinks: Vec<written::Sink>,
+    /// The access log on standard output.
+    pub access_log: AccessLog,
+    /// Address of the admin listener, loopback.
+    pub admin: SocketAddr,
+    /// How much is logged on standard error.
+    pub log_level: Level,
+    /// In which form.
+    pub log_form: Form,
+    /// How gates write client addresses.
+    pub address_form: AddressForm,
+}
+
+/// Where gates attach: at least one of the two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// A Unix socket and its permission bits.
+    pub unix: Option<(PathBuf, u32)>,
+    /// A loopback address; port 0: any, written to `intake.address` in the data folder.
+    pub tcp: Option<SocketAddr>,
+}
+
+/// The spool's place and bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spool {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Size of all segments, bytes.
+    pub size: u64,
+    /// Size of one segment, bytes.
+    pub segment: u64,
+}
+
+/// The policy folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policies {
+    /// The folder.
+    pub folder: PathBuf,
+    /// How often it is looked at.
+    pub every: Duration,
+}
+
+/// The access log on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccessLog {
+    /// One JSON object a request.
+    Json,
+    /// None.
+    #[default]
+    Off,
+    /// One line a request, for people.
+    Text,
+}
+
+/// How gates write client addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AddressForm {
+    /// As they are.
+    #[default]
+    Full,
+    /// A keyed hash.
+    Hash,
+    /// The /24 of IPv4, the /48 of IPv6.
+    Prefix,
+}
+
+/// What the command line says over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--data DIR`.
+    pub data: Option<PathBuf>,
+    /// `--policies DIR`.
+    pub policies: Option<PathBuf>,
+    /// `--log FORM`.
+    pub log_form: Option<Form>,
+    /// `--access-log FORM`.
+    pub access_log: Option<AccessLog>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        problem: String,
+    },
+    /// Everything that is wrong with what it says.
+    Wrong(Problems),
+}
+
+impl Config {
+    /// Reads the file, if one is given, and puts the command line over it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or every problem in it.
+    pub fn read(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
+        let Some(path) = file else {
+            return Self::parse("defaults", "", overrides).map_err(ConfigError::Wrong);
+        };
+        let unreadable = |problem: String| ConfigError::Unreadable { path: path.into(), problem };
+        let mut text = String::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
+            .map_err(|error| unreadable(error.to_string()))?;
+        if text.len() as u64 > MAX_FILE {
+            return Err(unreadable("it is larger than 1 MiB".into()));
+        }
+        Self::parse(&path.display().to_string(), &text, overrides).map_err(ConfigError::Wrong)
+    }
+
+    /// Reads a configuration from its text; an empty one gives the defaults.
+    ///
+    /// # Errors
+    /// Every problem, each with its place in `name`.
+    pub fn parse(name: &str, text: &str, overrides: Overrides) -> Result<Self, Problems> {
+        let documents = document::yaml(name, text)?;
+        let mut problems = Problems::default();
+        let written = documents.first().map(|node| Written::read(node, &mut problems)).unwrap_or_default();
+        if let Some(second) = documents.get(1) {
+            problems.push(&second.place, "a second document begins here", "write one document");
+        }
+        let config = Self::decide(written, overrides, &Place::text(name, 1, 1), &mut problems);
+        problems.or(config)
+    }
+
+    fn decide(written: Written, overrides: Overrides, top: &Place, problems: &mut Problems) -> Self {
+        let data = overrides.data.or(written.data).unwrap_or_else(|| DEFAULT_DATA.into());
+        let listen = Listen::decide(written.listen, &data, top, problems);
+        let spool = Spool::decide(written.spool, &data, problems);
+        let sinks = written.sinks.unwrap_or_else(|| vec![written::Sink::default_file()]);
+        Self {
+            node: written.node.unwrap_or_else(host_name),
+            listen,
+            spool,
+            policies: Policies::decide(written.policies, overrides.policies, problems),
+            sinks,
+            access_log: overrides.access_log.or(written.access_log).unwrap_or_default(),
+            admin: written.admin.unwrap_or(DEFAULT_ADMIN),
+            log_level: written.log.level.unwrap_or_default(),
+            log_form: overrides.log_form.or(written.log.form).unwrap_or_default(),
+            address_form: written.address_form.unwrap_or_default(),
+            data,
+        }
+    }
+}
+
+impl Listen {
+    fn decide(written: Option<written::Listen>, data: &Path, top: &Place, problems: &mut Problems) -> Self {
+        let written = written.unwrap_or_default();
+        let mode = written.mode.unwrap_or(DEFAULT_MODE);
+        let unix = match (written.unix, written.tcp) {
+            (Some(unix), _) => Some(unix),
+            (None, Some(_)) => None,
+            (None, None) => Some((data.join("house.sock"), top.clone())),
+        };
+        if let Some((path, place)) = &unix
+            && path.as_os_str().len() > MAX_SOCKET_PATH
+        {
+            let message = format!("the path of the Unix socket, `{}`, is too long", path.display());
+            problems.push(place, message, format!("give one of at most {MAX_SOCKET_PATH} bytes as `listen: {{ unix: … }}`"));
+        }
+        Self { unix: unix.map(|(path, _)| (path, mode)), tcp: written.tcp }
+    }
+}
+
+impl Spool {
+    fn decide(written: written::Spool, data: &Path, problems: &mut Problems) -> Self {
+        let size = written.size.as_ref().map_or(DEFAULT_SPOOL_SIZE, |(size, _)| *size);
+        // A small spool without a word on its segments gets segments that fit.
+        let fitting = (size / 8).next_multiple_of(1 << 20).clamp(1 << 20, DEFAULT_SEGMENT);
+        let segment = written.segment.as_ref().map_or(fitting, |(segment, _)| *segment);
+        let place = written.segment.as_ref().or(written.size.as_ref()).map(|(_, place)| place);
+        if let Some(place) = place {
+            if !(1 << 20..=1 << 30).contains(&segment) {
+                problems.push(place, "`segment` is out of range", "write a size from 1MiB to 1GiB");
+            }
+            if size / 4 < segment {
+                let help = "the spool needs room for at least four segments: raise `size` or lower `segment`";
+                problems.push(place, "`size` and `segment` of the spool do not fit together", help);
+            }
+        }
+        Self { folder: written.folder.unwrap_or_else(|| data.join("spool")), size, segment }
+    }
+}
+
+impl Policies {
+    fn decide(written: written::Policies, folder: Option<PathBuf>, problems: &mut Problems) -> Option<Self> {
+        if let Some((every, place)) = &written.every
+            && !(Duration::from_millis(50)..=Duration::from_secs(3600)).contains(every)
+        {
+            problems.push(place, "`every` is out of range", "write a duration from 50ms to 1h");
+        }
+        let every = written.every.map_or(DEFAULT_EVERY, |(every, _)| every);
+        Some(Self { folder: folder.or(written.folder)?, every })
+    }
+}
+
+impl AccessLog {
+    /// The words for it.
+    pub const WORDS: [(&'static str, Self); 3] = [("text", Self::Text), ("json", Self::Json), ("off", Self::Off)];
+}
+
+impl AddressForm {
+    /// The words for it.
+    pub const WORDS: [(&'static str, Self); 3] = [("full", Self::Full), ("prefix", Self::Prefix), ("hash", Self::Hash)];
+
+    /// The word on the wire.
+    #[must_use]
+    pub fn on_the_wire(self) -> welcome::AddressForm {
+        match self {
+            Self::Full => welcome::AddressForm::Full,
+            Self::Hash => welcome::AddressForm::Hash,
+            Self::Prefix => welcome::AddressForm::Prefix,
+        }
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "gatehouse".into() } else { name.into() }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, problem } => {
+                write!(f, "cannot read the configuration `{}`: {problem}", path.display())
+            }
+            Self::Wrong(problems) => problems.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,57 @@
+//! `gatehouse run --print-config`: the configuration as it is understood, as YAML that can be read again.
+//!
+//! The settings of sinks are left out: they may hold secrets.
+
+use std::fmt;
+
+use super::{AccessLog, AddressForm, Config};
+use crate::logging::Form;
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "node: {}", quoted(&self.node))?;
+        writeln!(f, "data: {}", quoted(&self.data.display()))?;
+        writeln!(f, "listen:")?;
+        if let Some((path, mode)) = &self.listen.unix {
+            writeln!(f, "  unix: {}\n  mode: \"{mode:04o}\"", quoted(&path.display()))?;
+        }
+        if let Some(address) = self.listen.tcp {
+            writeln!(f, "  tcp: {}", quoted(&address))?;
+        }
+        let spool = &self.spool;
+        let folder = quoted(&spool.folder.display());
+        writeln!(f, "spool:\n  folder: {folder}\n  size: {}\n  segment: {}", size(spool.size), size(spool.segment))?;
+        if let Some(policies) = &self.policies {
+            let folder = quoted(&policies.folder.display());
+            writeln!(f, "policies:\n  folder: {folder}\n  every: {}ms", policies.every.as_millis())?;
+        }
+        writeln!(f, "sinks:{}", if self.sinks.is_empty() { " {}" } else { "" })?;
+        for sink in &self.sinks {
+            writeln!(f, "  {}: {{ {}: {{}} }} # settings are not printed", quoted(&sink.name), sink.kind.word())?;
+        }
+        writeln!(f, "access_log: {}", quoted(&word(&AccessLog::WORDS, self.access_log)))?;
+        writeln!(f, "admin: {}", quoted(&self.admin))?;
+        let form = match self.log_form {
+            Form::Automatic => "automatic",
+            Form::Json => "json",
+            Form::Text => "text",
+        };
+        writeln!(f, "log:\n  level: {}\n  form: {form}", self.log_level)?;
+        writeln!(f, "address_form: {}", word(&AddressForm::WORDS, self.address_form))
+    }
+}
+
+/// A YAML double-quoted scalar; JSON's escapes are a part of YAML's (YAML 1.2.2, section 5.7).
+fn quoted(text: &impl ToString) -> String {
+    serde_json::Value::String(text.to_string()).to_string()
+}
+
+fn size(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = units.iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{bytes}B"), |(unit, name)| format!("{}{name}", bytes / unit))
+}
+
+fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).map_or("", |(name, _)| *name)
+}

@@ -1,0 +1,115 @@
+//! What the configuration refuses, and what it means.
+
+use super::*;
+
+fn problems(text: &str) -> Vec<String> {
+    let problems = Config::parse("house.yaml", text, Overrides::default()).expect_err("refused");
+    problems.to_string().lines().map(str::to_owned).collect()
+}
+
+fn config(text: &str) -> Config {
+    Config::parse("house.yaml", text, Overrides::default()).unwrap()
+}
+
+#[test]
+fn without_a_file_everything_lies_under_the_data_folder() {
+    let overrides = Overrides { data: Some("/srv/house".into()), ..Overrides::default() };
+    let config = Config::read(None, overrides).unwrap();
+    assert_eq!(config.listen.unix, Some(("/srv/house/house.sock".into(), 0o660)));
+    assert_eq!(config.listen.tcp, None);
+    assert_eq!(config.spool.folder, Path::new("/srv/house/spool"));
+    assert_eq!((config.sinks.len(), config.sinks[0].name.as_str(), config.sinks[0].kind.word()), (1, "events", "file"));
+    assert!(config.admin.ip().is_loopback());
+    assert_eq!((config.policies, config.access_log), (None, AccessLog::Off));
+    assert!(!config.node.is_empty());
+}
+
+#[test]
+fn everything_can_be_written() {
+    let text = r#"
+node: edge-1
+data: /d
+listen: { unix: /run/g/h.sock, mode: "0600", tcp: "127.0.0.1:7070" }
+spool: { folder: /s, size: 256MiB, segment: 16MiB }
+policies: { folder: /p, every: 1s }
+sinks: { events: { file: {} } }
+access_log: json
+admin: "[::1]:0"
+log: { level: debug, form: text }
+address_form: hash
+"#;
+    let config = config(text);
+    assert_eq!(config.node, "edge-1");
+    let unix = Some((PathBuf::from("/run/g/h.sock"), 0o600));
+    assert_eq!(config.listen, Listen { unix, tcp: Some("127.0.0.1:7070".parse().unwrap()) });
+    assert_eq!(config.spool, Spool { folder: "/s".into(), size: 256 << 20, segment: 16 << 20 });
+    assert_eq!(config.policies, Some(Policies { folder: "/p".into(), every: Duration::from_secs(1) }));
+    assert_eq!((config.access_log, config.address_form), (AccessLog::Json, AddressForm::Hash));
+    assert_eq!((config.log_level, config.log_form), (Level::Debug, Form::Text));
+    assert_eq!(config.admin, "[::1]:0".parse().unwrap());
+}
+
+#[test]
+fn what_is_printed_reads_back_as_the_same_configuration() {
+    for text in ["", "listen: { tcp: \"127.0.0.1:0\" }\nspool: { size: 20MiB }\naccess_log: \"off\"\npolicies: { folder: /p }\n"] {
+        let printed = config(text).to_string();
+        assert_eq!(config(&printed).to_string(), printed);
+    }
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_place() {
+    let text = "lisen: 1\nspool: { size: 10 }\npolicies: { folder: /p, every: 5 }\nadmin: 0.0.0.0:9911\nlog: { level: loud }\n";
+    let told = problems(text);
+    let expected = [
+        ("house.yaml:1:1", "unknown field `lisen`"),
+        ("house.yaml:2:16", "has no unit"),
+        ("house.yaml:3:31", "has no unit"),
+        ("house.yaml:4:8", "can be reached from other machines"),
+        ("house.yaml:5:15", "unknown word `loud`"),
+    ];
+    for (place, words) in expected {
+        assert!(told.iter().any(|line| line.starts_with(place) && line.contains(words)), "{place} {words}: {told:#?}");
+    }
+    assert_eq!(told.len(), expected.len());
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    for (text, words) in [
+        ("listen: { mode: 0660 }", "quote it"),
+        ("listen: { mode: \"0066\" }", "is no mode"),
+        ("listen: { tcp: \"192.0.2.1:1\" }", "can be reached from other machines"),
+        ("listen: { tcp: localhost }", "is no address and port"),
+        ("spool: { size: 100MiB, segment: 50MiB }", "do not fit together"),
+        ("spool: { segment: 1KiB }", "`segment` is out of range"),
+        ("policies: { folder: /p, every: 1ms }", "`every` is out of range"),
+        ("policies: { every: 1s }", "has no `folder`"),
+        ("sinks: { UPPER: { file: {} } }", "no name for a sink"),
+        ("sinks: { a: {} }", "goes nowhere"),
+        ("data: \"\"", "is empty"),
+        ("access_log: off", "quote it"),
+        ("a: 1\n---\nb: 2", "a second document"),
+        ("[]", "the configuration is a list"),
+    ] {
+        let told = problems(text).join("\n");
+        assert!(told.contains(words), "{text}: {told}");
+    }
+    let long = format!("data: /{}", "x".repeat(100));
+    assert!(problems(&long)[0].contains("is too long"), "{long}");
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let overrides = Overrides {
+        data: Some("/other".into()),
+        policies: Some("/more".into()),
+        log_form: Some(Form::Json),
+        access_log: Some(AccessLog::Text),
+    };
+    let text = "data: /d\npolicies: { folder: /p, every: 2s }\nlog: { form: text }\naccess_log: json\n";
+    let config = Config::parse("house.yaml", text, overrides).unwrap();
+    assert_eq!(config.data, Path::new("/other"));
+    assert_eq!(config.policies, Some(Policies { folder: "/more".into(), every: Duration::from_secs(2) }));
+    assert_eq!((config.log_form, config.access_log), (Form::Json, AccessLog::Text));
+}

@@ -1,0 +1,281 @@
+//! One stream, from Hello to its end: what the gate sends is taken in, what it should know is sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatehouse_proto::v1;
+use gatehouse_proto::v1::gate_message::Message as FromGate;
+use gatehouse_proto::v1::house_message::Message as ToGate;
+use gatehouse_stream::receiver::{HelloError, Ticket};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tonic::{Code, Status, Streaming};
+
+use super::streams::Line;
+use super::{Intake, Took, now_ms};
+use crate::policies::Snapshot;
+
+/// How long a stream may stay without a Hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// Batches of one stream on their way to the disk, at most; beyond it the stream is not read.
+const BATCHES_ON_THE_WAY: u32 = 32;
+
+type Answers = mpsc::Sender<Result<v1::HouseMessage, Status>>;
+type Permits = [OwnedSemaphorePermit; 2];
+
+/// A stream that was let in.
+struct Stream {
+    intake: Arc<Intake>,
+    ticket: Ticket,
+    line: Arc<Line>,
+    answers: Answers,
+    policy: watch::Receiver<Option<Snapshot>>,
+    /// Digest of the policy that the gate has, or is being sent.
+    given: Vec<u8>,
+    image_version: u32,
+    /// The credit last sent.
+    credit: Option<(u64, u32)>,
+    room: Arc<Semaphore>,
+}
+
+/// Why a stream ends.
+enum End {
+    /// A newer stream of the worker took over, or a batch of this one could not be stored.
+    Fenced,
+    /// The gate ended it, or is gone.
+    Left,
+    /// The gate broke the rules, or is not to be served: a word for the metric, and the answer.
+    Refused(&'static str, Status),
+    /// The house stops.
+    Stopping,
+}
+
+/// Serves one stream to its end.
+pub(super) async fn run(intake: Arc<Intake>, mut gate: Streaming<v1::GateMessage>, answers: Answers) {
+    let end = match Stream::open(&intake, &mut gate, &answers).await {
+        Err(end) => end,
+        Ok(mut stream) => {
+            let end = stream.serve(&mut gate).await;
+            intake.receiver().ended(&stream.ticket, now_ms());
+            intake.streams.leave(&stream.ticket);
+            tracing::info!(epoch = stream.ticket.epoch(), stream = stream.ticket.stream_no(), reason = end.word(), "gate left");
+            end
+        }
+    };
+    let status = match end {
+        End::Left | End::Stopping => return,
+        End::Fenced => Status::aborted("a newer stream took over, or a batch was not stored; open a new stream and resend"),
+        End::Refused(reason, status) => {
+            intake.metrics.refusals.get_or_create(&[("reason", reason)]).inc();
+            tracing::warn!(reason, problem = status.message(), "stream refused");
+            status
+        }
+    };
+    // A gate that does not read its answer is not waited for.
+    let _ = answers.try_send(Err(status));
+}
+
+impl Stream {
+    async fn open(intake: &Arc<Intake>, gate: &mut Streaming<v1::GateMessage>, answers: &Answers) -> Result<Self, End> {
+        let first = tokio::select! {
+            first = tokio::time::timeout(HELLO_WITHIN, gate.message()) => first,
+            () = intake.stopping.cancelled() => return Err(End::Refused("stopping", Status::unavailable("house stops"))),
+        };
+        let first = first.map_err(|_| {
+            End::Refused("no_hello", Status::deadline_exceeded("no hello came within ten seconds"))
+        })?;
+        let hello = match first.map_err(broken)?.ok_or(End::Left)?.message {
+            Some(FromGate::Hello(hello)) => hello,
+            _ => {
+                let status = Status::failed_precondition("the first message of a stream must be hello");
+                return Err(End::Refused("no_hello", status));
+            }
+        };
+        if !intake.streams.has_room() {
+            let status = Status::resource_exhausted("as many streams as this house serves are open");
+            return Err(End::Refused("too_many", status));
+        }
+        let opened = intake.receiver().hello(&hello, now_ms()).map_err(refused)?;
+        let line = intake.streams.enter(&hello).map_err(|_| {
+            intake.receiver().ended(&opened.ticket, now_ms());
+            End::Refused("too_many", Status::resource_exhausted("as many streams as this house serves are open"))
+        })?;
+        intake.metrics.streams_opened.inc();
+        tracing::info!(epoch = hello.epoch, stream = hello.stream_no, node = ?hello.node, "gate attached");
+        Ok(Self {
+            intake: Arc::clone(intake),
+            ticket: opened.ticket,
+            line,
+            answers: answers.clone(),
+            policy: intake.policies.subscribe(),
+            given: hello.policy_digest,
+            image_version: hello.image_version,
+            credit: None,
+            room: Arc::new(Semaphore::new(BATCHES_ON_THE_WAY as usize)),
+        })
+    }
+
+    async fn serve(&mut self, gate: &mut Streaming<v1::GateMessage>) -> End {
+        let welcome = ToGate::Welcome(self.intake.welcome());
+        let greeted = async {
+            self.send(welcome).await?;
+            self.give_credit().await?;
+            self.give_policy().await
+        };
+        if let Err(end) = greeted.await {
+            return end;
+        }
+        loop {
+            let (room, all) = (Arc::clone(&self.room), Arc::clone(&self.intake.on_the_way));
+            let step = tokio::select! {
+                () = self.intake.stopping.cancelled() => return self.finish().await,
+                () = self.line.woken() => self.give_credit().await,
+                Ok(()) = self.policy.changed() => self.give_policy().await,
+                next = next(gate, room, all) => match next {
+                    Ok(Some((message, permits))) => self.take(message, permits).await,
+                    Ok(None) => Err(End::Left),
+                    Err(end) => Err(end),
+                },
+                () = self.answers.closed() => Err(End::Left),
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    async fn take(&mut self, message: v1::GateMessage, permits: Permits) -> Result<(), End> {
+        match message.message {
+            Some(FromGate::Batch(batch)) => match self.intake.take(&self.ticket, batch, permits) {
+                Ok(Took::Stored) => Ok(()),
+                Ok(Took::Fenced) => Err(End::Fenced),
+                Ok(Took::Duplicate) => {
+                    // The gate may not know how far we are.
+                    self.credit = None;
+                    self.give_credit().await
+                }
+                Err(error) => Err(End::Refused("bad_batch", Status::invalid_argument(error.to_string()))),
+            },
+            Some(FromGate::PolicyAck(ack)) => {
+                self.heard(&ack);
+                Ok(())
+            }
+            Some(FromGate::Bye(bye)) => {
+                self.intake.receiver().bye(&self.ticket, &bye);
+                Ok(())
+            }
+            // Lists are not sent yet, so there is nothing that a gate could acknowledge; a newer gate may say more.
+            Some(FromGate::ListAck(_)) | None => Ok(()),
+            Some(FromGate::Hello(_)) => {
+                Err(End::Refused("second_hello", Status::failed_precondition("hello was said before on this stream")))
+            }
+        }
+    }
+
+    fn heard(&self, ack: &v1::PolicyAck) {
+        let accepted = ack.result() == v1::policy_ack::Result::Accepted;
+        let result = if accepted { "accepted" } else { "refused" };
+        self.intake.metrics.policy_acks.get_or_create(&[("result", result)]).inc();
+        self.intake.streams.acknowledged(&self.ticket, ack);
+        if accepted {
+            tracing::info!(epoch = self.ticket.epoch(), revision = ack.revision, "policy in force");
+        } else {
+            tracing::warn!(epoch = self.ticket.epoch(), revision = ack.revision, problem = ?ack.problem, "policy refused");
+        }
+    }
+
+    /// Sends what is durable and how much may be outstanding, if either is news.
+    async fn give_credit(&mut self) -> Result<(), End> {
+        let durable_seq = self.intake.receiver().durable_seq(&self.ticket).ok_or(End::Fenced)?;
+        let window_bytes = if self.intake.stopping.is_cancelled() { 0 } else { self.line.window() };
+        if self.credit == Some((durable_seq, window_bytes)) {
+            return Ok(());
+        }
+        self.credit = Some((durable_seq, window_bytes));
+        let epoch = self.ticket.epoch();
+        self.send(ToGate::Credit(v1::Credit { epoch, durable_seq, window_bytes })).await
+    }
+
+    /// Sends the policy, if the gate has another.
+    async fn give_policy(&mut self) -> Result<(), End> {
+        let Some(snapshot) = self.policy.borrow_and_update().clone() else { return Ok(()) };
+        if self.given == snapshot.digest() {
+            return Ok(());
+        }
+        self.given = snapshot.digest().to_vec();
+        if self.image_version < gatehouse_policy::IMAGE_VERSION {
+            self.heard(&v1::PolicyAck {
+                revision: snapshot.revision(),
+                digest: snapshot.digest().to_vec(),
+                result: v1::policy_ack::Result::Refused.into(),
+                problem: format!("gate reads image formats up to {}; bring it to this release", self.image_version),
+                ..v1::PolicyAck::default()
+            });
+            return Ok(());
+        }
+        self.intake.metrics.policy_pushes.inc();
+        for chunk in snapshot.chunks() {
+            self.send(ToGate::Policy(chunk)).await?;
+        }
+        Ok(())
+    }
+
+    /// The house stops: no credit; what was taken in is booked, and acknowledged as far as it is durable.
+    async fn finish(&mut self) -> End {
+        let _ = self.give_credit().await;
+        // All permits are back when the ledger has booked everything of this stream.
+        let _ = self.room.acquire_many(BATCHES_ON_THE_WAY).await;
+        let _ = self.give_credit().await;
+        End::Stopping
+    }
+
+    async fn send(&self, message: ToGate) -> Result<(), End> {
+        let message = v1::HouseMessage { message: Some(message) };
+        self.answers.send(Ok(message)).await.map_err(|_| End::Left)
+    }
+}
+
+/// The next message, once there is room for the batch that it may be. Dropping the future loses nothing.
+async fn next(
+    gate: &mut Streaming<v1::GateMessage>,
+    room: Arc<Semaphore>,
+    all: Arc<Semaphore>,
+) -> Result<Option<(v1::GateMessage, Permits)>, End> {
+    // Neither semaphore is ever closed.
+    let Ok(ours) = room.acquire_owned().await else { return Ok(None) };
+    let Ok(shared) = all.acquire_owned().await else { return Ok(None) };
+    let message = gate.message().await.map_err(broken)?;
+    Ok(message.map(|message| (message, [ours, shared])))
+}
+
+/// What the transport says when a message cannot be had: the gate's fault, or simply its end.
+fn broken(status: Status) -> End {
+    match status.code() {
+        Code::Internal | Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => {
+            End::Refused("garbage", Status::invalid_argument("message cannot be read"))
+        }
+        _ => End::Left,
+    }
+}
+
+fn refused(error: HelloError) -> End {
+    let text = error.to_string();
+    match error {
+        HelloError::Backwards { .. } => End::Refused("backwards", Status::failed_precondition(text)),
+        HelloError::NoEpoch => End::Refused("no_epoch", Status::invalid_argument(text)),
+        HelloError::NotNewer { .. } => End::Refused("not_newer", Status::failed_precondition(text)),
+        HelloError::Protocol { .. } => End::Refused("protocol", Status::failed_precondition(text)),
+        HelloError::TooMany { .. } => End::Refused("too_many", Status::resource_exhausted(text)),
+    }
+}
+
+impl End {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Fenced => "fenced",
+            Self::Left => "left",
+            Self::Refused(reason, _) => reason,
+            Self::Stopping => "stopping",
+        }
+    }
+}

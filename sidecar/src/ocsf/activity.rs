@@ -1,0 +1,376 @@
+//! The HTTP Activity (class 4002) of one record.
+
+use std::sync::LazyLock;
+
+use gatehouse_proto::v1::{
+    Downstream, Header, Judgement, Origin, Record, Request, Response, Upstream,
+};
+use serde::Serialize;
+
+use super::endpoint::{Endpoint, Names, Tls, Url, present};
+use super::hex::Hex;
+use super::own::Own;
+use super::verdict::Control;
+use super::{RECORD_CODE, SCHEMA_VERSION};
+
+const CLASS_UID: u32 = 4002;
+
+/// One event. `time` and `duration` are milliseconds.
+#[derive(Debug, Serialize)]
+pub(super) struct HttpActivity<'a> {
+    category_uid: u32,
+    category_name: &'static str,
+    class_uid: u32,
+    class_name: &'static str,
+    activity_id: u8,
+    activity_name: &'a str,
+    type_uid: u32,
+    severity_id: u8,
+    severity: &'static str,
+    time: u64,
+    duration: u64,
+    status_id: u8,
+    metadata: Metadata<'a>,
+    action_id: u8,
+    action: &'static str,
+    disposition_id: u8,
+    disposition: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    firewall_rule: Option<FirewallRule<'a>>,
+    http_request: HttpRequest<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_response: Option<HttpResponse<'a>>,
+    src_endpoint: Endpoint<'a>,
+    dst_endpoint: Endpoint<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Tls<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<Actor<'a>>,
+    traffic: Traffic,
+    unmapped: Unmapped<'a>,
+}
+
+impl<'a> HttpActivity<'a> {
+    pub(super) fn of(record: &'a Record) -> Self {
+        let parts = Parts::of(record);
+        let Parts {
+            downstream,
+            request,
+            response,
+            upstream,
+            judgement,
+            ..
+        } = parts;
+        let (activity_id, activity_name) = activity(&request.method);
+        let control = Control::of(judgement);
+        let actor = present(&downstream.peer_uri).map(|uid| Actor { user: User { uid } });
+        Self {
+            category_uid: 4,
+            category_name: "Network Activity",
+            class_uid: CLASS_UID,
+            class_name: "HTTP Activity",
+            activity_id,
+            activity_name,
+            type_uid: CLASS_UID * 100 + u32::from(activity_id),
+            severity_id: control.severity_id,
+            severity: control.severity,
+            time: milliseconds(record.start_unix_ns),
+            duration: milliseconds(record.duration_ns),
+            status_id: status_id(response.status),
+            metadata: Metadata::of(record, parts.origin, actor.is_some()),
+            action_id: control.action_id,
+            action: control.action,
+            disposition_id: control.disposition_id,
+            disposition: control.disposition,
+            firewall_rule: present(&judgement.rule).map(|uid| FirewallRule { uid }),
+            http_request: HttpRequest::of(request),
+            http_response: HttpResponse::of(response, upstream),
+            src_endpoint: Endpoint::client(downstream),
+            dst_endpoint: Endpoint::server(upstream, request),
+            tls: Tls::of(downstream),
+            actor,
+            traffic: Traffic::of(request, response),
+            unmapped: Unmapped {
+                gatehouse: Own::of(record, parts),
+            },
+        }
+    }
+}
+
+/// The record's messages, each the empty one where the gate sent none.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) origin: &'a Origin,
+    pub(super) downstream: &'a Downstream,
+    pub(super) request: &'a Request,
+    pub(super) response: &'a Response,
+    pub(super) upstream: &'a Upstream,
+    pub(super) judgement: &'a Judgement,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(record: &'a Record) -> Self {
+        static ORIGIN: LazyLock<Origin> = LazyLock::new(Origin::default);
+        static DOWNSTREAM: LazyLock<Downstream> = LazyLock::new(Downstream::default);
+        static REQUEST: LazyLock<Request> = LazyLock::new(Request::default);
+        static RESPONSE: LazyLock<Response> = LazyLock::new(Response::default);
+        static UPSTREAM: LazyLock<Upstream> = LazyLock::new(Upstream::default);
+        static JUDGEMENT: LazyLock<Judgement> = LazyLock::new(Judgement::default);
+        Self {
+            origin: record.origin.as_ref().unwrap_or_else(|| &*ORIGIN),
+            downstream: record.downstream.as_ref().unwrap_or_else(|| &*DOWNSTREAM),
+            request: record.request.as_ref().unwrap_or_else(|| &*REQUEST),
+            response: record.response.as_ref().unwrap_or_else(|| &*RESPONSE),
+            upstream: record.upstream.as_ref().unwrap_or_else(|| &*UPSTREAM),
+            judgement: record.judgement.as_ref().unwrap_or_else(|| &*JUDGEMENT),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Unmapped<'a> {
+    gatehouse: Own<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Metadata<'a> {
+    version: &'static str,
+    uid: Hex<&'a [u8]>,
+    event_code: &'static str,
+    product: Product<'a>,
+    profiles: &'static [&'static str],
+}
+
+impl<'a> Metadata<'a> {
+    /// `actor` comes with the host profile.
+    fn of(record: &'a Record, origin: &'a Origin, actor: bool) -> Self {
+        Self {
+            version: SCHEMA_VERSION,
+            uid: Hex(&record.id),
+            event_code: RECORD_CODE,
+            product: Product::of(&origin.gate_version),
+            profiles: if actor {
+                &["security_control", "host"]
+            } else {
+                &["security_control"]
+            },
+        }
+    }
+}
+
+/// The product that made the event.
+#[derive(Debug, Serialize)]
+pub(super) struct Product<'a> {
+    name: &'static str,
+    vendor_name: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version: &'a str,
+}
+
+impl<'a> Product<'a> {
+    pub(super) fn of(version: &'a str) -> Self {
+        Self {
+            name: "Gatehouse",
+            vendor_name: "Gatehouse",
+            version,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct FirewallRule<'a> {
+    uid: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Actor<'a> {
+    user: User<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct User<'a> {
+    uid: &'a str,
+}
+
+/// `length` is the octets of the body; `args` the names of the query parameters.
+#[derive(Debug, Serialize)]
+struct HttpRequest<'a> {
+    http_method: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version: &'a str,
+    url: Url<'a>,
+    #[serde(skip_serializing_if = "no_names")]
+    args: Names<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    user_agent: &'a str,
+    #[serde(skip_serializing_if = "no_headers")]
+    http_headers: Headers<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    uid: &'a str,
+    length: u64,
+}
+
+impl<'a> HttpRequest<'a> {
+    fn of(request: &'a Request) -> Self {
+        Self {
+            http_method: &request.method,
+            version: request
+                .protocol
+                .strip_prefix("HTTP/")
+                .unwrap_or(&request.protocol),
+            url: Url::of(request),
+            args: Names(&request.query),
+            user_agent: &request.user_agent,
+            http_headers: Headers(&request.headers),
+            uid: &request.request_id,
+            length: request.body_bytes,
+        }
+    }
+}
+
+fn no_names(names: &Names<'_>) -> bool {
+    names.0.is_empty()
+}
+
+fn no_headers(headers: &Headers<'_>) -> bool {
+    headers.0.is_empty()
+}
+
+/// Headers as OCSF has them, a list of name and value.
+#[derive(Debug)]
+struct Headers<'a>(&'a [Header]);
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Pair<'a> {
+            name: &'a str,
+            value: &'a str,
+        }
+        serializer.collect_seq(self.0.iter().map(|header| Pair {
+            name: &header.name,
+            value: &header.value,
+        }))
+    }
+}
+
+/// `length` is the octets of the body, `latency` the milliseconds to its first byte from the upstream.
+#[derive(Debug, Serialize)]
+struct HttpResponse<'a> {
+    code: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    length: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency: Option<u64>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    content_type: &'a str,
+}
+
+impl<'a> HttpResponse<'a> {
+    /// `None`: no response was sent.
+    fn of(response: &'a Response, upstream: &Upstream) -> Option<Self> {
+        (response.status != 0).then(|| Self {
+            code: response.status,
+            status: phrase(response.status),
+            length: response.body_bytes,
+            latency: (upstream.first_byte_ns != 0).then(|| milliseconds(upstream.first_byte_ns)),
+            content_type: &response.content_type,
+        })
+    }
+}
+
+/// Octets of headers and body, as the client (source) sent and received them.
+#[derive(Debug, Serialize)]
+struct Traffic {
+    bytes_in: u64,
+    bytes_out: u64,
+    bytes: u64,
+}
+
+impl Traffic {
+    fn of(request: &Request, response: &Response) -> Self {
+        let bytes_out = request.header_bytes.saturating_add(request.body_bytes);
+        let bytes_in = response.header_bytes.saturating_add(response.body_bytes);
+        Self {
+            bytes_in,
+            bytes_out,
+            bytes: bytes_in.saturating_add(bytes_out),
+        }
+    }
+}
+
+/// Id and name of a method; the name of any other method is the method itself.
+fn activity(method: &str) -> (u8, &str) {
+    match method {
+        "CONNECT" => (1, "Connect"),
+        "DELETE" => (2, "Delete"),
+        "GET" => (3, "Get"),
+        "HEAD" => (4, "Head"),
+        "OPTIONS" => (5, "Options"),
+        "POST" => (6, "Post"),
+        "PUT" => (7, "Put"),
+        "TRACE" => (8, "Trace"),
+        "PATCH" => (9, "Patch"),
+        "" => (0, "Unknown"),
+        other => (99, other),
+    }
+}
+
+/// 1 Success, 2 Failure (4xx, 5xx), 0 Unknown: no response was sent.
+fn status_id(status: u32) -> u8 {
+    match status {
+        0 => 0,
+        1..400 => 1,
+        _ => 2,
+    }
+}
+
+fn milliseconds(nanoseconds: u64) -> u64 {
+    nanoseconds / 1_000_000
+}
+
+/// Reason phrases of RFC 9110, 15, RFC 6585 and RFC 8297.
+fn phrase(status: u32) -> Option<&'static str> {
+    Some(match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => return None,
+    })
+}

@@ -1,0 +1,107 @@
+//! One entry of section `sinks`, as written: which kind, and what it does when it falls behind.
+//!
+//! ```yaml
+//! sinks:
+//!   events: { file: { … }, behind: hold }
+//!   stream: { kafka: { … } }
+//! ```
+
+use gatehouse_policy::document::{Fields, Node, Problems};
+
+use super::file;
+#[cfg(feature = "kafka")]
+use super::kafka;
+
+/// What a sink is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Rotating NDJSON.
+    File(file::Config),
+    /// Apache Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Config),
+}
+
+impl Kind {
+    /// Reads the entry of the sink `name`.
+    pub fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, format!("sink `{name}`"), problems)?;
+        let file = fields.take("file");
+        let kafka = fields.take("kafka");
+        if let Some(node) = fields.take("behind") {
+            behind(node, problems);
+        }
+        let place = fields.place();
+        let kind = match (file, kafka) {
+            (Some(node), None) => file::Config::read(node, problems).map(Self::File),
+            (None, Some(node)) => read_kafka(node, problems),
+            (None, None) => {
+                problems.push(
+                    place,
+                    format!("sink `{name}` goes nowhere"),
+                    "write `file:` or `kafka:` in it",
+                );
+                None
+            }
+            (Some(_), Some(_)) => {
+                let help = "write two sinks, each with one of them";
+                problems.push(
+                    place,
+                    format!("sink `{name}` is both `file` and `kafka`"),
+                    help,
+                );
+                None
+            }
+        };
+        fields.finish(problems);
+        kind
+    }
+
+    /// The sink of a house without a configuration: `NAME.ndjson` in the data folder.
+    #[must_use]
+    pub fn default_file() -> Self {
+        Self::File(file::Config::default())
+    }
+
+    /// The word for it: `file`, `kafka`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => "kafka",
+        }
+    }
+}
+
+/// A sink that falls behind holds the spool; the other words have no machinery yet and are refused by name.
+fn behind(node: &Node, problems: &mut Problems) {
+    match node.string(problems) {
+        Some("hold") | None => {}
+        Some(text) if text == "skip" || text.starts_with("skip ") => {
+            problems.push(
+                &node.place,
+                "`behind: skip` is not built yet",
+                "write `behind: hold` or leave it out",
+            );
+        }
+        Some(_) => {
+            node.one_of(&["hold"], problems);
+        }
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn read_kafka(node: &Node, problems: &mut Problems) -> Option<Kind> {
+    kafka::Config::read(node, problems).map(Kind::Kafka)
+}
+
+#[cfg(not(feature = "kafka"))]
+fn read_kafka(node: &Node, problems: &mut Problems) -> Option<Kind> {
+    problems.push(
+        &node.place,
+        "this build has no Kafka sink",
+        "use a build with the cargo feature `kafka`",
+    );
+    None
+}

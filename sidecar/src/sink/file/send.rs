@@ -1,0 +1,311 @@
+//! Writing, syncing and rotating.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{Config, Rotate};
+use crate::sink::Sink;
+use crate::sink::board::Trouble;
+use crate::sink::parcel::{Parcel, Progress};
+
+/// Writes events to one file. What a call returns `Ok` for is synced.
+#[derive(Debug)]
+pub struct FileSink {
+    /// `None` while a blocking call has it, and for good when such a call was given up.
+    writer: Option<Writer>,
+}
+
+impl FileSink {
+    /// A sink that opens its file with the first event. `name` and `data` give the path where the configuration has none.
+    #[must_use]
+    pub fn new(config: &Config, name: &str, data: &Path) -> Self {
+        let path = config
+            .path
+            .clone()
+            .unwrap_or_else(|| data.join(format!("{name}.ndjson")));
+        Self {
+            writer: Some(Writer {
+                path,
+                rotate: config.rotate,
+                open: None,
+                synced: None,
+            }),
+        }
+    }
+}
+
+impl Sink for FileSink {
+    async fn deliver(
+        &mut self,
+        parcel: &Arc<Parcel>,
+        progress: &mut Progress,
+    ) -> Result<(), Trouble> {
+        let given_up = || Trouble::Retry("an earlier write was given up".into());
+        let mut writer = self.writer.take().ok_or_else(given_up)?;
+        let (parcel, mut done) = (Arc::clone(parcel), core::mem::take(progress));
+        let write = move || {
+            let result = writer.write(&parcel, &mut done);
+            (writer, done, result)
+        };
+        let (writer, done, result) = tokio::task::spawn_blocking(write)
+            .await
+            .map_err(|error| Trouble::Retry(error.to_string()))?;
+        let path = writer.path.display().to_string();
+        self.writer = Some(writer);
+        *progress = done;
+        result.map_err(|error| Trouble::Retry(format!("cannot write `{path}`: {error}")))
+    }
+
+    async fn close(self) {}
+}
+
+/// The file and what is known of it. After any failure it is closed; opening it again cuts off what was not synced, so a
+/// failed sync is never trusted and never repeated: the events are written anew.
+#[derive(Debug)]
+struct Writer {
+    path: PathBuf,
+    rotate: Rotate,
+    open: Option<Open>,
+    /// The file that was open last, and its synced length.
+    synced: Option<Mark>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    /// Bytes in the file, synced or not.
+    length: u64,
+}
+
+/// A file, whatever its name is now, and a length of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    device: u64,
+    inode: u64,
+    length: u64,
+}
+
+impl Mark {
+    fn of(file: &File, length: u64) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length,
+        })
+    }
+
+    fn is_same_file(self, other: &std::fs::Metadata) -> bool {
+        self.device == other.dev() && self.inode == other.ino()
+    }
+}
+
+impl Writer {
+    /// Writes what is pending, in order; what is synced is taken off the list also when a later write fails.
+    fn write(&mut self, parcel: &Parcel, progress: &mut Progress) -> io::Result<()> {
+        let result = self.try_write(parcel, progress);
+        if result.is_err()
+            && let Some(open) = self.open.take()
+        {
+            self.forget(&open);
+        }
+        result
+    }
+
+    /// Gives the space of unsynced lines back at once: on a full disk others wait for it. Opening cuts again if this fails.
+    fn forget(&self, open: &Open) {
+        let longer = |length: u64| {
+            open.file
+                .metadata()
+                .is_ok_and(|metadata| metadata.len() > length)
+        };
+        if let Some(mark) = self.synced
+            && longer(mark.length)
+        {
+            let _ = open.file.set_len(mark.length);
+        }
+    }
+
+    fn try_write(&mut self, parcel: &Parcel, progress: &mut Progress) -> io::Result<()> {
+        self.reopen_if_moved()?;
+        while !progress.pending.is_empty() {
+            let mut open = self.take_open()?;
+            let room = self.rotate.size.saturating_sub(open.length);
+            let (count, bytes) = fitting(parcel, &progress.pending, room, open.length == 0);
+            let result = open.append(&bytes);
+            let length = open.length;
+            let open = self.open.insert(open);
+            result?;
+            open.file.sync_data()?;
+            self.synced = Some(Mark::of(&open.file, length)?);
+            progress.pending.drain(..count);
+            if !progress.pending.is_empty() {
+                self.put_aside()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_open(&mut self) -> io::Result<Open> {
+        match self.open.take() {
+            Some(open) => Ok(open),
+            None => self.open_file(),
+        }
+    }
+
+    /// Others may move or remove the file (a log rotation of the system): then a new one is begun under its name.
+    fn reopen_if_moved(&mut self) -> io::Result<()> {
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        let mark = Mark::of(&open.file, open.length)?;
+        match std::fs::metadata(&self.path) {
+            Ok(named) if mark.is_same_file(&named) => Ok(()),
+            Ok(_) => {
+                self.open = None;
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.open = None;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_file(&mut self) -> io::Result<Open> {
+        if let Some(folder) = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o750)
+                .create(folder)?;
+        }
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .mode(0o640)
+            .open(&self.path)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "another process writes this file",
+            ));
+        }
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "this is not a file",
+            ));
+        }
+        let length = match self.synced {
+            Some(mark) if mark.is_same_file(&metadata) && mark.length <= metadata.len() => {
+                mark.length
+            }
+            _ => end_of_last_line(&mut file, metadata.len())?,
+        };
+        if length < metadata.len() {
+            tracing::warn!(path = %self.path.display(), bytes = metadata.len() - length, "cut off what was not synced");
+            file.set_len(length)?;
+        }
+        sync_folder(&self.path)?;
+        self.synced = Some(Mark::of(&file, length)?);
+        Ok(Open { file, length })
+    }
+
+    /// `path` becomes `path.1`, and so on; the oldest goes. Each step is one rename, so a crash between two leaves only a
+    /// gap in the numbers.
+    fn put_aside(&mut self) -> io::Result<()> {
+        self.open = None;
+        self.synced = None;
+        if self.rotate.keep == 0 {
+            std::fs::remove_file(&self.path)?;
+        } else {
+            for number in (1..self.rotate.keep).rev() {
+                rename_if_there(&self.numbered(number), &self.numbered(number + 1))?;
+            }
+            std::fs::rename(&self.path, self.numbered(1))?;
+        }
+        sync_folder(&self.path)
+    }
+
+    fn numbered(&self, number: u32) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        name.into()
+    }
+}
+
+impl Open {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// The first pending lines that fit into `room`; an empty file takes at least one.
+fn fitting(parcel: &Parcel, pending: &[usize], room: u64, empty: bool) -> (usize, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let mut count = 0;
+    for line in pending
+        .iter()
+        .filter_map(|index| parcel.events().get(*index))
+        .map(|event| parcel.line(event))
+    {
+        let first = empty && count == 0;
+        if !first && (bytes.len() + line.len()) as u64 > room {
+            break;
+        }
+        bytes.extend_from_slice(line);
+        count += 1;
+    }
+    (count, bytes)
+}
+
+/// Length up to and with the last line end.
+fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
+    const BLOCK: u64 = 64 << 10;
+    let mut end = length;
+    let mut block = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK);
+        file.seek(SeekFrom::Start(start))?;
+        block.clear();
+        file.take(end - start).read_to_end(&mut block)?;
+        if let Some(place) = block.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + place as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Makes names last: a new or renamed file is there after a power loss only when its folder is synced.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Rotation, torn lines, moved files, and a file that cannot grow.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use gatehouse_proto::v1::{Batch, Record, Request};
+use gatehouse_verdict::record::RecordId;
+use prost::Message as _;
+
+use super::{FileSink, Rotate};
+use crate::sink::Sink as _;
+use crate::sink::file::Config;
+use crate::sink::parcel::{Parcel, Progress};
+use crate::spool::Frame;
+
+fn parcel(from: u64, count: u64) -> Arc<Parcel> {
+    let record = |sequence| {
+        let id = RecordId { epoch: 1, sequence }.to_bytes().to_vec();
+        let request = Some(Request { path: "/p".repeat(200), ..Request::default() });
+        Record { id, request, ..Record::default() }.encode_to_vec()
+    };
+    let records = (from..from + count).map(record).collect();
+    let payload = Batch { epoch: 1, first_seq: from, records, ..Batch::default() }.encode_to_vec();
+    let mut parcel = Parcel::default();
+    parcel.push(&Frame { seq: 1, records: u32::try_from(count).unwrap(), taken_ms: 1, payload });
+    Arc::new(parcel)
+}
+
+fn sink(path: &Path, rotate: Rotate) -> FileSink {
+    FileSink::new(&Config { path: Some(path.into()), rotate }, "events", Path::new("/nowhere"))
+}
+
+async fn deliver(sink: &mut FileSink, parcel: &Arc<Parcel>) -> Result<(), String> {
+    let mut progress = Progress::of(parcel);
+    let result = sink.deliver(parcel, &mut progress).await.map_err(|trouble| trouble.message().to_owned());
+    assert_eq!(result.is_ok(), progress.pending.is_empty());
+    result
+}
+
+/// Sequences in a file, each line checked to be whole JSON.
+fn sequences(path: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'));
+    let sequence = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["unmapped"]["gatehouse"]["sequence"].as_u64().unwrap()
+    };
+    text.lines().map(sequence).collect()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(name).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn files_are_put_aside_by_size_and_only_so_many_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/events.ndjson");
+    let rotate = Rotate { size: 10_000, keep: 3 };
+    let mut sink = sink(&path, rotate);
+    let all = parcel(1, 100);
+    deliver(&mut sink, &all).await.unwrap();
+    let folder = path.parent().unwrap();
+    assert_eq!(files(folder), ["events.ndjson", "events.ndjson.1", "events.ndjson.2", "events.ndjson.3"]);
+    let oldest_first = ["events.ndjson.3", "events.ndjson.2", "events.ndjson.1", "events.ndjson"];
+    let kept: Vec<u64> = oldest_first.iter().flat_map(|name| sequences(&folder.join(name))).collect();
+    assert_eq!(kept, (101 - kept.len() as u64..=100).collect::<Vec<_>>(), "the newest, in order, without a gap");
+    for name in oldest_first {
+        assert!(std::fs::metadata(folder.join(name)).unwrap().len() <= rotate.size);
+    }
+}
+
+#[tokio::test]
+async fn an_event_larger_than_a_file_stands_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    deliver(&mut sink(&path, Rotate { size: 1, keep: 2 }), &parcel(1, 3)).await.unwrap();
+    assert_eq!((sequences(&path), files(folder.path()).len()), (vec![3], 3));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_after_the_last_line_end_is_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    deliver(&mut sink(&path, Rotate::default()), &parcel(1, 2)).await.unwrap();
+    let mut torn = std::fs::read(&path).unwrap();
+    torn.extend_from_slice(b"{\"torn\":\"");
+    torn.resize(torn.len() + 200_000, b'x');
+    std::fs::write(&path, torn).unwrap();
+    deliver(&mut sink(&path, Rotate::default()), &parcel(3, 1)).await.unwrap();
+    assert_eq!(sequences(&path), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_file_moved_away_by_others_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("events.ndjson"), folder.path().join("yesterday"));
+    let mut sink = sink(&path, Rotate::default());
+    deliver(&mut sink, &parcel(1, 2)).await.unwrap();
+    std::fs::rename(&path, &moved).unwrap();
+    deliver(&mut sink, &parcel(3, 1)).await.unwrap();
+    assert_eq!((sequences(&moved), sequences(&path)), (vec![1, 2], vec![3]));
+    std::fs::remove_file(&path).unwrap();
+    deliver(&mut sink, &parcel(4, 1)).await.unwrap();
+    assert_eq!(sequences(&path), [4]);
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_writes_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    let mut first = sink(&path, Rotate::default());
+    deliver(&mut first, &parcel(1, 1)).await.unwrap();
+    let mut second = sink(&path, Rotate::default());
+    let error = deliver(&mut second, &parcel(2, 1)).await.unwrap_err();
+    assert!(error.contains("another process writes this file"), "{error}");
+    drop(first);
+    deliver(&mut second, &parcel(2, 1)).await.unwrap();
+    assert_eq!(sequences(&path), [1, 2]);
+}
+
+/// Writes through a soft limit on file sizes, which cuts a write in the middle as a full disk does, then lifts it.
+async fn write_against_the_limit(path: &Path) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut sink = sink(path, Rotate::default());
+    deliver(&mut sink, &parcel(1, 10)).await.unwrap();
+    let big = parcel(11, 100);
+    for _ in 0..3 {
+        let error = deliver(&mut sink, &big).await.unwrap_err();
+        assert!(error.contains("cannot write") && error.contains("large"), "{error}");
+        assert_eq!(sequences(path), (1..=10).collect::<Vec<_>>(), "nothing torn stays on a full disk");
+    }
+    let mut limit = getrlimit(Resource::Fsize);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Fsize, limit).unwrap();
+    deliver(&mut sink, &big).await.unwrap();
+    assert_eq!(sequences(path), (1..=110).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_grow_loses_nothing_and_tears_no_line() {
+    const INNER: &str = "GATEHOUSE_TEST_FILE_LIMIT";
+    if let Some(path) = std::env::var_os(INNER) {
+        return write_against_the_limit(Path::new(&path)).await;
+    }
+    // The limit holds for a whole process, so this test runs itself in one of its own; the signal that comes with the
+    // limit is ignored there, as the shell hands down what it traps with nothing.
+    let folder = tempfile::tempdir().unwrap();
+    let name = std::thread::current().name().unwrap().to_owned();
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -S -f 64; exec \"$0\" --exact \"$1\" --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .arg(name)
+        .env(INNER, folder.path().join("events.ndjson"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    let whole = sequences(&folder.path().join("events.ndjson"));
+    assert_eq!(whole.len(), 110);
+}

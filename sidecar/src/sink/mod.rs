@@ -1,0 +1,106 @@
+//! Where events go: a sink takes what the spool holds, at its own pace, and says when its peer has it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`parcel`] | spool frames decoded and encoded once: events in order |
+//! | `pump` | the loop of every sink: read, deliver, dead-letter, commit; try again for ever; stop in good order |
+//! | [`board`] | status and books of one sink |
+//! | [`dead`] | what can never be delivered |
+//! | [`file`](mod@file) | rotating NDJSON |
+//! | `kafka` (feature `kafka`) | Apache Kafka |
+//!
+//! A sink is always `config` (as written), `encode` (where the form is its own) and `send`. Its promise: [`Sink::deliver`]
+//! returns `Ok` only when the peer has acknowledged every event that is not refused, so an event is delivered at least
+//! once; `metadata.uid` is the key by which a consumer drops the second copy.
+
+pub mod board;
+pub mod dead;
+pub mod file;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+pub mod parcel;
+
+mod config;
+mod pump;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::spool::Reader;
+use board::{Board, Trouble};
+use dead::DeadLetters;
+use parcel::{Parcel, Progress};
+
+pub use config::Kind;
+pub use pump::Stop;
+
+/// Bytes of spool frames that travel at once; encoded they are about three times as many.
+pub const PARCEL_BYTES: usize = 1 << 20;
+
+/// A peer that takes events.
+pub trait Sink: Send + 'static {
+    /// Delivers what is pending of the parcel. On return nothing is pending, or the attempt failed and what is pending
+    /// still has to be delivered. Dropping the future gives up the attempt.
+    ///
+    /// # Errors
+    /// The attempt failed; the next one may succeed. There is no other failure: what the peer will never take goes to
+    /// `progress.refused`.
+    fn deliver(
+        &mut self,
+        parcel: &Arc<Parcel>,
+        progress: &mut Progress,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Lets go of the peer.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A sink at work.
+#[derive(Debug)]
+pub struct Running {
+    /// Status and books.
+    pub board: Arc<Board>,
+    /// Ends when the house stops: at the latest when the time of grace is over.
+    pub task: JoinHandle<()>,
+}
+
+/// Starts a sink on its reader of the spool. `data` is the data folder: dead letters go there, and events of a file sink
+/// without a path. Must be called within a tokio runtime.
+#[must_use]
+pub fn start(name: &str, kind: &Kind, reader: Reader, data: &Path, stop: Stop) -> Running {
+    let board = Arc::new(Board::new(name, kind.word()));
+    let dead = DeadLetters::new(data, name);
+    let task = match kind {
+        Kind::File(config) => {
+            let sink = file::FileSink::new(config, name, data);
+            tokio::spawn(
+                pump::Pump {
+                    sink,
+                    dead,
+                    board: Arc::clone(&board),
+                    stop,
+                }
+                .run(reader),
+            )
+        }
+        #[cfg(feature = "kafka")]
+        Kind::Kafka(config) => {
+            let sink = kafka::KafkaSink::new(config.clone(), Arc::clone(&board));
+            tokio::spawn(
+                pump::Pump {
+                    sink,
+                    dead,
+                    board: Arc::clone(&board),
+                    stop,
+                }
+                .run(reader),
+            )
+        }
+    };
+    Running { board, task }
+}

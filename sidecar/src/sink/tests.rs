@@ -1,0 +1,173 @@
+//! A pump between a real spool and a real file.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gatehouse_policy::document::{Problems, yaml};
+use gatehouse_proto::v1::{Batch, Loss, Record};
+use gatehouse_stream::receiver::HighWater;
+use gatehouse_verdict::record::RecordId;
+use prost::Message as _;
+use tokio_util::sync::CancellationToken;
+
+use super::board::{State, Status};
+use super::{Kind, Running, Stop, file, start};
+use crate::spool::{Settings, Spool};
+
+const EPOCH: u64 = 7;
+const GRACE: Duration = Duration::from_secs(20);
+
+struct House {
+    spool: Spool,
+    running: Running,
+    stop: CancellationToken,
+    next: u64,
+}
+
+impl House {
+    fn start(data: &Path, kind: &Kind, next: u64, grace: Duration) -> Self {
+        let settings = Settings { segment_bytes: 1 << 20, total_bytes: 8 << 20, readers: vec!["events".into()], ..Settings::default() };
+        let (spool, _) = Spool::open(&data.join("spool"), settings).unwrap();
+        let stop = CancellationToken::new();
+        let reader = spool.handle().reader("events").unwrap();
+        let running = start("events", kind, reader, data, Stop::new(stop.clone(), grace));
+        Self { spool, running, stop, next }
+    }
+
+    /// Stores a batch of `records` good records, and what else is asked for.
+    async fn store(&mut self, records: u64, more: impl FnOnce(&mut Batch)) {
+        let record = |sequence| Record { id: RecordId { epoch: EPOCH, sequence }.to_bytes().to_vec(), ..Record::default() };
+        let records = (self.next..self.next + records).map(|sequence| record(sequence).encode_to_vec()).collect();
+        let mut batch = Batch { epoch: EPOCH, first_seq: self.next, records, ..Batch::default() };
+        more(&mut batch);
+        self.next += batch.records.len() as u64 + batch.losses.iter().map(|loss| loss.count).sum::<u64>();
+        let count = u32::try_from(batch.records.len()).unwrap();
+        let high_water = HighWater { epoch: EPOCH, durable_seq: self.next, ..HighWater::default() };
+        self.spool.handle().store(batch.encode_to_vec(), count, batch.first_seq, high_water).await.unwrap();
+    }
+
+    async fn until(&self, reached: impl Fn(&Status) -> bool) -> Status {
+        tokio::time::timeout(GRACE, async {
+            loop {
+                let status = self.running.board.status();
+                if reached(&status) {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("not reached: {:?}", self.running.board.status()))
+    }
+
+    async fn stop(self) -> Status {
+        self.stop.cancel();
+        let board = self.running.board.clone();
+        tokio::time::timeout(GRACE + Duration::from_secs(5), self.running.task).await.unwrap().unwrap();
+        let spool = self.spool;
+        tokio::task::spawn_blocking(move || spool.close()).await.unwrap().unwrap();
+        board.status()
+    }
+}
+
+fn lines(path: &Path) -> Vec<serde_json::Value> {
+    std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn to(path: &Path) -> Kind {
+    Kind::File(file::Config { path: Some(path.into()), ..file::Config::default() })
+}
+
+#[tokio::test]
+async fn everything_stored_arrives_and_the_books_close() {
+    let data = tempfile::tempdir().unwrap();
+    let mut house = House::start(data.path(), &Kind::default_file(), 1, GRACE);
+    house.store(3, |batch| batch.losses.push(Loss { first_seq: 4, count: 6, reason: 1 })).await;
+    house.store(1, |batch| batch.records.push(b"\xff\xff\xff".to_vec())).await;
+    let stat = {
+        house.until(|status| status.tallies.delivered == 4 && status.committed == Some(2)).await;
+        house.spool.handle().stat()
+    };
+    let status = house.stop().await;
+    assert_eq!(status.state, State::Stopped);
+    assert_eq!((status.tallies.delivered, status.tallies.dead_lettered, status.tallies.losses), (4, 1, 1));
+    let account = &stat.readers[0];
+    assert_eq!(stat.records, account.tally.delivered + account.tally.dead_lettered + account.pending.records);
+    let events = lines(&data.path().join("events.ndjson"));
+    let codes: Vec<&str> = events.iter().map(|event| event["metadata"]["event_code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["gatehouse.record", "gatehouse.record", "gatehouse.record", "gatehouse.loss", "gatehouse.record"]);
+    assert_eq!(events[3]["unmapped"]["gatehouse"]["loss"]["count"], 6);
+    let letters = lines(&data.path().join("events.dead.ndjson"));
+    assert_eq!((letters[0]["hex"].as_str(), letters[0]["index"].as_u64()), (Some("ffffff"), Some(1)));
+}
+
+#[tokio::test]
+async fn a_stopped_house_delivers_what_is_left_and_goes_on_where_it_stood() {
+    let data = tempfile::tempdir().unwrap();
+    let kind = Kind::default_file();
+    let mut house = House::start(data.path(), &kind, 1, GRACE);
+    for _ in 0..50 {
+        house.store(20, |_| {}).await;
+    }
+    assert_eq!(house.stop().await.tallies.delivered, 1000, "the time of grace is for this");
+    let mut house = House::start(data.path(), &kind, 1001, GRACE);
+    house.store(5, |_| {}).await;
+    assert_eq!(house.stop().await.tallies.delivered, 5, "what was committed is not read again");
+    let events = lines(&data.path().join("events.ndjson"));
+    let sequences: Vec<u64> = events.iter().map(|event| event["unmapped"]["gatehouse"]["sequence"].as_u64().unwrap()).collect();
+    assert_eq!(sequences, (1..=1005).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_peer_that_fails_is_tried_for_ever_and_nothing_is_lost() {
+    let data = tempfile::tempdir().unwrap();
+    let place = data.path().join("logs");
+    std::fs::write(&place, "a file where a folder should be").unwrap();
+    let mut house = House::start(data.path(), &to(&place.join("events.ndjson")), 1, GRACE);
+    house.store(3, |_| {}).await;
+    let status = house.until(|status| status.tallies.failures >= 2).await;
+    assert_eq!((status.state, status.tallies.delivered, status.committed), (State::Retrying, 0, None));
+    assert!(status.problem.unwrap().contains("logs/events.ndjson"));
+    std::fs::remove_file(&place).unwrap();
+    let status = house.until(|status| status.tallies.delivered == 3).await;
+    assert_eq!((status.state, status.problem), (State::Delivering, None));
+    house.stop().await;
+    assert_eq!(lines(&place.join("events.ndjson")).len(), 3);
+}
+
+#[tokio::test]
+async fn a_house_stops_although_a_peer_fails_and_delivers_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let place = data.path().join("logs");
+    std::fs::write(&place, "a file where a folder should be").unwrap();
+    let kind = to(&place.join("events.ndjson"));
+    let mut house = House::start(data.path(), &kind, 1, Duration::from_millis(50));
+    house.store(3, |_| {}).await;
+    house.until(|status| status.state == State::Retrying).await;
+    assert_eq!(house.stop().await.tallies.delivered, 0);
+    std::fs::remove_file(&place).unwrap();
+    let house = House::start(data.path(), &kind, 4, GRACE);
+    assert_eq!(house.stop().await.tallies.delivered, 3);
+    assert_eq!(lines(&place.join("events.ndjson")).len(), 3);
+}
+
+fn problems(text: &str) -> String {
+    let documents = yaml("house.yaml", text).unwrap();
+    let mut problems = Problems::default();
+    Kind::read("events", &documents[0], &mut problems);
+    problems.to_string()
+}
+
+#[test]
+fn a_sink_is_one_thing_and_holds() {
+    assert_eq!(problems("file: {}\nbehind: hold\n"), "");
+    assert_eq!(problems("file: { path: /a/b.ndjson, rotate: { size: 1MiB, keep: 2 } }\n"), "");
+    assert!(problems("{}").contains("sink `events` goes nowhere"));
+    assert!(problems("file: {}\nkafka: {}\n").contains("is both `file` and `kafka`"));
+    assert!(problems("file: {}\nbehind: skip after 1GiB\n").contains("`behind: skip` is not built yet"));
+    assert!(problems("file: {}\nbehind: hodl\n").contains("did you mean `hold`?"));
+    assert!(problems("file: { paht: /a }\n").contains("did you mean `path`?"));
+    assert!(problems("file: { rotate: { size: 1KiB } }\n").contains("`size` is out of range"));
+    assert!(problems("file: { rotate: { size: 100 } }\n").contains("has no unit"));
+    assert!(problems("https: {}\n").contains("unknown field `https`"));
+}

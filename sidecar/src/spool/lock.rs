@@ -1,0 +1,53 @@
+//! One house per folder: an exclusive lock on a file that names its holder. The kernel lets go of it with the process.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::SpoolError;
+
+/// The lock file's name.
+const NAME: &str = "lock";
+
+/// Holds the folder until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(dir: &Path) -> Result<Self, SpoolError> {
+        let options = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .to_owned();
+        let mut file = options
+            .open(dir.join(NAME))
+            .map_err(SpoolError::io("open", NAME))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut holder = String::new();
+                // Its holder may be about to write it; then the number is not told.
+                let _ = file.take(16).read_to_string(&mut holder);
+                return Err(SpoolError::Locked {
+                    dir: dir.to_owned(),
+                    pid: holder.trim().parse().ok(),
+                });
+            }
+            Err(errno) => return Err(SpoolError::io("lock", NAME)(errno.into())),
+        }
+        let told = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        told.map_err(SpoolError::io("write", NAME))?;
+        Ok(Self { _file: file })
+    }
+}

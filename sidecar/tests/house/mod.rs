@@ -1,0 +1,239 @@
+//! A house in a temporary folder, and a gate that speaks to it as the filter does, by the generated client.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use gatehouse::config::{Config, Overrides};
+use gatehouse::intake::HouseClient;
+use gatehouse::logging::Log;
+use gatehouse::run::{RunError, run};
+use gatehouse_proto::v1;
+use gatehouse_proto::v1::gate_message::Message as FromGate;
+use gatehouse_proto::v1::house_message::Message as ToGate;
+use prost::Message as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Status, Streaming};
+
+/// Beyond this a wait is a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A house that runs in this process.
+pub struct House {
+    pub data: PathBuf,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+impl House {
+    /// Starts on a folder, with more configuration (YAML).
+    pub async fn start(data: &Path, more: &str) -> Self {
+        let house = Self::spawn(data, more);
+        until("the house is ready", async || house.admin("/readyz").await.is_some_and(|page| page.contains("ready\n"))).await;
+        house
+    }
+
+    pub fn spawn(data: &Path, more: &str) -> Self {
+        let text = format!("data: {}\nadmin: 127.0.0.1:0\n{more}", data.display());
+        let config = Config::parse("test", &text, Overrides::default()).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        // A leftover of the run before would send us to a port that is somebody else's by now.
+        let _ = std::fs::remove_file(data.join("admin.address"));
+        let task = tokio::spawn(run(config, Log::elsewhere(), async move {
+            let _ = stopped.await;
+        }));
+        Self { data: data.into(), stop: Some(stop), task }
+    }
+
+    pub async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.task.await.unwrap().unwrap();
+    }
+
+    pub async fn end(self) -> Result<(), RunError> {
+        tokio::time::timeout(PATIENCE, self.task).await.expect("the house ends").unwrap()
+    }
+
+    /// The body of an admin page; `None`: nobody answers.
+    pub async fn admin(&self, path: &str) -> Option<String> {
+        let address = std::fs::read_to_string(self.data.join("admin.address")).ok()?;
+        Some(http(address.trim(), &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await?.1)
+    }
+
+    pub async fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.admin("/status").await.expect("the house answers")).expect("/status is JSON")
+    }
+
+    /// Attaches a gate.
+    pub async fn attach(&self, hello: v1::Hello) -> Gate {
+        Gate::attach(&self.data.join("house.sock"), hello).await
+    }
+
+    /// The events that the file sink holds.
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        events(&self.data)
+    }
+}
+
+pub fn events(data: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(data.join("events.ndjson")).unwrap_or_default();
+    // The last line may be on its way.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Sends one HTTP/1.1 request; gives status and body.
+pub async fn http(address: &str, request: &str) -> Option<(u16, String)> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut peer = tokio::net::TcpStream::connect(address).await.ok()?;
+    peer.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).await.ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.into()))
+}
+
+/// Waits for a condition.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A gate on one stream.
+pub struct Gate {
+    to_house: mpsc::Sender<v1::GateMessage>,
+    answers: Streaming<v1::HouseMessage>,
+    epoch: u64,
+}
+
+pub fn hello(epoch: u64, stream_no: u32) -> v1::Hello {
+    v1::Hello {
+        protocol: 1,
+        epoch,
+        stream_no,
+        node: "envoy-1".into(),
+        node_cluster: "edge".into(),
+        gate_version: "test".into(),
+        image_version: gatehouse_policy::IMAGE_VERSION,
+        ..v1::Hello::default()
+    }
+}
+
+pub fn record(epoch: u64, sequence: u64) -> v1::Record {
+    let id = gatehouse_verdict::record::RecordId { epoch, sequence }.to_bytes().to_vec();
+    let request = v1::Request { method: "GET".into(), path: "/cart".into(), canonical_path: "/cart".into(), ..v1::Request::default() };
+    v1::Record {
+        id,
+        transaction: sequence,
+        part: v1::record::Part::Final.into(),
+        start_unix_ns: 1_700_000_000_000_000_000,
+        request: Some(request),
+        response: Some(v1::Response { status: 200, ..v1::Response::default() }),
+        ..v1::Record::default()
+    }
+}
+
+/// A batch of records with these sequences.
+pub fn batch(epoch: u64, sequences: std::ops::Range<u64>) -> v1::Batch {
+    v1::Batch {
+        epoch,
+        first_seq: sequences.start,
+        records: sequences.clone().map(|sequence| record(epoch, sequence).encode_to_vec()).collect(),
+        losses: Vec::new(),
+        counters: Some(v1::Counters { seen: sequences.end, ..v1::Counters::default() }),
+    }
+}
+
+impl Gate {
+    pub async fn attach(socket: &Path, hello: v1::Hello) -> Self {
+        let epoch = hello.epoch;
+        let (to_house, messages) = mpsc::channel(1024);
+        let mut gate = Self { answers: open(socket, messages).await.unwrap(), to_house, epoch };
+        gate.send(FromGate::Hello(hello)).await;
+        gate
+    }
+
+    pub async fn send(&mut self, message: FromGate) {
+        self.to_house.send(v1::GateMessage { message: Some(message) }).await.unwrap();
+    }
+
+    pub async fn answer(&mut self) -> Result<Option<ToGate>, Status> {
+        let answer = tokio::time::timeout(PATIENCE, self.answers.message()).await.expect("the house answers")?;
+        Ok(answer.map(|answer| answer.message.unwrap()))
+    }
+
+    /// The greeting: welcome, then the first credit.
+    pub async fn greeted(&mut self) -> (v1::Welcome, v1::Credit) {
+        let welcome = match self.answer().await.unwrap().unwrap() {
+            ToGate::Welcome(welcome) => welcome,
+            other => panic!("not welcome: {other:?}"),
+        };
+        (welcome, self.credit().await)
+    }
+
+    /// The next credit; nothing else may come before it.
+    pub async fn credit(&mut self) -> v1::Credit {
+        match self.answer().await.unwrap().unwrap() {
+            ToGate::Credit(credit) => {
+                assert_eq!(credit.epoch, self.epoch);
+                credit
+            }
+            other => panic!("no credit: {other:?}"),
+        }
+    }
+
+    /// Reads credits until everything below `sequence` is durable.
+    pub async fn durable(&mut self, sequence: u64) -> v1::Credit {
+        loop {
+            let credit = self.credit().await;
+            if credit.durable_seq >= sequence {
+                return credit;
+            }
+        }
+    }
+
+    /// Reads one whole policy image; credits in between are passed over.
+    pub async fn policy(&mut self) -> (v1::PolicyChunk, Vec<u8>) {
+        let mut image = Vec::new();
+        loop {
+            match self.answer().await.unwrap().unwrap() {
+                ToGate::Credit(_) => {}
+                ToGate::Policy(chunk) => {
+                    assert_eq!(chunk.offset as usize, image.len());
+                    image.extend_from_slice(&chunk.data);
+                    if image.len() == chunk.total_bytes as usize {
+                        return (chunk, image);
+                    }
+                }
+                other => panic!("no policy: {other:?}"),
+            }
+        }
+    }
+
+    /// Reads to the end of the stream; what the house gave as its reason, and the last credit before it.
+    pub async fn end(&mut self) -> (Result<(), Status>, Option<v1::Credit>) {
+        let mut last = None;
+        loop {
+            match self.answer().await {
+                Ok(Some(ToGate::Credit(credit))) => last = Some(credit),
+                Ok(Some(_)) => {}
+                Ok(None) => return (Ok(()), last),
+                Err(status) => return (Err(status), last),
+            }
+        }
+    }
+}
+
+pub async fn channel(socket: &Path) -> Channel {
+    Endpoint::from_shared(format!("unix:{}", socket.display())).unwrap().connect().await.unwrap()
+}
+
+async fn open(socket: &Path, messages: mpsc::Receiver<v1::GateMessage>) -> Result<Streaming<v1::HouseMessage>, Status> {
+    let mut client = HouseClient::new(channel(socket).await);
+    Ok(client.attach(ReceiverStream::new(messages)).await?.into_inner())
+}

@@ -1,0 +1,138 @@
+//! Whatever the host answers, the filter does not trap, and a request goes on.
+
+use std::time::Duration;
+
+use gatehouse_proto::v1::house_message;
+use gatehouse_scripted_host::world::encode_pairs;
+use gatehouse_scripted_host::{Fault, Gate, Headers, House};
+
+const CONFIGURATION: &str = r#"{"house": {"cluster": "users", "timeout": "1s"}, "policy": {"apiVersion": "gatehouse.dev/v1", "kind": "Policy",
+    "metadata": {"name": "shop"}, "spec": {"hosts": ["shop.example"], "mode": "enforce", "otherwise": "allow", "rules": [
+        {"name": "no-admin", "match": {"path": "/admin/**"}, "then": "block"}]}}}"#;
+
+/// A life from configuration to the end, with traffic and a house; the number of calls that it made.
+fn life(fault: Option<Fault>) -> u64 {
+    let mut world = gatehouse_scripted_host::gate::ordinary(Default::default());
+    world.fault = fault;
+    let mut gate = Gate::begin(world);
+    if gate.configure(CONFIGURATION) {
+        traffic(&mut gate);
+        let opened = (0..40).any(|_| {
+            gate.tick_after(Duration::from_millis(500));
+            !gate.world().streams.is_empty()
+        });
+        if opened {
+            let token = *gate.world().streams.keys().next().expect("opened");
+            let house = House::of(token);
+            house.welcome(&mut gate);
+            house.credit(&mut gate, 1, 0, 1 << 20);
+            traffic(&mut gate);
+            house.policy(&mut gate, 3, b"no image at all", &[1; 32], 5);
+            gate.tick_after(Duration::from_millis(100));
+            house.say(&mut gate, house_message::Message::List(Default::default()));
+            gate.grpc_message(token, &[0xff; 40]);
+            gate.grpc_close(token, 14);
+        }
+        let long = gate.request(&[(":method", "GET"), (":path", "/chat"), (":authority", "shop.example")]);
+        gate.tick_after(Duration::from_secs(61));
+        gate.finish(long.context);
+    }
+    gate.end(gatehouse_scripted_host::gate::ROOT);
+    gate.world().calls.len() as u64
+}
+
+fn traffic(gate: &mut Gate) {
+    let fine = gate.get("/", &[("x-gatehouse-a", "1"), ("cookie", "a=b")]);
+    assert!(fine.forwarded, "a plain request is never stopped");
+    gate.get("/admin/x", &[]);
+    let never_seen = gate.context();
+    gate.log(never_seen);
+}
+
+#[test]
+fn every_call_may_fail_with_any_status_at_any_moment() {
+    let calls = life(None);
+    assert!(calls > 200, "the life is long enough to mean something: {calls}");
+    for status in [1, 10] {
+        for at in 0..calls {
+            life(Some(Fault { at, status, lasting: false }));
+        }
+    }
+    for status in [2, 3, 7, 12, 99, u32::MAX] {
+        for at in (0..calls).step_by(7) {
+            life(Some(Fault { at, status, lasting: false }));
+        }
+    }
+}
+
+#[test]
+fn a_host_that_answers_nothing_any_more_is_survived_from_any_moment_on() {
+    let calls = life(None);
+    for at in (0..calls).step_by(5) {
+        life(Some(Fault { at, status: 12, lasting: true }));
+    }
+}
+
+#[test]
+fn header_buffers_that_lie_about_themselves_are_survived_and_the_request_goes_on() {
+    let mut gate = Gate::with_config(CONFIGURATION);
+    let good = encode_pairs(&[(b":path".to_vec(), b"/".to_vec()), (b"a".to_vec(), vec![0xff; 9])]);
+    let mut lies: Vec<Vec<u8>> = vec![vec![], vec![1], vec![0xff; 4], vec![0xff; 64], u32::MAX.to_le_bytes().to_vec()];
+    for at in 0..good.len() {
+        lies.push(good[..at].to_vec());
+        for byte in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut damaged = good.clone();
+            damaged[at] = byte;
+            lies.push(damaged);
+        }
+    }
+    for lie in lies {
+        let answer = gate.request_with(Headers::Raw(lie));
+        assert!(answer.forwarded);
+        gate.finish(answer.context);
+    }
+    assert!(gate.world().metric("gatehouse_requests_unreadable_total") > 0);
+}
+
+#[test]
+fn callbacks_out_of_order_and_for_unknown_contexts_do_nothing() {
+    let mut gate = Gate::with_config(CONFIGURATION);
+    for context in [0u32, 77, u32::MAX] {
+        assert_eq!(gate.call::<_, u32>("proxy_on_request_headers", (context, 0u32, 0u32)), 0);
+        gate.finish(context);
+        gate.call::<_, ()>("proxy_on_tick", context);
+    }
+    gate.call::<_, ()>("proxy_on_context_create", (5u32, 99u32));
+    gate.call::<_, ()>("proxy_on_context_create", (5u32, 99u32));
+    assert_eq!(gate.call::<_, u32>("proxy_on_request_headers", (5u32, 0u32, 0u32)), 0);
+    gate.log(5);
+    gate.grpc_message(1234, b"nobody asked");
+    gate.grpc_close(1234, 0);
+    assert!(gate.get("/", &[]).forwarded);
+}
+
+#[test]
+fn strange_requests_are_survived() {
+    let mut gate = Gate::with_config(CONFIGURATION);
+    let long = "/".repeat(100_000);
+    let many: Vec<(String, String)> = (0..2000).map(|n| (format!("x-{n}"), "v".repeat(30))).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let strange: [&[(&str, &str)]; 7] = [
+        &[],
+        &[(":method", "CONNECT"), (":authority", "shop.example:443")],
+        &[(":method", "GET"), (":path", ""), (":authority", "")],
+        &[(":method", "GET"), (":path", "http://shop.example/a/../admin"), (":authority", "shop.example")],
+        &[(":method", "GET"), (":path", &long), (":authority", "shop.example")],
+        &[(":path", "/%2e%2e/%00/\u{7f}?%ff=%zz&&&="), (":authority", "[::1"), ("cookie", ";;=;a"), ("content-type", "application/grpc")],
+        &many,
+    ];
+    for headers in strange {
+        let answer = gate.request(headers);
+        let status = answer.reply.as_ref().map(|reply| reply.status);
+        assert!(answer.forwarded || status.is_some_and(|status| (400..500).contains(&status)), "{status:?}");
+        gate.finish(answer.context);
+    }
+    let (mut house, _) = House::attach(&mut gate, 1 << 20);
+    let sent = gatehouse_scripted_host::house::records(&house.batches(&mut gate)).len();
+    assert_eq!(sent, strange.len(), "each of them has its record");
+}
