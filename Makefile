@@ -57,6 +57,9 @@ scripted-host: wasm ## The built .wasm under a scripted host
 e2e: wasm wasm-trap house ## End to end: real Envoy by func-e, real Kafka, real house
 	@tests/tools/run-e2e
 
+soak: wasm house ## A million requests: linear memory, resident memory, books (minutes)
+	@tests/tools/run-e2e soak -- --ignored --nocapture
+
 envoy-matrix: wasm house ## Traffic, a block and a record on each Envoy we say we run on
 	@tests/tools/envoy-matrix
 
@@ -74,4 +77,4 @@ fmt: ## Format
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto test unit scripted-host e2e envoy-matrix check fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto test unit scripted-host e2e soak envoy-matrix check fmt clean-cache

@@ -90,7 +90,9 @@ impl AccessLog {
 impl Running {
     /// Writes what is left, as far as standard output takes it within a second.
     pub async fn stop(self) {
-        let (Some(queue), Some(ended)) = (&self.log.0, self.ended) else { return };
+        let (Some(queue), Some(ended)) = (&self.log.0, self.ended) else {
+            return;
+        };
         queue.lock().closing = true;
         queue.news.notify_one();
         if tokio::time::timeout(GRACE, ended).await.is_err() {
@@ -161,7 +163,11 @@ impl Queue {
         drop(state);
         if dropped > told {
             let problem = written.err().map(|error| error.to_string());
-            tracing::warn!(lines = dropped - told, problem, "access log lines dropped, standard output does not keep up");
+            tracing::warn!(
+                lines = dropped - told,
+                problem,
+                "access log lines dropped, standard output does not keep up"
+            );
         }
         dropped
     }

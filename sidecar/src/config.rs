@@ -208,7 +208,11 @@ impl Listen {
             && path.as_os_str().len() > MAX_SOCKET_PATH
         {
             let message = format!("the path of the Unix socket, `{}`, is too long", path.display());
-            problems.push(place, message, format!("give one of at most {MAX_SOCKET_PATH} bytes as `listen: {{ unix: … }}`"));
+            problems.push(
+                place,
+                message,
+                format!("give one of at most {MAX_SOCKET_PATH} bytes as `listen: {{ unix: … }}`"),
+            );
         }
         Self { unix: unix.map(|(path, _)| (path, mode)), tcp: written.tcp }
     }

@@ -164,6 +164,12 @@ impl Intake {
         self.receiver().age(now_ms());
     }
 
+    /// Lines of the access log that standard output did not take.
+    #[must_use]
+    pub fn access_log_dropped(&self) -> u64 {
+        self.access_log.dropped()
+    }
+
     /// The account of each worker, and of those forgotten.
     #[must_use]
     pub fn books(&self) -> (Vec<Books>, Totals) {

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use gatehouse::config::{AccessLog, Config, Overrides};
 use gatehouse::logging::{Form, Log};
 use gatehouse::{check, run};
@@ -77,10 +78,23 @@ enum AccessLogForm {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().verb {
-        Verb::Run(arguments) => run_house(arguments),
-        Verb::Check(arguments) => check_policies(&arguments),
+    match Arguments::try_parse() {
+        Ok(Arguments { verb: Verb::Run(arguments) }) => run_house(arguments),
+        Ok(Arguments { verb: Verb::Check(arguments) }) => check_policies(&arguments),
+        Err(error) => misused(&error),
     }
+}
+
+/// Help and version are errors to the parser too; they are no misuse.
+fn misused(error: &clap::Error) -> ExitCode {
+    // There is nobody else to tell.
+    let _ = error.print();
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        let verbs: Vec<String> =
+            Arguments::command().get_subcommands().map(|verb| format!("`{}`", verb.get_name())).collect();
+        let _ = writeln!(io::stderr().lock(), "the commands are {}", verbs.join(", "));
+    }
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
 }
 
 fn run_house(arguments: Run) -> ExitCode {
@@ -152,7 +166,7 @@ fn check_policies(arguments: &Check) -> ExitCode {
 }
 
 fn fail(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
-    // There is nobody else to tell.
+    // As above.
     let _ = writeln!(io::stderr().lock(), "gatehouse: {error}");
     ExitCode::from(code)
 }

@@ -42,7 +42,11 @@ impl Metrics {
         counter("gatehouse_intake_batches", "Batches taken in, duplicates included", &self.batches);
         counter("gatehouse_intake_duplicate_batches", "Batches that brought nothing new", &self.duplicates);
         counter("gatehouse_intake_streams_opened", "Streams let in", &self.streams_opened);
-        counter("gatehouse_policy_failed_changes", "Changes of the policy folder that did not compile", &self.policy_failures);
+        counter(
+            "gatehouse_policy_failed_changes",
+            "Changes of the policy folder that did not compile",
+            &self.policy_failures,
+        );
         counter("gatehouse_policy_pushed_images", "Policy images sent to workers", &self.policy_pushes);
         let mut family = |name: &str, help: &str, family: &Family<Label, Counter>| {
             registry.register(name, help, family.clone());

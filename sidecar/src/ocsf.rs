@@ -10,6 +10,7 @@ pub mod time;
 
 mod activity;
 mod endpoint;
+mod http;
 mod loss;
 mod own;
 mod verdict;
@@ -42,10 +43,6 @@ pub fn write_record(record: &Record, out: &mut Vec<u8>) -> Result<(), serde_json
 ///
 /// # Errors
 /// As [`write_record`].
-pub fn write_loss(
-    loss: &Loss,
-    origin: LossOrigin<'_>,
-    out: &mut Vec<u8>,
-) -> Result<(), serde_json::Error> {
+pub fn write_loss(loss: &Loss, origin: LossOrigin<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     serde_json::to_writer(out, &loss::LossEvent::of(loss, origin))
 }

@@ -81,7 +81,9 @@ impl Policies {
                 Kept::Good(snapshot) => Some(snapshot),
                 Kept::Nothing => None,
                 Kept::Damaged => {
-                    tracing::warn!("the kept policy is damaged and is not used; gates keep theirs until the folder compiles");
+                    tracing::warn!(
+                        "the kept policy is damaged and is not used; gates keep theirs until the folder compiles"
+                    );
                     None
                 }
             },
@@ -202,7 +204,11 @@ impl Watcher {
         if files.is_empty() {
             let place = self.config.folder.display().to_string();
             let message = "no `*.yaml`, `*.yml` or `*.json` stands here; the policy in force stays".into();
-            self.report(vec![Problem { place, message, help: "to allow everything, write a policy that says so".into() }]);
+            self.report(vec![Problem {
+                place,
+                message,
+                help: "to allow everything, write a policy that says so".into(),
+            }]);
             return;
         }
         let documents = contents.documents;

@@ -15,7 +15,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{access_log, admin};
 use crate::config::{self, Config};
 use crate::data::{DataError, DataFolder};
 use crate::hash_key::{HashKey, HashKeyError};
@@ -26,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::policies::{Policies, Watcher};
 use crate::sink;
 use crate::spool::{Recovered, Settings, Spool, SpoolError};
+use crate::{access_log, admin};
 
 /// Time for gates' last batches to be synced and acknowledged.
 const INTAKE_GRACE: Duration = Duration::from_secs(5);
@@ -171,7 +171,11 @@ async fn open_spool(config: &Config) -> Result<(Spool, Recovered), SpoolError> {
     let (spool, recovered) = opened.unwrap_or(Err(SpoolError::WriterGone))?;
     if recovered.set_aside.frames > 0 {
         let aside = recovered.set_aside;
-        tracing::error!(frames = aside.frames, records = aside.records, "corrupt part of the spool set aside in `.bad` files");
+        tracing::error!(
+            frames = aside.frames,
+            records = aside.records,
+            "corrupt part of the spool set aside in `.bad` files"
+        );
     }
     for name in &recovered.orphans {
         tracing::warn!(sink = name, "a sink of this name was configured before; its cursor is left alone");
@@ -251,7 +255,11 @@ impl Doors {
 
 /// Tells whoever asked for port 0 which one it is.
 fn write_address(data: &DataFolder, name: &str, address: io::Result<SocketAddr>) -> Result<(), DataError> {
-    let address = address.map_err(|source| DataError::Io { doing: "learn the address for", path: data.path().join(name), source })?;
+    let address = address.map_err(|source| DataError::Io {
+        doing: "learn the address for",
+        path: data.path().join(name),
+        source,
+    })?;
     data.replace(name, format!("{address}\n").as_bytes(), 0o644)
 }
 

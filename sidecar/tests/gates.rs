@@ -174,7 +174,10 @@ async fn a_policy_reaches_every_worker_and_a_broken_one_changes_nothing() {
     })
     .await;
     let status = house.status().await;
-    assert_eq!((status["policy"]["revision"].as_u64(), status["policy"]["workers_current"].as_u64()), (Some(1), Some(2)));
+    assert_eq!(
+        (status["policy"]["revision"].as_u64(), status["policy"]["workers_current"].as_u64()),
+        (Some(1), Some(2))
+    );
     assert!(house.admin("/metrics").await.unwrap().contains("\ngatehouse_policy_failed_changes_total 1\n"));
 
     fs::write(folder.join("shop.yaml"), POLICY.replace("/admin", "/internal")).unwrap();
@@ -286,7 +289,11 @@ async fn windows_shrink_as_streams_come_and_their_sum_stays_within_the_spool() {
     }
     let status = house.status().await;
     let windows: u64 = status["streams"].as_array().unwrap().iter().map(|s| s["window_bytes"].as_u64().unwrap()).sum();
-    assert!(windows > 0 && windows <= status["spool"]["free_bytes"].as_u64().unwrap(), "{windows}: {}", status["spool"]);
+    assert!(
+        windows > 0 && windows <= status["spool"]["free_bytes"].as_u64().unwrap(),
+        "{windows}: {}",
+        status["spool"]
+    );
     house.stop().await;
 }
 

@@ -13,7 +13,7 @@
 //! | [`exchange`] | the phases of one request as types, and [`judge`] |
 //! | [`decide`] | the order of decision, on one screen |
 //! | [`mitigate`] | the reply to a mitigated request; the header edits of a forwarded one |
-//! | [`reference`] | reference ids |
+//! | [`reference`](mod@reference) | reference ids |
 //! | [`record`](mod@record) | head, verdict and outcome to the redacted record |
 
 pub mod decide;

@@ -68,7 +68,14 @@ impl Classify for Classes {
 ///
 /// Encoded it is seldom above 8 KiB; for one that is above what its carrier takes there is [`bounded()`].
 #[must_use]
-pub fn record(id: RecordId, transaction: u64, head: Head<'_>, judged: &Judged, outcome: Outcome, context: &Context) -> Record {
+pub fn record(
+    id: RecordId,
+    transaction: u64,
+    head: Head<'_>,
+    judged: &Judged,
+    outcome: Outcome,
+    context: &Context,
+) -> Record {
     let redactor = Redactor::new(&context.hash_key, context.hash_key_id, context.address_form, Classes);
     Record {
         id,
@@ -90,7 +97,8 @@ pub fn record(id: RecordId, transaction: u64, head: Head<'_>, judged: &Judged, o
 fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>) -> Downstream {
     let connection = head.connection;
     let client = judged.client;
-    let shown = |text: &Option<String>| text.as_deref().map_or_else(String::new, |t| printable(t.as_bytes(), MAX_VALUE_BYTES));
+    let shown =
+        |text: &Option<String>| text.as_deref().map_or_else(String::new, |t| printable(t.as_bytes(), MAX_VALUE_BYTES));
     Downstream {
         client_address: client.address.map(|address| redactor.address(address)).unwrap_or_default(),
         client_address_source: match client.address {

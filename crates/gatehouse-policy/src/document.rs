@@ -30,7 +30,8 @@ mod suggest;
 #[cfg(feature = "yaml")]
 mod yaml;
 
-#[cfg(all(test, feature = "yaml"))]
+#[cfg(test)]
+#[cfg(feature = "yaml")]
 mod tests;
 
 pub use fields::Fields;

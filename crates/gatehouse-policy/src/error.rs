@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::document::Problems;
-
 /// Why a policy image was refused. The policy in force stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicyError {
@@ -20,8 +18,6 @@ pub enum PolicyError {
     Mixed,
     /// The bytes are not those of the announced SHA-256.
     Digest,
-    /// The documents themselves are wrong (inline policy).
-    Problems(Problems),
     /// Larger than an image may be, or than there is memory for; the size in bytes.
     TooLarge(u64),
     /// Of a format that this build does not read.
@@ -42,7 +38,6 @@ impl fmt::Display for PolicyError {
             Self::Malformed(part) => write!(f, "policy image is malformed in its {part}: send one that this version's compiler made"),
             Self::Mixed => f.write_str("policy chunk belongs to another image: send the image again from offset 0"),
             Self::Digest => f.write_str("policy image does not have the announced sha-256: send the image again from offset 0"),
-            Self::Problems(problems) => problems.fmt(f),
             Self::TooLarge(size) => {
                 write!(f, "policy image of {size} bytes is too large: at most {} are taken", crate::MAX_IMAGE)
             }

@@ -29,7 +29,8 @@ mod regex;
 mod spec;
 mod text;
 
-#[cfg(all(test, feature = "yaml"))]
+#[cfg(test)]
+#[cfg(feature = "yaml")]
 mod tests;
 
 pub use action::{Action, Refusal};

@@ -26,8 +26,7 @@ mod tests {
         let headers: [Pair<'_>; 3] =
             [(b"cookie", b"a=1; b = x=y ;; flag"), (b"accept", b"c=3"), (b"Cookie", b"a=\"2\"")];
         let head = Head { headers: &headers, connection: &Connection::default() };
-        let expected: Vec<Pair<'_>> =
-            vec![(b"a", b"1"), (b"b", b"x=y"), (b"flag", b""), (b"a", b"\"2\"")];
+        let expected: Vec<Pair<'_>> = vec![(b"a", b"1"), (b"b", b"x=y"), (b"flag", b""), (b"a", b"\"2\"")];
         assert_eq!(cookies(&head).collect::<Vec<_>>(), expected);
     }
 }

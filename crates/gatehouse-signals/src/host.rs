@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn all_ways_of_writing_a_host_are_one_name() {
-        for way in ["shop.example.com", "SHOP.Example.COM", "shop.example.com.", " shop.example.com ", "shop.example.com:"] {
+        for way in
+            ["shop.example.com", "SHOP.Example.COM", "shop.example.com.", " shop.example.com ", "shop.example.com:"]
+        {
             assert_eq!(name(way), ("shop.example.com".into(), None, false), "{way}");
         }
         assert_eq!(name("Shop.example.com.:8443"), ("shop.example.com".into(), Some(8443), false));

@@ -4,6 +4,7 @@
 //! [`failed`](Receiver::failed)); in between the sequences are in flight. Only what is durable is ever acknowledged.
 
 mod books;
+mod epoch;
 mod error;
 mod run;
 
@@ -12,17 +13,14 @@ use std::collections::BTreeMap;
 use gatehouse_proto::{PROTOCOL, v1};
 
 pub use self::books::{Books, Dropped, HighWater, Totals};
+use self::epoch::Epoch;
 pub use self::error::{BatchError, HelloError};
-use self::run::Run;
 
 /// Epochs that a receiver remembers unless told otherwise.
 pub const MAX_EPOCHS: usize = 4096;
 
 /// An epoch is forgotten this long after its last stream ended, milliseconds.
 pub const EPOCH_LIFE_MS: u64 = 24 * 60 * 60 * 1000;
-
-/// Longest node name kept, bytes; the rest is cut.
-const MAX_NODE_BYTES: usize = 256;
 
 /// The right to deliver batches of one stream, until a newer stream of the epoch fences it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,23 +86,6 @@ pub struct Receiver {
     past: Totals,
 }
 
-#[derive(Debug, Default)]
-struct Epoch {
-    stream_no: u32,
-    open: bool,
-    /// The open stream broke the rules or a store failed: nothing more is taken from it.
-    broken: bool,
-    node: String,
-    /// All that was let through, stored or not.
-    received: HighWater,
-    durable: HighWater,
-    /// Largest number of sequences that the gate has told of.
-    seen: u64,
-    counters: v1::Counters,
-    bye: bool,
-    last_ms: u64,
-}
-
 impl Default for Receiver {
     fn default() -> Self {
         Self::new(MAX_EPOCHS)
@@ -115,25 +96,18 @@ impl Receiver {
     /// A receiver that remembers at most `max_epochs` epochs (at least 1).
     #[must_use]
     pub fn new(max_epochs: usize) -> Self {
-        Self {
-            max_epochs: max_epochs.max(1),
-            epochs: BTreeMap::new(),
-            past: Totals::default(),
-        }
+        Self { max_epochs: max_epochs.max(1), epochs: BTreeMap::new(), past: Totals::default() }
     }
 
     /// Takes back what was durable before a restart. Beyond the cap the epochs that were quiet longest are left out.
     pub fn restore(&mut self, high_waters: &[HighWater]) {
-        let mut newest_first: Vec<&HighWater> =
-            high_waters.iter().filter(|high| high.epoch != 0).collect();
+        let mut newest_first: Vec<&HighWater> = high_waters.iter().filter(|high| high.epoch != 0).collect();
         newest_first.sort_by_key(|high| std::cmp::Reverse(high.last_ms));
         for high in newest_first {
             if self.epochs.len() >= self.max_epochs {
                 break;
             }
-            self.epochs
-                .entry(high.epoch)
-                .or_insert_with(|| Epoch::restored(high));
+            self.epochs.entry(high.epoch).or_insert_with(|| Epoch::restored(high));
         }
     }
 
@@ -148,59 +122,47 @@ impl Receiver {
         }
         let epoch = self.epochs.entry(hello.epoch).or_default();
         epoch.open(hello, now_ms);
-        let ticket = Ticket {
-            epoch: hello.epoch,
-            stream_no: hello.stream_no,
-        };
-        Ok(Opened {
-            ticket,
-            durable_seq: epoch.durable.durable_seq,
-        })
+        let ticket = Ticket { epoch: hello.epoch, stream_no: hello.stream_no };
+        Ok(Opened { ticket, durable_seq: epoch.durable.durable_seq })
     }
 
     /// Judges a batch, and takes its sequences in.
     ///
     /// # Errors
     /// The batch breaks the rules or leaves a gap: the stream is to be closed, the gate resends on its next one.
-    pub fn batch(
-        &mut self,
-        ticket: &Ticket,
-        batch: v1::Batch,
-        now_ms: u64,
-    ) -> Result<Taken, BatchError> {
+    pub fn batch(&mut self, ticket: &Ticket, batch: v1::Batch, now_ms: u64) -> Result<Taken, BatchError> {
         let Some(epoch) = self.current(ticket) else {
             return Ok(Taken::Fenced);
         };
         if epoch.broken {
             return Ok(Taken::Fenced);
         }
-        epoch
-            .take(ticket, batch, now_ms)
-            .inspect_err(|_| epoch.broken = true)
+        epoch.take(ticket, batch, now_ms).inspect_err(|_| epoch.broken = true)
     }
 
     /// A parcel is on disk. Returns the stream that is open for its epoch, to which a credit can now be sent.
+    ///
+    /// What became of the parcels of an epoch must be told in the order in which they came out of
+    /// [`batch`](Self::batch).
     pub fn durable(&mut self, high_water: &HighWater) -> Option<Ticket> {
         let epoch = self.epochs.get_mut(&high_water.epoch)?;
+        epoch.settled();
         if high_water.durable_seq > epoch.durable.durable_seq {
             epoch.durable = *high_water;
         }
-        epoch.open.then_some(Ticket {
-            epoch: high_water.epoch,
-            stream_no: epoch.stream_no,
-        })
+        epoch.ticket(high_water.epoch)
     }
 
-    /// A parcel of this epoch could not be stored: all that is in flight is forgotten, to be resent. Returns the stream that
-    /// is open, which the caller must close: nothing more is taken from it.
+    /// A parcel of this epoch was not stored: it and all that came out after it is to be resent; the store must refuse those
+    /// too. Returns the stream that is open, which the caller must close: nothing more is taken from it.
     pub fn failed(&mut self, epoch_id: u64) -> Option<Ticket> {
         let epoch = self.epochs.get_mut(&epoch_id)?;
-        epoch.received = epoch.durable;
-        epoch.broken = true;
-        epoch.open.then_some(Ticket {
-            epoch: epoch_id,
-            stream_no: epoch.stream_no,
-        })
+        if epoch.settled() {
+            // It was given up with one before it; what came since is another matter.
+            return None;
+        }
+        epoch.give_up();
+        epoch.ticket(epoch_id)
     }
 
     /// The gate said goodbye.
@@ -237,19 +199,13 @@ impl Receiver {
     /// What is durable, epoch by epoch: what [`restore`](Self::restore) takes.
     #[must_use]
     pub fn snapshot(&self) -> Vec<HighWater> {
-        self.epochs
-            .iter()
-            .map(|(&id, epoch)| epoch.high_water(id, epoch.durable))
-            .collect()
+        self.epochs.iter().map(|(&id, epoch)| epoch.high_water(id, epoch.durable)).collect()
     }
 
     /// The account of each epoch, by epoch.
     #[must_use]
     pub fn books(&self) -> Vec<Books> {
-        self.epochs
-            .iter()
-            .map(|(&id, epoch)| epoch.books(id))
-            .collect()
+        self.epochs.iter().map(|(&id, epoch)| epoch.books(id)).collect()
     }
 
     /// The account of the epochs forgotten since this receiver was made.
@@ -273,33 +229,21 @@ impl Receiver {
 
     fn admissible(&self, hello: &v1::Hello) -> Result<(), HelloError> {
         if hello.protocol != PROTOCOL {
-            return Err(HelloError::Protocol {
-                got: hello.protocol,
-            });
+            return Err(HelloError::Protocol { got: hello.protocol });
         }
         if hello.epoch == 0 {
             return Err(HelloError::NoEpoch);
         }
         if hello.oldest_seq > hello.next_seq {
-            return Err(HelloError::Backwards {
-                received: hello.oldest_seq,
-                next_seq: hello.next_seq,
-            });
+            return Err(HelloError::Backwards { received: hello.oldest_seq, next_seq: hello.next_seq });
         }
-        let (last, received) = self.epochs.get(&hello.epoch).map_or((0, 0), |epoch| {
-            (epoch.stream_no, epoch.received.durable_seq)
-        });
+        let (last, received) =
+            self.epochs.get(&hello.epoch).map_or((0, 0), |epoch| (epoch.stream_no, epoch.received.durable_seq));
         if hello.stream_no <= last {
-            return Err(HelloError::NotNewer {
-                got: hello.stream_no,
-                last,
-            });
+            return Err(HelloError::NotNewer { got: hello.stream_no, last });
         }
         if received > hello.next_seq {
-            return Err(HelloError::Backwards {
-                received,
-                next_seq: hello.next_seq,
-            });
+            return Err(HelloError::Backwards { received, next_seq: hello.next_seq });
         }
         Ok(())
     }
@@ -309,15 +253,9 @@ impl Receiver {
         if self.epochs.len() < self.max_epochs {
             return Ok(());
         }
-        let idle = self
-            .epochs
-            .iter()
-            .filter(|(_, epoch)| !epoch.open)
-            .min_by_key(|(_, epoch)| epoch.last_ms);
+        let idle = self.epochs.iter().filter(|(_, epoch)| !epoch.open).min_by_key(|(_, epoch)| epoch.last_ms);
         let Some((&id, _)) = idle else {
-            return Err(HelloError::TooMany {
-                limit: self.max_epochs,
-            });
+            return Err(HelloError::TooMany { limit: self.max_epochs });
         };
         if let Some(epoch) = self.epochs.remove(&id) {
             self.past.add(&epoch.books(id));
@@ -326,129 +264,7 @@ impl Receiver {
     }
 
     fn current(&mut self, ticket: &Ticket) -> Option<&mut Epoch> {
-        self.epochs
-            .get_mut(&ticket.epoch)
-            .filter(|epoch| epoch.open && epoch.stream_no == ticket.stream_no)
-    }
-}
-
-impl Epoch {
-    fn restored(high: &HighWater) -> Self {
-        Self {
-            received: *high,
-            durable: *high,
-            seen: high.seen,
-            bye: high.bye,
-            last_ms: high.last_ms,
-            ..Self::default()
-        }
-    }
-
-    fn open(&mut self, hello: &v1::Hello, now_ms: u64) {
-        self.stream_no = hello.stream_no;
-        self.open = true;
-        self.broken = false;
-        self.bye = false;
-        self.node = hello.node.chars().take(MAX_NODE_BYTES / 4).collect();
-        self.last_ms = self.last_ms.max(now_ms);
-        self.told(hello.counters.as_ref(), hello.next_seq);
-        // What the gate holds no longer and we never had was acknowledged by another house, or by this one before its
-        // spool was removed.
-        for mark in [&mut self.received, &mut self.durable] {
-            mark.epoch = hello.epoch;
-            mark.elsewhere = mark
-                .elsewhere
-                .saturating_add(hello.oldest_seq.saturating_sub(mark.durable_seq));
-            mark.durable_seq = mark.durable_seq.max(hello.oldest_seq);
-        }
-    }
-
-    fn take(
-        &mut self,
-        ticket: &Ticket,
-        mut batch: v1::Batch,
-        now_ms: u64,
-    ) -> Result<Taken, BatchError> {
-        let run = Run::of(&batch, ticket.epoch)?;
-        let received = self.received.durable_seq;
-        if run.first_seq > received {
-            return Err(BatchError::Gap {
-                expected: received,
-                got: run.first_seq,
-            });
-        }
-        self.last_ms = self.last_ms.max(now_ms);
-        self.told(batch.counters.as_ref(), run.end_seq);
-        if run.end_seq <= received {
-            return Ok(Taken::Duplicate);
-        }
-        run::trim(&mut batch, received);
-        let before = self.received.dropped.total();
-        self.received.dropped.add(&batch.losses);
-        let records = u32::try_from(batch.records.len()).unwrap_or(u32::MAX);
-        self.received.stored = self.received.stored.saturating_add(u64::from(records));
-        self.received.durable_seq = run.end_seq;
-        let lost = self.received.dropped.total().saturating_sub(before);
-        let high_water = self.high_water(ticket.epoch, self.received);
-        Ok(Taken::Store(Box::new(Parcel {
-            batch,
-            records,
-            lost,
-            end_seq: run.end_seq,
-            high_water,
-        })))
-    }
-
-    fn told(&mut self, counters: Option<&v1::Counters>, next_seq: u64) {
-        let seen = counters.map_or(0, |counters| counters.seen);
-        self.seen = self.seen.max(seen).max(next_seq);
-        if let Some(counters) = counters
-            && counters.seen >= self.counters.seen
-        {
-            self.counters = *counters;
-        }
-    }
-
-    fn high_water(&self, epoch: u64, mark: HighWater) -> HighWater {
-        HighWater {
-            epoch,
-            seen: self.seen,
-            bye: self.bye,
-            last_ms: self.last_ms,
-            ..mark
-        }
-    }
-
-    fn books(&self, epoch: u64) -> Books {
-        let durable = &self.durable;
-        let seen = self.seen.max(self.received.durable_seq);
-        // What was let through is on its way to the disk; what was not is lost with the gate unless it comes back.
-        let on_the_way = self
-            .received
-            .durable_seq
-            .saturating_sub(durable.durable_seq);
-        let not_come = seen.saturating_sub(self.received.durable_seq);
-        let (in_flight, unknown_tail) = if self.open {
-            (on_the_way.saturating_add(not_come), 0)
-        } else {
-            (on_the_way, not_come)
-        };
-        Books {
-            epoch,
-            node: self.node.clone(),
-            stream_no: self.stream_no,
-            open: self.open,
-            bye: self.bye,
-            last_ms: self.last_ms,
-            durable_seq: durable.durable_seq,
-            seen,
-            stored: durable.stored,
-            dropped: durable.dropped,
-            elsewhere: durable.elsewhere,
-            in_flight,
-            unknown_tail,
-            counters: self.counters,
-        }
+        self.epochs.get_mut(&ticket.epoch).filter(|epoch| epoch.open && epoch.stream_no == ticket.stream_no)
     }
 }
 

@@ -4,123 +4,19 @@
 //! it was shed before it was ever sent; then a loss range stands in its place, so that no number is ever unaccounted for.
 
 mod ring;
+mod types;
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use gatehouse_proto::v1::loss::Reason;
 use gatehouse_proto::{MAX_BATCH_BYTES, v1};
 use prost::Message as _;
 
 use self::ring::Ring;
+pub use self::types::{Class, CreditError, Limits, Opening, Stats};
 
 /// Room that a batch keeps for its epoch, first sequence and counters, bytes: 9 + 11 + 2 + 7 × 11, rounded up.
 const BATCH_HEAD_BYTES: usize = 128;
-
-/// How much a [`Sender`] may hold and send at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the ring: records with 64 bytes of book-keeping each. At least `max_batch_bytes`.
-    pub ring_bytes: usize,
-    /// Largest encoded batch, bytes; held to 1 KiB … 64 KiB (`gatehouse_proto::MAX_BATCH_BYTES`).
-    pub max_batch_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            ring_bytes: 4 * 1024 * 1024,
-            max_batch_bytes: MAX_BATCH_BYTES,
-        }
-    }
-}
-
-/// What may be given up first when the ring is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Mitigated, would have been, an error, or asked for by a rule: shed last.
-    Kept,
-    /// A plain success: shed first, the newest first.
-    Plain,
-}
-
-/// The sender's part of a `Hello`; the caller fills in who it is and what policy it has.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Opening {
-    /// Random number of this worker's VM.
-    pub epoch: u64,
-    /// Counts the streams of this epoch, from 1.
-    pub stream_no: u32,
-    /// First sequence that can still be resent.
-    pub oldest_seq: u64,
-    /// Sequence that the next record will get.
-    pub next_seq: u64,
-    /// Totals so far.
-    pub counters: v1::Counters,
-}
-
-/// A credit that was not applied; the stream that brought it is best closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CreditError {
-    /// It acknowledges sequences that were never sent.
-    BeyondSent {
-        /// What the credit says is durable.
-        durable_seq: u64,
-        /// End of what was ever sent.
-        sent_seq: u64,
-    },
-    /// No stream is open.
-    NoStream,
-    /// It is meant for another epoch.
-    WrongEpoch {
-        /// The epoch that the credit names.
-        got: u64,
-    },
-}
-
-impl fmt::Display for CreditError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BeyondSent {
-                durable_seq,
-                sent_seq,
-            } => {
-                write!(
-                    f,
-                    "credit acknowledges up to {durable_seq}, but only {sent_seq} was sent; close the stream"
-                )
-            }
-            Self::NoStream => f.write_str("credit arrived while no stream is open"),
-            Self::WrongEpoch { got } => write!(
-                f,
-                "credit names epoch {got:#018x}, which is not ours; close the stream"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for CreditError {}
-
-/// What a [`Sender`] holds at this moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Bytes charged to the ring.
-    pub ring_bytes: usize,
-    /// Encoded bytes of batches sent on this stream and not acknowledged.
-    pub outstanding_bytes: usize,
-    /// Charged bytes of what this stream has still to send.
-    pub unsent_bytes: usize,
-    /// Records and loss ranges that this stream has still to send.
-    pub unsent: usize,
-    /// Everything below is durable at the house.
-    pub durable_seq: u64,
-    /// Window last granted on this stream, bytes; absent before its first credit.
-    pub window_bytes: Option<u32>,
-    /// A stream is open.
-    pub open: bool,
-    /// Credits refused since the epoch began.
-    pub refused_credits: u64,
-}
 
 /// The gate's end of the stream. Memory is bounded by [`Limits::ring_bytes`], one record, and 64 KiB of loss ranges.
 #[derive(Debug)]
@@ -178,11 +74,7 @@ impl Sender {
             self.lose(seq, Reason::Oversize);
             return seq;
         }
-        let reason = if self.open.is_some() {
-            Reason::RingFull
-        } else {
-            Reason::NoStream
-        };
+        let reason = if self.open.is_some() { Reason::RingFull } else { Reason::NoStream };
         let shed = self.ring.push(seq, class, record, reason);
         self.count(reason, shed);
         seq
@@ -220,8 +112,7 @@ impl Sender {
     /// # Errors
     /// The credit cannot be ours; it is counted in [`Stats::refused_credits`] and nothing changes.
     pub fn credit(&mut self, credit: &v1::Credit) -> Result<(), CreditError> {
-        self.apply(credit)
-            .inspect_err(|_| self.refused_credits = self.refused_credits.saturating_add(1))
+        self.apply(credit).inspect_err(|_| self.refused_credits = self.refused_credits.saturating_add(1))
     }
 
     /// The next batch that the window lets out, if there is one. Call until `None`, on a tick and after each credit.
@@ -239,11 +130,7 @@ impl Sender {
         };
         // One batch may always be outstanding. Beyond that a batch goes out only whole: cutting it to what is left of the
         // window would end in a dribble of tiny ones.
-        let left = if open.outstanding.is_empty() {
-            usize::MAX
-        } else {
-            window.saturating_sub(open.outstanding_bytes)
-        };
+        let left = if open.outstanding.is_empty() { usize::MAX } else { window.saturating_sub(open.outstanding_bytes) };
         let head = batch.encoded_len();
         let plan = self.ring.plan(self.max_batch_bytes.saturating_sub(head));
         let bytes = head.saturating_add(plan.bytes);
@@ -270,11 +157,7 @@ impl Sender {
     /// The last message of this epoch.
     #[must_use]
     pub fn bye(&self) -> v1::Bye {
-        v1::Bye {
-            epoch: self.epoch,
-            next_seq: self.next_seq,
-            counters: Some(self.counters),
-        }
+        v1::Bye { epoch: self.epoch, next_seq: self.next_seq, counters: Some(self.counters) }
     }
 
     /// Totals since the epoch began. They count what was dropped exactly; the loss ranges may name another reason where
@@ -325,17 +208,11 @@ impl Sender {
         // Sent on any stream, not only on this one: an acknowledgement may have been lost with the stream before.
         let sent_seq = self.ring.sent_seq().max(self.durable_seq);
         if credit.durable_seq > sent_seq {
-            return Err(CreditError::BeyondSent {
-                durable_seq: credit.durable_seq,
-                sent_seq,
-            });
+            return Err(CreditError::BeyondSent { durable_seq: credit.durable_seq, sent_seq });
         }
         self.durable_seq = self.durable_seq.max(credit.durable_seq);
         self.ring.release(self.durable_seq);
-        while let Some(sent) = open
-            .outstanding
-            .pop_front_if(|sent| sent.end_seq <= self.durable_seq)
-        {
+        while let Some(sent) = open.outstanding.pop_front_if(|sent| sent.end_seq <= self.durable_seq) {
             open.outstanding_bytes = open.outstanding_bytes.saturating_sub(sent.bytes);
         }
         open.window = Some(credit.window_bytes);

@@ -62,7 +62,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason, in the order of [`Reason::index`].
+    /// Every reason, in a fixed order.
     pub const ALL: [Self; 6] =
         [Self::Ambiguous, Self::Otherwise, Self::NoPolicy, Self::NotCovered, Self::Rule, Self::Unreadable];
 
@@ -78,7 +78,33 @@ impl Reason {
             Self::Unreadable => "unreadable",
         }
     }
+
+    /// The reason of that name; `None`: there is none.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
 }
+
+/// Every word that [`Verdict::ambiguity`] may be, gravest first: the ambiguities of `gatehouse-signals`, whose names stand here
+/// too so that a record that was received can be read (a test in `gatehouse-engine` holds the two together).
+pub const AMBIGUITIES: [&str; 15] = [
+    "control_byte",
+    "backslash",
+    "escaped_slash",
+    "overlong",
+    "dot_segment_parameter",
+    "double_encoding",
+    "many_readings",
+    "bad_escape",
+    "absolute_form",
+    "fragment",
+    "not_rooted",
+    "dot_segments",
+    "empty_segments",
+    "parameters",
+    "encoded_reserved",
+];
 
 /// What a rule in monitor mode would have done.
 #[derive(Debug, Clone, PartialEq, Eq)]

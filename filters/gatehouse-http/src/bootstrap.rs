@@ -83,7 +83,11 @@ pub(crate) enum PeerSource {
 pub(crate) fn read(text: &[u8]) -> Result<Bootstrap, Problems> {
     let mut problems = Problems::default();
     let Ok(text) = core::str::from_utf8(text) else {
-        problems.push(&gatehouse_policy::document::Place::pointer("configuration"), "the bytes are not UTF-8", "write JSON in UTF-8");
+        problems.push(
+            &gatehouse_policy::document::Place::pointer("configuration"),
+            "the bytes are not UTF-8",
+            "write JSON in UTF-8",
+        );
         return Err(problems);
     };
     if text.trim().is_empty() {
@@ -106,9 +110,12 @@ fn whole(node: &Node, problems: &mut Problems) -> Option<Bootstrap> {
         return Some(Bootstrap::default());
     }
     let mut fields = Fields::new(node, "the gate's configuration", problems)?;
-    let mut bootstrap = Bootstrap::default();
-    bootstrap.node = fields.take("node").and_then(|n| name(n, problems)).map(str::to_owned);
-    bootstrap.house = fields.take("house").and_then(|n| house(n, problems));
+    let mut bootstrap = Bootstrap {
+        node: fields.take("node").and_then(|n| name(n, problems)).map(str::to_owned),
+        house: fields.take("house").and_then(|n| house(n, problems)),
+        policy: fields.take("policy").and_then(|n| inline(n, problems)),
+        ..Bootstrap::default()
+    };
     if let Some(word) = fields.take("whenNoPolicy").and_then(|n| n.one_of(&["allow", "block"], problems)) {
         bootstrap.settings.when_no_policy = if word == "block" { WhenNoPolicy::Block } else { WhenNoPolicy::Allow };
     }
@@ -118,7 +125,6 @@ fn whole(node: &Node, problems: &mut Problems) -> Option<Bootstrap> {
     if let Some(source) = fields.take("peer").and_then(|n| peer(n, problems)) {
         bootstrap.peer = source;
     }
-    bootstrap.policy = fields.take("policy").and_then(|n| inline(n, problems));
     fields.finish(problems);
     Some(bootstrap)
 }
@@ -155,7 +161,11 @@ fn authority<'a>(node: &'a Node, problems: &mut Problems) -> Option<&'a str> {
     if is_authority(text) {
         return Some(text);
     }
-    problems.push(&node.place, "this is no authority", "write a host name, and a port if it needs one, such as `gatehouse.edge.svc:7443`");
+    problems.push(
+        &node.place,
+        "this is no authority",
+        "write a host name, and a port if it needs one, such as `gatehouse.edge.svc:7443`",
+    );
     None
 }
 
@@ -172,7 +182,11 @@ fn timeout(node: &Node, problems: &mut Problems) -> Option<Duration> {
 fn name<'a>(node: &'a Node, problems: &mut Problems) -> Option<&'a str> {
     let text = node.string(problems)?;
     if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
-        problems.push(&node.place, "the name is empty, longer than 255 bytes, or holds control characters", "write a plain name");
+        problems.push(
+            &node.place,
+            "the name is empty, longer than 255 bytes, or holds control characters",
+            "write a plain name",
+        );
         return None;
     }
     Some(text)
@@ -214,7 +228,11 @@ fn state_key<'a>(node: &'a Node, problems: &mut Problems) -> Option<&'a str> {
     let text = node.string(problems)?;
     let known = |b: u8| b.is_ascii_alphanumeric() || b"._-/".contains(&b);
     if text.is_empty() || text.len() > 128 || !text.bytes().all(known) {
-        problems.push(&node.place, "this is no key of a filter state", "write letters, digits, `.`, `_`, `-` and `/`, such as `gatehouse.peer`");
+        problems.push(
+            &node.place,
+            "this is no key of a filter state",
+            "write letters, digits, `.`, `_`, `-` and `/`, such as `gatehouse.peer`",
+        );
         return None;
     }
     Some(text)
@@ -254,9 +272,15 @@ mod tests {
             r#"{"nod": "x", "house": {"cluster": "", "timeout": 5}, "whenNoPolicy": "deny", "limits": {"ringBytes": "1B"},
                 "peer": {"filter_state": "a' || true"}}"#,
         );
-        for word in ["configuration.nod", "did you mean `node`?", "configuration.house.cluster", "configuration.house.timeout",
-            "configuration.whenNoPolicy", "configuration.limits.ringBytes", "configuration.peer.filter_state"]
-        {
+        for word in [
+            "configuration.nod",
+            "did you mean `node`?",
+            "configuration.house.cluster",
+            "configuration.house.timeout",
+            "configuration.whenNoPolicy",
+            "configuration.limits.ringBytes",
+            "configuration.peer.filter_state",
+        ] {
             assert!(said.contains(word), "`{word}` is missing in:\n{said}");
         }
     }
@@ -264,7 +288,11 @@ mod tests {
     #[test]
     fn authority_follows_the_mesh_name_of_the_cluster() {
         let authority = |cluster: &str| {
-            read(format!(r#"{{"house": {{"cluster": "{cluster}"}}}}"#).as_bytes()).expect("read").house.expect("house").authority
+            read(format!(r#"{{"house": {{"cluster": "{cluster}"}}}}"#).as_bytes())
+                .expect("read")
+                .house
+                .expect("house")
+                .authority
         };
         assert_eq!(authority("outbound|7443||gatehouse.edge.svc.cluster.local"), "gatehouse.edge.svc.cluster.local");
         assert_eq!(authority("users"), "gatehouse");

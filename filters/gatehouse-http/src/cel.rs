@@ -16,7 +16,10 @@ pub(crate) struct Attribute {
 impl Attribute {
     /// `has(a.b) ? a.b : ''`, and the property `a`, `b`.
     pub(crate) fn guarded(dotted: &str) -> Self {
-        Self { expression: format!("has({dotted}) ? {dotted} : ''"), path: dotted.split('.').map(str::to_owned).collect() }
+        Self {
+            expression: format!("has({dotted}) ? {dotted} : ''"),
+            path: dotted.split('.').map(str::to_owned).collect(),
+        }
     }
 
     /// `'KEY' in MAP ? MAP['KEY'] : ''`; `map` is dotted.
@@ -143,7 +146,12 @@ mod tests {
 
     #[test]
     fn answers_of_the_wrong_width_are_absent() {
-        let answers = Answers::Single(vec![Some(vec![1, 2, 3]), Some((-5i64).to_le_bytes().to_vec()), Some(vec![1]), Some(Vec::new())]);
+        let answers = Answers::Single(vec![
+            Some(vec![1, 2, 3]),
+            Some((-5i64).to_le_bytes().to_vec()),
+            Some(vec![1]),
+            Some(Vec::new()),
+        ]);
         assert_eq!((answers.number(0), answers.number(1)), (None, None));
         assert_eq!((answers.truth(0), answers.truth(2), answers.text(3)), (None, Some(true), None));
     }

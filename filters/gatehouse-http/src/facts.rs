@@ -34,7 +34,12 @@ impl Facts {
             PeerSource::FilterState(key) => Attribute::keyed("filter_state", key),
             PeerSource::UseRemoteAddress => Attribute::guarded("source.address"),
         };
-        let rest = ["connection.mtls", "connection.uri_san_peer_certificate", "connection.requested_server_name", "connection.tls_version"];
+        let rest = [
+            "connection.mtls",
+            "connection.uri_san_peer_certificate",
+            "connection.requested_server_name",
+            "connection.tls_version",
+        ];
         let table = Table::new(core::iter::once(peer).chain(rest.into_iter().map(Attribute::guarded)).collect());
         Self { table, known: BTreeMap::new(), order: VecDeque::new() }
     }

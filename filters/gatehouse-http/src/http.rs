@@ -116,7 +116,8 @@ impl Exchange {
         if self.judged.is_none() {
             // Another filter or the codec answered before us. Envoy still has the headers, if there ever were any.
             self.headers = host::headers(Map::Request).ok();
-            self.judged = Some(unjudged(&self.connection, Verdict { reason: Reason::Unreadable, ..Verdict::default() }));
+            self.judged =
+                Some(unjudged(&self.connection, Verdict { reason: Reason::Unreadable, ..Verdict::default() }));
         }
         self.report(Part::Final, worker);
     }
@@ -165,14 +166,16 @@ fn carry_out(step: Step, worker: &mut Worker) -> Flow {
             }
             Flow::Continue
         }
-        Step::Reply(reply) => match host::reply(reply.status, &reply.details, &reply.headers, &reply.body, reply.grpc_status) {
-            Ok(()) => Flow::Stop,
-            Err(refused) => {
-                // Stopping without an answer would hang the request for ever.
-                worker.complain(refused);
-                Flow::Continue
+        Step::Reply(reply) => {
+            match host::reply(reply.status, &reply.details, &reply.headers, &reply.body, reply.grpc_status) {
+                Ok(()) => Flow::Stop,
+                Err(refused) => {
+                    // Stopping without an answer would hang the request for ever.
+                    worker.complain(refused);
+                    Flow::Continue
+                }
             }
-        },
+        }
     }
 }
 
@@ -185,7 +188,8 @@ fn tell_filter_state(judged: &Judged) -> host::Result<()> {
     let would = verdict.would_have.first();
     let mode = if verdict.mitigates() { "enforce" } else { "monitor" };
     let rule = verdict.rule.as_deref().or(would.map(|would| would.rule.as_str())).unwrap_or_default();
-    let action = if verdict.mitigates() { verdict.action() } else { would.map_or(verdict.action(), |would| would.action) };
+    let action =
+        if verdict.mitigates() { verdict.action() } else { would.map_or(verdict.action(), |would| would.action) };
     host::set_property("gatehouse.verdict", action.as_str().as_bytes())?;
     host::set_property("gatehouse.mode", mode.as_bytes())?;
     host::set_property("gatehouse.rule", rule.as_bytes())?;

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use gatehouse_policy::{ImageLoader, Policy};
+use gatehouse_proto::MAX_CHUNK_BYTES;
 use gatehouse_proto::v1::policy_ack::Result as Answer;
 use gatehouse_proto::v1::{PolicyAck, PolicyChunk};
-use gatehouse_proto::MAX_CHUNK_BYTES;
 
 use crate::host;
 use crate::store::MAX_IMAGE;
@@ -125,7 +125,14 @@ mod tests {
     use super::*;
 
     fn chunk(offset: u32, data: &[u8]) -> PolicyChunk {
-        PolicyChunk { revision: 3, digest: vec![9; 32], total_bytes: 8, offset, data: data.to_vec(), image_version: gatehouse_policy::IMAGE_VERSION }
+        PolicyChunk {
+            revision: 3,
+            digest: vec![9; 32],
+            total_bytes: 8,
+            offset,
+            data: data.to_vec(),
+            image_version: gatehouse_policy::IMAGE_VERSION,
+        }
     }
 
     #[test]

@@ -211,8 +211,7 @@ mod tests {
         assert!(!young.writes(10, 50, 1));
         assert!(old.writes(0, 50, 2), "its writer may lower it");
         old.written = Some(0);
-        assert!(young.writes(10, 0, 3));
-        young.written = Some(10);
+        assert!(young.writes(10, 0, 3), "the next highest takes over");
         assert!(!old.writes(2, 10, 4), "another has written since");
     }
 

@@ -100,7 +100,9 @@ fn upstream(answers: &Answers, duration_ns: u64, first_byte_ns: u64) -> Upstream
     let answered = answers.bytes(DETAILS) == Some(b"via_upstream");
     let connected_ns = answers.number(POOL_READY).unwrap_or(0).min(duration_ns);
     // Envoy tells the time from the first byte sent to the last byte received; the first is sent when the connection is ready.
-    let last = answers.number(BACKEND).map_or(0, |latency| connected_ns.saturating_add(latency).max(first_byte_ns).min(duration_ns));
+    let last = answers
+        .number(BACKEND)
+        .map_or(0, |latency| connected_ns.saturating_add(latency).max(first_byte_ns).min(duration_ns));
     Upstream {
         route: answers.text(ROUTE).unwrap_or_default(),
         virtual_host: answers.text(VIRTUAL_HOST).unwrap_or_default(),
@@ -143,10 +145,12 @@ mod tests {
 
     #[test]
     fn a_grpc_status_counts_only_for_grpc() {
-        let plain = answers(|v| (v[GRPC_STATUS], v[CONTENT_TYPE]) = (number(2), Some(b"text/html; charset=x".to_vec())));
+        let plain =
+            answers(|v| (v[GRPC_STATUS], v[CONTENT_TYPE]) = (number(2), Some(b"text/html; charset=x".to_vec())));
         let plain = read(&plain, Part::Final, Measured::default());
         assert_eq!((plain.response.grpc_status, plain.response.content_type.as_str()), (None, "text/html"));
-        let grpc = answers(|v| (v[GRPC_STATUS], v[CONTENT_TYPE]) = (number(7), Some(b"application/grpc+proto".to_vec())));
+        let grpc =
+            answers(|v| (v[GRPC_STATUS], v[CONTENT_TYPE]) = (number(7), Some(b"application/grpc+proto".to_vec())));
         assert_eq!(read(&grpc, Part::Final, Measured::default()).response.grpc_status, Some(7));
     }
 

@@ -60,7 +60,10 @@ impl Root {
         let plugin = host::property(&["plugin_root_id"]).ok().flatten().unwrap_or_default();
         worker.configure(&String::from_utf8_lossy(&plugin), &bootstrap, now_ns);
         if bootstrap.peer == PeerSource::UseRemoteAddress {
-            host::log(Level::Info, "the peer is `source.address`: right only with `use_remote_address: true` and no trusted hops");
+            host::log(
+                Level::Info,
+                "the peer is `source.address`: right only with `use_remote_address: true` and no trusted hops",
+            );
         }
         self.facts = Facts::new(&bootstrap.peer);
         self.settings = bootstrap.settings;
@@ -122,7 +125,10 @@ fn configuration(length: usize) -> Result<Bootstrap, Vec<String>> {
         return Ok(Bootstrap::default());
     }
     if length > bootstrap::MAX_CONFIGURATION {
-        return Err(vec![format!("{length} bytes are more than the {} that a configuration may have", bootstrap::MAX_CONFIGURATION)]);
+        return Err(vec![format!(
+            "{length} bytes are more than the {} that a configuration may have",
+            bootstrap::MAX_CONFIGURATION
+        )]);
     }
     let bytes = host::buffer(Buffer::PluginConfiguration, length).map_err(|refused| vec![refused.to_string()])?;
     bootstrap::read(&bytes.unwrap_or_default()).map_err(|problems| problems.0.iter().map(ToString::to_string).collect())

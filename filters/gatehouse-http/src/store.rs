@@ -105,7 +105,8 @@ impl Head {
         let (revision, rest) = rest.split_at_checked(8)?;
         let (size, digest) = rest.split_at_checked(8)?;
         let size = usize::try_from(u64::from_le_bytes(size.try_into().ok()?)).ok()?;
-        let stamp = PolicyStamp { revision: u64::from_le_bytes(revision.try_into().ok()?), digest: digest.try_into().ok()? };
+        let stamp =
+            PolicyStamp { revision: u64::from_le_bytes(revision.try_into().ok()?), digest: digest.try_into().ok()? };
         (*slot <= 1 && size <= MAX_IMAGE).then_some(Self { slot: *slot, size, stamp })
     }
 }
@@ -138,8 +139,10 @@ mod tests {
 
     #[test]
     fn plugins_and_nodes_do_not_mix() {
-        let prefixes: std::collections::BTreeSet<String> =
-            [("", ""), ("a", ""), ("", "a"), ("ab", "c"), ("a", "bc")].into_iter().map(|(p, n)| Store::new(p, n).prefix).collect();
+        let prefixes: std::collections::BTreeSet<String> = [("", ""), ("a", ""), ("", "a"), ("ab", "c"), ("a", "bc")]
+            .into_iter()
+            .map(|(p, n)| Store::new(p, n).prefix)
+            .collect();
         assert_eq!(prefixes.len(), 5);
         assert!(prefixes.iter().all(|prefix| prefix.starts_with("gatehouse/")));
     }

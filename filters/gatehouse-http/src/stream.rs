@@ -48,9 +48,18 @@ pub(crate) struct Link {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Down { retry_at_ns: u64 },
-    Greeting { token: u32, owner: u32, since_ns: u64 },
-    Open { token: u32, owner: u32 },
+    Down {
+        retry_at_ns: u64,
+    },
+    Greeting {
+        token: u32,
+        owner: u32,
+        since_ns: u64,
+    },
+    Open {
+        token: u32,
+        owner: u32,
+    },
     /// Bye was said: this epoch is over.
     Over,
 }
@@ -61,7 +70,7 @@ pub(crate) enum Heard {
     /// The key of the installation, and how addresses appear.
     Welcome(v1::Welcome),
     /// A snapshot that is to be in force from now on.
-    Policy(gatehouse_policy::Policy),
+    Policy(Box<gatehouse_policy::Policy>),
 }
 
 impl Link {
@@ -99,16 +108,20 @@ impl Link {
     }
 
     /// Opens, gives up, sends: whatever is due. `root`: the root context whose tick this is.
-    pub(crate) fn tick(&mut self, root: u32, now_ns: u64, policy: Option<PolicyStamp>, metrics: &Metrics) -> Option<Heard> {
+    pub(crate) fn tick(
+        &mut self,
+        root: u32,
+        now_ns: u64,
+        policy: Option<PolicyStamp>,
+        metrics: &Metrics,
+    ) -> Option<Heard> {
         self.sender.envoy_seen(metrics.seen());
         match self.state {
             State::Down { retry_at_ns } if now_ns >= retry_at_ns => self.open(root, now_ns, policy, metrics),
-            State::Greeting { token, owner, since_ns } if owner == root => {
-                if now_ns.saturating_sub(since_ns) > u64::try_from(self.house.timeout.as_nanos()).unwrap_or(u64::MAX) {
-                    let _ = host::grpc_cancel(token);
-                    self.say_lost(&format!("the greeting was not answered within {:?}", self.house.timeout));
-                    self.down(now_ns, metrics);
-                }
+            State::Greeting { token, owner, since_ns } if owner == root && self.is_late(since_ns, now_ns) => {
+                let _ = host::grpc_cancel(token);
+                self.say_lost(&format!("the greeting was not answered within {:?}", self.house.timeout));
+                self.down(now_ns, metrics);
             }
             State::Open { owner, .. } if owner == root => self.flush(0, now_ns, metrics),
             _ => {}
@@ -119,7 +132,8 @@ impl Link {
 
     /// A record was pushed by a context of `root`: sends if a batch is full.
     pub(crate) fn pushed(&mut self, root: u32, metrics: &Metrics) {
-        if matches!(self.state, State::Open { owner, .. } if owner == root) && self.sender.stats().unsent_bytes >= FULL {
+        if matches!(self.state, State::Open { owner, .. } if owner == root) && self.sender.stats().unsent_bytes >= FULL
+        {
             self.flush(FULL, host::now_ns(), metrics);
         }
     }
@@ -163,6 +177,10 @@ impl Link {
         let _ = host::grpc_close(token);
         self.down(now_ns, metrics);
         self.state = if last { State::Over } else { State::Down { retry_at_ns: 0 } };
+    }
+
+    fn is_late(&self, since_ns: u64, now_ns: u64) -> bool {
+        u128::from(now_ns.saturating_sub(since_ns)) > self.house.timeout.as_nanos()
     }
 
     fn token(&self) -> Option<u32> {
@@ -218,7 +236,12 @@ impl Link {
     fn say_lost(&mut self, why: &str) {
         if !core::mem::replace(&mut self.lost, true) {
             let cluster = &self.house.cluster;
-            host::log(Level::Warn, &format!("no house at cluster `{cluster}`: {why}; requests go on with the policy in force, trying again"));
+            host::log(
+                Level::Warn,
+                &format!(
+                    "no house at cluster `{cluster}`: {why}; requests go on with the policy in force, trying again"
+                ),
+            );
         }
     }
 
@@ -243,7 +266,10 @@ impl Link {
     fn hear(&mut self, message: house_message::Message, now_ns: u64, metrics: &Metrics) -> Option<Heard> {
         match (message, self.state) {
             (house_message::Message::Welcome(welcome), State::Greeting { token, owner, .. }) => {
-                if welcome.protocol != gatehouse_proto::PROTOCOL || welcome.hash_key.len() != 16 || welcome.hash_key_id == 0 {
+                if welcome.protocol != gatehouse_proto::PROTOCOL
+                    || welcome.hash_key.len() != 16
+                    || welcome.hash_key_id == 0
+                {
                     self.garbage("a welcome of another protocol or without a hash key", now_ns, metrics);
                     return None;
                 }
@@ -288,13 +314,16 @@ impl Link {
             metrics.count(Count::PolicyLoads);
         } else {
             metrics.count(Count::PolicyRefusals);
-            host::log(Level::Error, &format!("policy revision {} was refused, the one in force stays: {}", ack.revision, ack.problem));
+            host::log(
+                Level::Error,
+                &format!("policy revision {} was refused, the one in force stays: {}", ack.revision, ack.problem),
+            );
         }
         if send(token, gate_message::Message::PolicyAck(ack)).is_err() {
             let _ = host::grpc_cancel(token);
             self.down(now_ns, metrics);
         }
-        policy.map(Heard::Policy)
+        policy.map(|policy| Heard::Policy(Box::new(policy)))
     }
 
     /// Sends batches while more than `above` bytes wait and the window lets them out.
@@ -366,7 +395,11 @@ mod tests {
     use super::*;
 
     fn link() -> Link {
-        let house = House { cluster: "users".into(), authority: "gatehouse".into(), timeout: core::time::Duration::from_secs(5) };
+        let house = House {
+            cluster: "users".into(),
+            authority: "gatehouse".into(),
+            timeout: core::time::Duration::from_secs(5),
+        };
         Link::new(house, Identity::default(), 7, 1 << 20)
     }
 

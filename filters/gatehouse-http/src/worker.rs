@@ -20,8 +20,6 @@ use crate::stream::{Heard, Identity, Link};
 
 /// Refusals of the host that are written to the log; the rest is only counted.
 const MAX_COMPLAINTS: u32 = 20;
-/// In its bounded form no text of a record is longer, bytes.
-const BOUNDED_TEXT: usize = 4096;
 
 /// The state of one VM.
 pub(crate) struct Worker {
@@ -69,18 +67,26 @@ impl Worker {
     /// Takes over a configuration that was accepted; `plugin` is the name that Envoy's configuration gives to it.
     pub(crate) fn configure(&mut self, plugin: &str, bootstrap: &Bootstrap, now_ns: u64) {
         self.metrics.define();
-        let told = |path: &[&str]| host::property(path).ok().flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let told = |path: &[&str]| {
+            host::property(path).ok().flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
         let node = bootstrap.node.clone().or_else(|| told(&["xds", "node", "id"])).unwrap_or_default();
         let node_cluster = told(&["xds", "node", "cluster"]).unwrap_or_default();
-        self.context.origin =
-            Origin { gateway: node.clone(), gateway_cluster: node_cluster.clone(), gate_version: env!("CARGO_PKG_VERSION").to_owned() };
+        self.context.origin = Origin {
+            gateway: node.clone(),
+            gateway_cluster: node_cluster.clone(),
+            gate_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
         let Some(house) = bootstrap.house.clone() else { return };
         let store = Store::new(plugin, &node);
         if self.snapshot.is_none()
             && let Some(policy) = store.load()
         {
             self.metrics.count(Count::PolicyRestores);
-            host::log(Level::Info, &format!("policy revision {} is in force again, from shared data", policy.stamp().revision));
+            host::log(
+                Level::Info,
+                &format!("policy revision {} is in force again, from shared data", policy.stamp().revision),
+            );
             self.snapshot = Some(Snapshot { policy: Rc::new(policy), since_ns: now_ns });
         }
         self.store = Some(store);
@@ -105,7 +111,7 @@ impl Worker {
     pub(crate) fn hear(&mut self, heard: Option<Heard>, now_ns: u64) {
         match heard {
             Some(Heard::Welcome(welcome)) => self.welcome(&welcome),
-            Some(Heard::Policy(policy)) => self.enforce(policy, now_ns),
+            Some(Heard::Policy(policy)) => self.enforce(*policy, now_ns),
             None => {}
         }
     }
@@ -149,17 +155,25 @@ impl Worker {
     }
 
     /// Makes a record and gives it to the books. `root`: the root context of the request.
-    pub(crate) fn report(&mut self, root: u32, transaction: u64, headers: &[Pair<'_>], judged: &Judged, outcome: Outcome, connection: &gatehouse_engine::Connection) {
+    pub(crate) fn report(
+        &mut self,
+        root: u32,
+        transaction: u64,
+        headers: &[Pair<'_>],
+        judged: &Judged,
+        outcome: Outcome,
+        connection: &gatehouse_engine::Connection,
+    ) {
         let Some(link) = self.link.as_mut() else { return };
         let sender = link.sender();
         let id = RecordId { epoch: sender.epoch(), sequence: sender.next_seq() };
         let class = class(judged, &outcome);
-        let record = gatehouse_engine::record(id, transaction, Head { headers, connection }, judged, outcome, &self.context);
-        let mut bytes = encode(&record);
-        if bytes.len() > sender.max_record_bytes() {
-            bytes = encode(&bounded(record));
-        }
-        sender.push(class, bytes);
+        let record =
+            gatehouse_engine::record(id, transaction, Head { headers, connection }, judged, outcome, &self.context);
+        match encode(record, sender.max_record_bytes()) {
+            Some(bytes) => sender.push(class, bytes),
+            None => sender.push_lost(v1::loss::Reason::Unreadable),
+        };
         self.metrics.count(Count::Seen);
         link.pushed(root, &self.metrics);
     }
@@ -174,35 +188,22 @@ impl Worker {
 fn class(judged: &Judged, outcome: &Outcome) -> Class {
     let verdict = &judged.verdict;
     let success = (100..400).contains(&outcome.response.status);
-    if success && !verdict.mitigates() && verdict.would_have.is_empty() && !verdict.record { Class::Plain } else { Class::Kept }
-}
-
-fn encode(record: &Record) -> Vec<u8> {
-    v1::Record { id: record.id.to_bytes().to_vec(), ..v1::Record::default() }.encode_to_vec()
-}
-
-/// The form of a record that is larger than a batch may be: without parameters and headers, its texts cut.
-fn bounded(mut record: Record) -> Record {
-    let request = &mut record.request;
-    request.query.clear();
-    request.cookies.clear();
-    request.headers.clear();
-    let texts = [
-        &mut request.path,
-        &mut request.canonical_path,
-        &mut request.authority,
-        &mut request.user_agent,
-        &mut request.request_id,
-        &mut request.traceparent,
-        &mut request.method,
-        &mut record.response.code_details,
-        &mut record.upstream.transport_failure,
-    ];
-    for text in texts {
-        let end = (0..=BOUNDED_TEXT.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
+    if success && !verdict.mitigates() && verdict.would_have.is_empty() && !verdict.record {
+        Class::Plain
+    } else {
+        Class::Kept
     }
-    record
+}
+
+/// The record on the wire: whole, or in its bounded form where the whole one is above `limit` bytes.
+fn encode(record: Record, limit: usize) -> Option<Vec<u8>> {
+    let whole = v1::Record::from(record);
+    if whole.encoded_len() <= limit {
+        return Some(whole.encode_to_vec());
+    }
+    // Back again instead of a copy of every record beforehand: this is rare.
+    let record = Record::try_from(whole).ok()?;
+    Some(v1::Record::from(gatehouse_engine::record::bounded(record)).encode_to_vec())
 }
 
 /// Random numbers of this VM.
@@ -239,13 +240,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bounded_form_of_a_record_fits_and_keeps_characters_whole() {
-        let mut record = Record::default();
+    fn a_record_above_the_limit_is_sent_in_its_bounded_form() {
+        let mut record = Record { id: RecordId { epoch: 7, sequence: 1 }, ..Record::default() };
         record.request.path = "é".repeat(200_000);
         record.request.headers = vec![("a".into(), "b".repeat(100_000))];
-        let bounded = bounded(record);
-        assert!(encode(&bounded).len() < 16 * 1024);
-        assert!(bounded.request.path.len() <= BOUNDED_TEXT && bounded.request.path.len() > BOUNDED_TEXT - 4);
+        assert!(encode(record.clone(), usize::MAX).expect("whole").len() > 300_000);
+        let cut = encode(record, 64 * 1024).expect("bounded");
+        assert!((1..16 * 1024).contains(&cut.len()), "{}", cut.len());
     }
 
     #[test]

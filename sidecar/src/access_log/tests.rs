@@ -12,9 +12,13 @@ fn record() -> Record {
     Record {
         id: RecordId { epoch: 1, sequence: 2 }.to_bytes().to_vec(),
         start_unix_ns: 1_767_225_599_001_000_000,
-        duration_ns: 3_141_592,
+        duration_ns: 3_271_592,
         part: Part::Final as i32,
-        downstream: Some(Downstream { client_address: "198.51.100.9".into(), peer_address: "192.0.2.7".into(), ..Downstream::default() }),
+        downstream: Some(Downstream {
+            client_address: "198.51.100.9".into(),
+            peer_address: "192.0.2.7".into(),
+            ..Downstream::default()
+        }),
         request: Some(Request {
             method: "GET".into(),
             authority: "shop.example".into(),
@@ -25,7 +29,12 @@ fn record() -> Record {
             protocol: "HTTP/1.1".into(),
             ..Request::default()
         }),
-        response: Some(Response { status: 200, code_details: "via_upstream".into(), body_bytes: 512, ..Response::default() }),
+        response: Some(Response {
+            status: 200,
+            code_details: "via_upstream".into(),
+            body_bytes: 512,
+            ..Response::default()
+        }),
         upstream: Some(Upstream { address: "10.0.0.5:8080".into(), first_byte_ns: 2_500_000, ..Upstream::default() }),
         judgement: Some(Judgement { action: Action::Allow as i32, rule: "shop/b".into(), ..Judgement::default() }),
         ..Record::default()
@@ -36,7 +45,7 @@ fn record() -> Record {
 fn the_text_form() {
     assert_eq!(
         Line::of(&record()).to_string(),
-        "2025-12-31T23:59:59.001Z 192.0.2.7 \"GET /a/../b HTTP/1.1\" 200 512 3.141 canonical_path=\"/b\" authority=\"shop.example\" \
+        "2025-12-31T23:59:59.001Z 192.0.2.7 \"GET /a/../b HTTP/1.1\" 200 512 3.271 canonical_path=\"/b\" authority=\"shop.example\" \
          client=\"198.51.100.9\" user_agent=\"curl/8\" upstream=10.0.0.5:8080 upstream_status=200 upstream_ms=2.500 \
          request_id=\"r-1\" verdict=allow rule=\"shop/b\" reference=- id=00000000000000010000000000000002"
     );
@@ -47,7 +56,8 @@ fn a_blocked_request_has_no_upstream() {
     let mut blocked = record();
     blocked.upstream = None;
     blocked.response = Some(Response { status: 403, code_details: "gatehouse_block".into(), ..Response::default() });
-    blocked.judgement = Some(Judgement { action: Action::Block as i32, reference: "7Q2K".into(), ..Judgement::default() });
+    blocked.judgement =
+        Some(Judgement { action: Action::Block as i32, reference: "7Q2K".into(), ..Judgement::default() });
     let text = Line::of(&blocked).to_string();
     assert!(text.contains(" 403 0 ") && text.contains("upstream=- upstream_status=- upstream_ms=-"), "{text}");
     assert!(text.contains("verdict=block rule=- reference=7Q2K"), "{text}");
@@ -56,7 +66,7 @@ fn a_blocked_request_has_no_upstream() {
 #[test]
 fn the_json_form() {
     let json: serde_json::Value = serde_json::from_str(&Line::of(&record()).json()).unwrap();
-    assert_eq!((json["status"].as_u64(), json["total_ms"].as_f64()), (Some(200), Some(3.141)));
+    assert_eq!((json["status"].as_u64(), json["total_ms"].as_f64()), (Some(200), Some(3.271)));
     assert_eq!((json["path"].as_str(), json["canonical_path"].as_str()), (Some("/a/../b"), Some("/b")));
     assert!(json.get("reference").is_none());
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::MetricType;
 
 use super::State;
 use crate::spool::ReaderStat;
@@ -29,6 +29,8 @@ impl Collector for Scrape {
         self.books(&mut out)?;
         self.spool(&mut out)?;
         self.sinks(&mut out)?;
+        let dropped = self.0.intake.access_log_dropped();
+        out.counter("gatehouse_access_log_dropped_lines", "Lines that standard output did not take", dropped)?;
         out.counter("gatehouse_log_held_back_lines", "Log lines held back as repetitions", self.0.log.held_back())
     }
 }
@@ -96,8 +98,14 @@ impl Scrape {
     fn sinks(&self, out: &mut Out<'_>) -> fmt::Result {
         let statuses: Vec<_> = self.0.sinks.iter().map(|board| board.status()).collect();
         let failures: Vec<_> = statuses.iter().map(|sink| (sink.name.as_str(), sink.tallies.failures)).collect();
-        let troubled: Vec<_> = statuses.iter().map(|sink| (sink.name.as_str(), u64::from(sink.problem.is_some()))).collect();
-        out.counters("gatehouse_sink_failed_attempts", "Deliveries that failed and were tried again", "sink", &failures)?;
+        let troubled: Vec<_> =
+            statuses.iter().map(|sink| (sink.name.as_str(), u64::from(sink.problem.is_some()))).collect();
+        out.counters(
+            "gatehouse_sink_failed_attempts",
+            "Deliveries that failed and were tried again",
+            "sink",
+            &failures,
+        )?;
         out.gauges("gatehouse_sink_troubled", "1: the sink cannot deliver now", "sink", &troubled)
     }
 }

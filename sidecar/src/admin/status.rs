@@ -156,6 +156,7 @@ struct DroppedStatus {
 #[derive(Debug, Serialize)]
 struct LogStatus {
     held_back_lines: u64,
+    access_log_dropped_lines: u64,
 }
 
 impl Status {
@@ -174,7 +175,10 @@ impl Status {
             sinks: state.sinks.iter().map(|board| SinkStatus::of(board.status(), &stat)).collect(),
             spool: SpoolStatus::from(&stat),
             books: BooksStatus::of(state.intake.books()),
-            log: LogStatus { held_back_lines: state.log.held_back() },
+            log: LogStatus {
+                held_back_lines: state.log.held_back(),
+                access_log_dropped_lines: state.intake.access_log_dropped(),
+            },
         }
     }
 }
@@ -204,7 +208,8 @@ impl PolicyStatus {
             bytes: current.as_ref().map_or(0, super::Snapshot::size),
             workers_current: super::workers_current(views, current.as_ref()),
             workers: views.len(),
-            stamp: current.map(|snapshot| Stamp { revision: snapshot.revision(), digest: Hex(snapshot.digest()).to_string() }),
+            stamp: current
+                .map(|snapshot| Stamp { revision: snapshot.revision(), digest: Hex(snapshot.digest()).to_string() }),
             since: report.since.map(time),
             files: report.files,
             rules: report.rules,
@@ -243,7 +248,16 @@ impl SinkStatus {
             ];
             let [before, delivered, dead_lettered, skipped, set_aside, pending] = parts;
             let difference = i128::from(stat.records) - parts.iter().copied().map(i128::from).sum::<i128>();
-            SinkAccount { stored: stat.records, before, delivered, dead_lettered, skipped, set_aside, pending, difference }
+            SinkAccount {
+                stored: stat.records,
+                before,
+                delivered,
+                dead_lettered,
+                skipped,
+                set_aside,
+                pending,
+                difference,
+            }
         });
         Self {
             name: status.name,

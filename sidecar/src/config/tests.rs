@@ -51,7 +51,10 @@ address_form: hash
 
 #[test]
 fn what_is_printed_reads_back_as_the_same_configuration() {
-    for text in ["", "listen: { tcp: \"127.0.0.1:0\" }\nspool: { size: 20MiB }\naccess_log: \"off\"\npolicies: { folder: /p }\n"] {
+    for text in [
+        "",
+        "listen: { tcp: \"127.0.0.1:0\" }\nspool: { size: 20MiB }\naccess_log: \"off\"\npolicies: { folder: /p }\n",
+    ] {
         let printed = config(text).to_string();
         assert_eq!(config(&printed).to_string(), printed);
     }
@@ -64,7 +67,7 @@ fn every_problem_is_told_at_once_with_its_place() {
     let expected = [
         ("house.yaml:1:1", "unknown field `lisen`"),
         ("house.yaml:2:16", "has no unit"),
-        ("house.yaml:3:31", "has no unit"),
+        ("house.yaml:3:32", "has no unit"),
         ("house.yaml:4:8", "can be reached from other machines"),
         ("house.yaml:5:15", "unknown word `loud`"),
     ];

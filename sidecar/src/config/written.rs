@@ -202,7 +202,11 @@ const MAX_SINKS: usize = 8;
 fn sinks(node: &Node, problems: &mut Problems) -> Option<Vec<Sink>> {
     let entries = node.entries(problems)?;
     if entries.len() > MAX_SINKS {
-        problems.push(&node.place, format!("{} sinks are written", entries.len()), format!("write at most {MAX_SINKS}"));
+        problems.push(
+            &node.place,
+            format!("{} sinks are written", entries.len()),
+            format!("write at most {MAX_SINKS}"),
+        );
     }
     Some(entries.iter().filter_map(|entry| one_sink(entry, problems)).collect())
 }

@@ -85,7 +85,9 @@ fn remove_leftover(path: &Path) -> Result<(), ListenError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
-        Ok(meta) if !meta.file_type().is_socket() => return Err(ListenError::NotASocket { path: path.into() }),
+        Ok(meta) if !meta.file_type().is_socket() => {
+            return Err(ListenError::NotASocket { path: path.into() });
+        }
         Ok(_) => {}
     }
     match std::os::unix::net::UnixStream::connect(path) {
@@ -110,7 +112,11 @@ impl fmt::Display for ListenError {
                 write!(f, "another program listens on `{address}`; stop it, or give this house another address")
             }
             Self::NotASocket { path } => {
-                write!(f, "cannot listen on `{}`: something that is no socket stands there; move it away", path.display())
+                write!(
+                    f,
+                    "cannot listen on `{}`: something that is no socket stands there; move it away",
+                    path.display()
+                )
             }
         }
     }

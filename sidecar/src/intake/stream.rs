@@ -58,13 +58,20 @@ pub(super) async fn run(intake: Arc<Intake>, mut gate: Streaming<v1::GateMessage
             let end = stream.serve(&mut gate).await;
             intake.receiver().ended(&stream.ticket, now_ms());
             intake.streams.leave(&stream.ticket);
-            tracing::info!(epoch = stream.ticket.epoch(), stream = stream.ticket.stream_no(), reason = end.word(), "gate left");
+            tracing::info!(
+                epoch = stream.ticket.epoch(),
+                stream = stream.ticket.stream_no(),
+                reason = end.word(),
+                "gate left"
+            );
             end
         }
     };
     let status = match end {
         End::Left | End::Stopping => return,
-        End::Fenced => Status::aborted("a newer stream took over, or a batch was not stored; open a new stream and resend"),
+        End::Fenced => {
+            Status::aborted("a newer stream took over, or a batch was not stored; open a new stream and resend")
+        }
         End::Refused(reason, status) => {
             intake.metrics.refusals.get_or_create(&[("reason", reason)]).inc();
             tracing::warn!(reason, problem = status.message(), "stream refused");
@@ -81,9 +88,8 @@ impl Stream {
             first = tokio::time::timeout(HELLO_WITHIN, gate.message()) => first,
             () = intake.stopping.cancelled() => return Err(End::Refused("stopping", Status::unavailable("house stops"))),
         };
-        let first = first.map_err(|_| {
-            End::Refused("no_hello", Status::deadline_exceeded("no hello came within ten seconds"))
-        })?;
+        let first = first
+            .map_err(|_| End::Refused("no_hello", Status::deadline_exceeded("no hello came within ten seconds")))?;
         let hello = match first.map_err(broken)?.ok_or(End::Left)?.message {
             Some(FromGate::Hello(hello)) => hello,
             _ => {
@@ -198,7 +204,9 @@ impl Stream {
 
     /// Sends the policy, if the gate has another.
     async fn give_policy(&mut self) -> Result<(), End> {
-        let Some(snapshot) = self.policy.borrow_and_update().clone() else { return Ok(()) };
+        let Some(snapshot) = self.policy.borrow_and_update().clone() else {
+            return Ok(());
+        };
         if self.given == snapshot.digest() {
             return Ok(());
         }
@@ -242,8 +250,12 @@ async fn next(
     all: Arc<Semaphore>,
 ) -> Result<Option<(v1::GateMessage, Permits)>, End> {
     // Neither semaphore is ever closed.
-    let Ok(ours) = room.acquire_owned().await else { return Ok(None) };
-    let Ok(shared) = all.acquire_owned().await else { return Ok(None) };
+    let Ok(ours) = room.acquire_owned().await else {
+        return Ok(None);
+    };
+    let Ok(shared) = all.acquire_owned().await else {
+        return Ok(None);
+    };
     let message = gate.message().await.map_err(broken)?;
     Ok(message.map(|message| (message, [ours, shared])))
 }

@@ -147,7 +147,9 @@ impl Streams {
     /// A worker said what became of an image.
     pub fn acknowledged(&self, ticket: &Ticket, ack: &v1::PolicyAck) {
         let mut table = self.lock();
-        let Some(entry) = table.open.get_mut(&ticket.epoch()) else { return };
+        let Some(entry) = table.open.get_mut(&ticket.epoch()) else {
+            return;
+        };
         if ack.result() == v1::policy_ack::Result::Accepted {
             entry.view.policy = Some((ack.revision, ack.digest.iter().copied().take(32).collect()));
             entry.view.refusal = None;

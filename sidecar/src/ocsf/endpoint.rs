@@ -33,9 +33,7 @@ impl<'a> Endpoint<'a> {
         Self {
             ip: address.filter(|_| is_ip),
             name: address.filter(|_| !is_ip),
-            port: u16::try_from(downstream.peer_port)
-                .ok()
-                .filter(|port| is_peer && *port != 0),
+            port: u16::try_from(downstream.peer_port).ok().filter(|port| is_peer && *port != 0),
             uid: present(&downstream.client_key),
             ..Self::default()
         }
@@ -45,10 +43,7 @@ impl<'a> Endpoint<'a> {
     pub(super) fn server(upstream: &'a Upstream, request: &'a Request) -> Self {
         let address = present(&upstream.address);
         let socket = upstream.address.parse::<SocketAddr>().ok();
-        let ip = upstream
-            .address
-            .rsplit_once(':')
-            .map(|(ip, _)| ip.trim_start_matches('[').trim_end_matches(']'));
+        let ip = upstream.address.rsplit_once(':').map(|(ip, _)| ip.trim_start_matches('[').trim_end_matches(']'));
         Self {
             ip: ip.filter(|_| socket.is_some()),
             port: socket.map(|socket| socket.port()),
@@ -75,12 +70,7 @@ pub(super) struct Url<'a> {
 impl<'a> Url<'a> {
     pub(super) fn of(request: &'a Request) -> Self {
         let (hostname, port) = host_and_port(&request.authority);
-        Self {
-            scheme: &request.scheme,
-            hostname,
-            path: &request.path,
-            port,
-        }
+        Self { scheme: &request.scheme, hostname, path: &request.path, port }
     }
 }
 
@@ -95,10 +85,7 @@ pub(super) struct Tls<'a> {
 impl<'a> Tls<'a> {
     pub(super) fn of(downstream: &'a Downstream) -> Option<Self> {
         let version = present(&downstream.tls_version)?;
-        Some(Self {
-            version,
-            sni: &downstream.sni,
-        })
+        Some(Self { version, sni: &downstream.sni })
     }
 }
 
@@ -137,12 +124,7 @@ fn host_and_port(authority: &str) -> (&str, Option<u16>) {
         },
         _ => (authority, None),
     };
-    (
-        host.strip_prefix('[')
-            .and_then(|inner| inner.strip_suffix(']'))
-            .unwrap_or(host),
-        port,
-    )
+    (host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host), port)
 }
 
 #[cfg(test)]

@@ -15,11 +15,7 @@ pub struct Hex<T: AsRef<[u8]>>(
 
 impl<T: AsRef<[u8]>> Hex<T> {
     fn digits(&self) -> impl Iterator<Item = char> + '_ {
-        self.0
-            .as_ref()
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .map(digit)
+        self.0.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit)
     }
 }
 
@@ -60,10 +56,7 @@ mod tests {
             let bytes: Vec<u8> = (0..length).map(|i| (i * 37) as u8).collect();
             let expected: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(Hex(&bytes).to_string(), expected);
-            assert_eq!(
-                serde_json::to_string(&Hex(&bytes)).unwrap(),
-                format!("\"{expected}\"")
-            );
+            assert_eq!(serde_json::to_string(&Hex(&bytes)).unwrap(), format!("\"{expected}\""));
         }
     }
 }

@@ -22,11 +22,7 @@ pub struct LossOrigin<'a> {
 /// Identity of a loss event: the id that the first lost record would have had, which no record has.
 #[must_use]
 pub fn loss_id(epoch: u64, loss: &Loss) -> [u8; 16] {
-    RecordId {
-        epoch,
-        sequence: loss.first_seq,
-    }
-    .to_bytes()
+    RecordId { epoch, sequence: loss.first_seq }.to_bytes()
 }
 
 /// A base event (class 0) with the range under `unmapped.gatehouse.loss`; `count` is the number of lost records.

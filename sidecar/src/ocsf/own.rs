@@ -1,8 +1,6 @@
 //! `unmapped.gatehouse`: what OCSF has no place for, under the names of `record.proto`; empty and zero fields are left out.
 
-use gatehouse_proto::v1::{
-    Parameter, Record, Upstream, WouldHave, downstream::AddressSource, record::Part,
-};
+use gatehouse_proto::v1::{Parameter, Record, Upstream, WouldHave, downstream::AddressSource, record::Part};
 use serde::{Serialize, Serializer};
 
 use super::activity::Parts;
@@ -68,23 +66,14 @@ pub(super) struct Own<'a> {
 
 impl<'a> Own<'a> {
     pub(super) fn of(record: &'a Record, parts: Parts<'a>) -> Self {
-        let Parts {
-            origin,
-            downstream,
-            request,
-            response,
-            upstream,
-            judgement,
-        } = parts;
+        let Parts { origin, downstream, request, response, upstream, judgement } = parts;
         let (epoch, sequence) = record.id.split_at_checked(8).unwrap_or_default();
         let has_policy = !judgement.policy_digest.is_empty();
         Self {
             gateway: &origin.gateway,
             gateway_cluster: &origin.gateway_cluster,
             epoch: Hex(epoch),
-            sequence: sequence
-                .iter()
-                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            sequence: sequence.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
             transaction: record.transaction,
             part: part(record.part),
             duration_ns: record.duration_ns,
@@ -178,10 +167,7 @@ impl Serialize for Would<'_> {
             action: &'static str,
             rule: &'a str,
         }
-        serializer.collect_seq(self.0.iter().map(|would| Entry {
-            action: word(would.action),
-            rule: &would.rule,
-        }))
+        serializer.collect_seq(self.0.iter().map(|would| Entry { action: word(would.action), rule: &would.rule }))
     }
 }
 
@@ -229,26 +215,17 @@ fn no_parameters(parameters: &Parameters<'_>) -> bool {
     parameters.0.is_empty()
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands fields over by reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands fields over by reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
 fn is_zero_32(number: &u32) -> bool {
     *number == 0
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands fields over by reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
 fn is_false(flag: &bool) -> bool {
     !*flag
 }

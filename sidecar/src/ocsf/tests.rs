@@ -1,8 +1,8 @@
 //! Events as a consumer reads them.
 
 use gatehouse_proto::v1::{
-    Downstream, Header, Judgement, Loss, Origin, Parameter, Record, Request, Response, Upstream,
-    WouldHave, downstream::AddressSource, judgement::Action, loss::Reason, record::Part,
+    Downstream, Header, Judgement, Loss, Origin, Parameter, Record, Request, Response, Upstream, WouldHave,
+    downstream::AddressSource, judgement::Action, loss::Reason, record::Part,
 };
 use gatehouse_verdict::record::RecordId;
 use proptest::prelude::*;
@@ -19,12 +19,7 @@ fn event(record: &Record) -> Value {
 
 fn blocked_login() -> Record {
     Record {
-        id: RecordId {
-            epoch: 0xfeed_face_0000_0001,
-            sequence: 42,
-        }
-        .to_bytes()
-        .to_vec(),
+        id: RecordId { epoch: 0xfeed_face_0000_0001, sequence: 42 }.to_bytes().to_vec(),
         transaction: 41,
         part: Part::Final as i32,
         start_unix_ns: 1_767_225_599_001_999_999,
@@ -53,20 +48,10 @@ fn blocked_login() -> Record {
             path: "/login/../login".into(),
             canonical_path: "/login".into(),
             query: vec![
-                Parameter {
-                    name: "user".into(),
-                    value_class: "email".into(),
-                    value_length: 17,
-                },
-                Parameter {
-                    name: "next".into(),
-                    ..Parameter::default()
-                },
+                Parameter { name: "user".into(), value_class: "email".into(), value_length: 17 },
+                Parameter { name: "next".into(), ..Parameter::default() },
             ],
-            headers: vec![Header {
-                name: "accept".into(),
-                value: "*/*".into(),
-            }],
+            headers: vec![Header { name: "accept".into(), value: "*/*".into() }],
             user_agent: "curl/8.0 \"quoted\"".into(),
             request_id: "b5c3e1f0-0000-4000-8000-000000000000".into(),
             protocol: "HTTP/2".into(),
@@ -94,10 +79,7 @@ fn blocked_login() -> Record {
             rule: "shop/login-guard".into(),
             reason: "rule".into(),
             reference: "7Q2KM4XJ0T9RB3ZC".into(),
-            would_have: vec![WouldHave {
-                action: Action::Redirect as i32,
-                rule: "shop/try".into(),
-            }],
+            would_have: vec![WouldHave { action: Action::Redirect as i32, rule: "shop/try".into() }],
             policy_revision: 3,
             policy_digest: vec![0xab; 32],
             ..Judgement::default()
@@ -136,26 +118,14 @@ fn a_blocked_request_reads_as_denied_http_activity() {
     assert_eq!(request["args"], "user&next");
     assert_eq!(request["version"], "2");
     assert_eq!(request["user_agent"], "curl/8.0 \"quoted\"");
-    assert_eq!(
-        request["http_headers"],
-        json!([{"name": "accept", "value": "*/*"}])
-    );
+    assert_eq!(request["http_headers"], json!([{"name": "accept", "value": "*/*"}]));
     let own = &event["unmapped"]["gatehouse"];
     assert_eq!(own["epoch"], "feedface00000001");
-    assert_eq!(
-        (own["sequence"].as_u64(), own["transaction"].as_u64()),
-        (Some(42), Some(41))
-    );
+    assert_eq!((own["sequence"].as_u64(), own["transaction"].as_u64()), (Some(42), Some(41)));
     assert_eq!(own["canonical_path"], "/login");
     assert_eq!(own["reference"], "7Q2KM4XJ0T9RB3ZC");
-    assert_eq!(
-        own["would_have"],
-        json!([{"action": "redirect", "rule": "shop/try"}])
-    );
-    assert_eq!(
-        own["query"][0],
-        json!({"name": "user", "value_class": "email", "value_length": 17})
-    );
+    assert_eq!(own["would_have"], json!([{"action": "redirect", "rule": "shop/try"}]));
+    assert_eq!(own["query"][0], json!({"name": "user", "value_class": "email", "value_length": 17}));
     assert_eq!(own["policy_revision"], 3);
     assert_eq!(own["policy_digest"], "ab".repeat(32));
     assert_eq!(own["upstream"]["first_byte_ns"], 2_500_000);
@@ -171,12 +141,7 @@ fn a_monitored_rule_shows_as_detected_and_a_tag_as_tagged() {
     let judgement = record.judgement.as_mut().unwrap();
     judgement.would_have.clear();
     assert_eq!(event(&record)["disposition"], "Allowed");
-    record
-        .judgement
-        .as_mut()
-        .unwrap()
-        .tags
-        .push("x-risk".into());
+    record.judgement.as_mut().unwrap().tags.push("x-risk".into());
     assert_eq!(event(&record)["disposition"], "Tagged");
 }
 
@@ -189,9 +154,7 @@ fn an_address_that_is_no_ip_is_a_name_and_a_forwarded_client_has_no_port() {
     record.upstream.as_mut().unwrap().address = "/run/app.sock".into();
     let event = event(&record);
     assert_eq!(event["src_endpoint"]["name"], "192.0.2.0/24");
-    assert!(
-        event["src_endpoint"].get("ip").is_none() && event["src_endpoint"].get("port").is_none()
-    );
+    assert!(event["src_endpoint"].get("ip").is_none() && event["src_endpoint"].get("port").is_none());
     assert_eq!(event["dst_endpoint"]["name"], "/run/app.sock");
 }
 
@@ -206,28 +169,14 @@ fn a_record_of_nothing_is_still_an_event() {
 
 #[test]
 fn a_loss_shows_downstream_under_an_id_of_its_own() {
-    let loss = Loss {
-        first_seq: 7,
-        count: 3,
-        reason: Reason::RingFull as i32,
-    };
+    let loss = Loss { first_seq: 7, count: 3, reason: Reason::RingFull as i32 };
     let mut out = Vec::new();
-    write_loss(
-        &loss,
-        LossOrigin {
-            epoch: 1,
-            gateway: "edge-1",
-            time_ms: 5,
-        },
-        &mut out,
-    )
-    .unwrap();
+    write_loss(&loss, LossOrigin { epoch: 1, gateway: "edge-1", time_ms: 5 }, &mut out).unwrap();
     let event: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(event["metadata"]["event_code"], "gatehouse.loss");
     assert_eq!(event["metadata"]["uid"], "00000000000000010000000000000007");
     assert_eq!(event["count"], 3);
-    let range =
-        json!({"epoch": "0000000000000001", "first_seq": 7, "count": 3, "reason": "ring_full"});
+    let range = json!({"epoch": "0000000000000001", "first_seq": 7, "count": 3, "reason": "ring_full"});
     assert_eq!(event["unmapped"]["gatehouse"]["loss"], range);
     assert_eq!(loss_id(1, &loss)[15], 7);
 }

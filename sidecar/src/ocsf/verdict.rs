@@ -26,14 +26,10 @@ impl Control {
         match action(judgement.action) {
             Action::Block => denied(2, "Blocked"),
             Action::Redirect => denied(99, "Redirected"),
-            Action::Allow | Action::Unspecified if would_mitigate(judgement) => Self {
-                severity_id: 2,
-                severity: "Low",
-                ..allowed(15, "Detected")
-            },
-            Action::Allow | Action::Unspecified if !judgement.tags.is_empty() => {
-                allowed(18, "Tagged")
+            Action::Allow | Action::Unspecified if would_mitigate(judgement) => {
+                Self { severity_id: 2, severity: "Low", ..allowed(15, "Detected") }
             }
+            Action::Allow | Action::Unspecified if !judgement.tags.is_empty() => allowed(18, "Tagged"),
             Action::Allow | Action::Unspecified => allowed(1, "Allowed"),
         }
     }
@@ -49,10 +45,7 @@ pub(super) fn word(number: i32) -> &'static str {
 }
 
 fn would_mitigate(judgement: &Judgement) -> bool {
-    judgement
-        .would_have
-        .iter()
-        .any(|would| matches!(action(would.action), Action::Block | Action::Redirect))
+    judgement.would_have.iter().any(|would| matches!(action(would.action), Action::Block | Action::Redirect))
 }
 
 /// An action that this build does not know (a newer gate's) reads as unspecified.
@@ -61,23 +54,9 @@ fn action(number: i32) -> Action {
 }
 
 const fn allowed(disposition_id: u8, disposition: &'static str) -> Control {
-    Control {
-        action_id: 1,
-        action: "Allowed",
-        disposition_id,
-        disposition,
-        severity_id: 1,
-        severity: "Informational",
-    }
+    Control { action_id: 1, action: "Allowed", disposition_id, disposition, severity_id: 1, severity: "Informational" }
 }
 
 const fn denied(disposition_id: u8, disposition: &'static str) -> Control {
-    Control {
-        action_id: 2,
-        action: "Denied",
-        disposition_id,
-        disposition,
-        severity_id: 3,
-        severity: "Medium",
-    }
+    Control { action_id: 2, action: "Denied", disposition_id, disposition, severity_id: 3, severity: "Medium" }
 }

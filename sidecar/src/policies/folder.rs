@@ -127,7 +127,6 @@ fn refuse(path: &Path, problem: impl ToString) -> FolderError {
     FolderError { path: path.into(), problem: problem.to_string() }
 }
 
-
 impl std::fmt::Display for FolderError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "`{}`: {}", self.path.display(), self.problem)

@@ -131,11 +131,7 @@ impl Board {
             if status.problem.is_some() {
                 tracing::info!(sink = status.name, "sink delivers again");
             }
-            change(
-                &mut status,
-                State::Delivering,
-                &Rfc3339(now_ms()).to_string(),
-            );
+            change(&mut status, State::Delivering, &Rfc3339(now_ms()).to_string());
             status.problem = None;
         }
     }
@@ -169,11 +165,7 @@ fn show(status: &mut Status, trouble: &Trouble) {
     };
     let now = Rfc3339(now_ms()).to_string();
     if status.state != state || status.problem.as_deref() != Some(trouble.message()) {
-        tracing::warn!(
-            sink = status.name,
-            problem = trouble.message(),
-            "sink cannot deliver, trying again"
-        );
+        tracing::warn!(sink = status.name, problem = trouble.message(), "sink cannot deliver, trying again");
     }
     change(status, state, &now);
     status.problem = Some(trouble.message().into());
@@ -197,26 +189,17 @@ mod tests {
         let board = Board::new("events", "kafka");
         board.trouble(&Trouble::Waiting("trust material (/etc/ca.pem)".into()));
         let waiting = board.status();
-        assert_eq!(
-            (waiting.state, waiting.problem.as_deref()),
-            (State::Waiting, Some("trust material (/etc/ca.pem)"))
-        );
+        assert_eq!((waiting.state, waiting.problem.as_deref()), (State::Waiting, Some("trust material (/etc/ca.pem)")));
         board.well();
         let well = board.status();
         assert_eq!((well.state, well.problem), (State::Delivering, None));
-        assert_eq!(
-            well.last_error.as_deref(),
-            Some("trust material (/etc/ca.pem)")
-        );
+        assert_eq!(well.last_error.as_deref(), Some("trust material (/etc/ca.pem)"));
         assert_eq!(well.tallies.failures, 1);
     }
 
     #[test]
     fn the_status_is_flat_json() {
         let json = serde_json::to_value(Board::new("events", "file").status()).unwrap();
-        assert_eq!(
-            (json["state"].as_str(), json["delivered"].as_u64()),
-            (Some("starting"), Some(0))
-        );
+        assert_eq!((json["state"].as_str(), json["delivered"].as_u64()), (Some("starting"), Some(0)));
     }
 }

@@ -36,20 +36,12 @@ impl Kind {
             (Some(node), None) => file::Config::read(node, problems).map(Self::File),
             (None, Some(node)) => read_kafka(node, problems),
             (None, None) => {
-                problems.push(
-                    place,
-                    format!("sink `{name}` goes nowhere"),
-                    "write `file:` or `kafka:` in it",
-                );
+                problems.push(place, format!("sink `{name}` goes nowhere"), "write `file:` or `kafka:` in it");
                 None
             }
             (Some(_), Some(_)) => {
                 let help = "write two sinks, each with one of them";
-                problems.push(
-                    place,
-                    format!("sink `{name}` is both `file` and `kafka`"),
-                    help,
-                );
+                problems.push(place, format!("sink `{name}` is both `file` and `kafka`"), help);
                 None
             }
         };
@@ -79,11 +71,7 @@ fn behind(node: &Node, problems: &mut Problems) {
     match node.string(problems) {
         Some("hold") | None => {}
         Some(text) if text == "skip" || text.starts_with("skip ") => {
-            problems.push(
-                &node.place,
-                "`behind: skip` is not built yet",
-                "write `behind: hold` or leave it out",
-            );
+            problems.push(&node.place, "`behind: skip` is not built yet", "write `behind: hold` or leave it out");
         }
         Some(_) => {
             node.one_of(&["hold"], problems);
@@ -98,10 +86,6 @@ fn read_kafka(node: &Node, problems: &mut Problems) -> Option<Kind> {
 
 #[cfg(not(feature = "kafka"))]
 fn read_kafka(node: &Node, problems: &mut Problems) -> Option<Kind> {
-    problems.push(
-        &node.place,
-        "this build has no Kafka sink",
-        "use a build with the cargo feature `kafka`",
-    );
+    problems.push(&node.place, "this build has no Kafka sink", "use a build with the cargo feature `kafka`");
     None
 }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::lines::end_of_last_line;
 use crate::ocsf::hex::Hex;
 use crate::ocsf::time::{Rfc3339, now_ms};
 
@@ -48,13 +49,7 @@ pub enum Content {
 impl Letter {
     pub(super) fn record(frame: u64, index: usize, bytes: &[u8], reason: &str) -> Self {
         let reason = format!("not a record: {reason}");
-        Self {
-            frame,
-            index: Some(index),
-            records: 1,
-            reason,
-            content: Content::Raw(bytes.to_vec()),
-        }
+        Self { frame, index: Some(index), records: 1, reason, content: Content::Raw(bytes.to_vec()) }
     }
 }
 
@@ -70,11 +65,7 @@ impl DeadLetters {
     /// The file `SINK.dead.ndjson` in `folder`; it is made with the first letter.
     #[must_use]
     pub fn new(folder: &Path, sink: &str) -> Self {
-        Self {
-            sink: sink.into(),
-            path: folder.join(format!("{sink}.dead.ndjson")),
-            limit: DEAD_BYTES,
-        }
+        Self { sink: sink.into(), path: folder.join(format!("{sink}.dead.ndjson")), limit: DEAD_BYTES }
     }
 
     /// Where the letters are.
@@ -89,29 +80,34 @@ impl DeadLetters {
     /// The file cannot be written; letters may then be in it in part, and are written again by the next try.
     pub fn append(&self, letters: &[Letter]) -> io::Result<u64> {
         let mut given_up = 0;
-        let mut file = self.open()?;
-        let mut size = file.metadata()?.len();
+        let (mut file, mut size) = self.open()?;
         for letter in letters {
             let line = self.line(letter)?;
             if size > 0 && size + line.len() as u64 > self.limit {
                 file.sync_all()?;
                 given_up += self.put_aside()?;
-                file = self.open()?;
-                size = 0;
+                (file, size) = self.open()?;
             }
-            file.write_all(&line)?;
+            if let Err(error) = file.write_all(&line) {
+                // A line cut short would spoil the next; opening cuts it off where this fails.
+                let _ = file.set_len(size);
+                return Err(error);
+            }
             size += line.len() as u64;
         }
         file.sync_all()?;
         Ok(given_up)
     }
 
-    fn open(&self) -> io::Result<File> {
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&self.path)
+    /// The file and its length, without what a crash left after the last line end.
+    fn open(&self) -> io::Result<(File, u64)> {
+        let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(&self.path)?;
+        let length = file.metadata()?.len();
+        let whole = end_of_last_line(&mut file, length)?;
+        if whole < length {
+            file.set_len(whole)?;
+        }
+        Ok((file, whole))
     }
 
     fn put_aside(&self) -> io::Result<u64> {
@@ -143,14 +139,7 @@ impl DeadLetters {
         };
         let time = Rfc3339(now_ms()).to_string();
         let (frame, index, reason) = (letter.frame, letter.index, letter.reason.as_str());
-        let mut line = serde_json::to_vec(&Head {
-            time,
-            sink: &self.sink,
-            frame,
-            index,
-            reason,
-            hex,
-        })?;
+        let mut line = serde_json::to_vec(&Head { time, sink: &self.sink, frame, index, reason, hex })?;
         if let Content::Event(event) = &letter.content {
             line.pop();
             line.extend_from_slice(b",\"event\":");
@@ -180,17 +169,11 @@ mod tests {
     use super::*;
 
     fn letters(from: usize, count: usize) -> Vec<Letter> {
-        (from..from + count)
-            .map(|index| Letter::record(1, index, &[0xde, 0xad], "cut short"))
-            .collect()
+        (from..from + count).map(|index| Letter::record(1, index, &[0xde, 0xad], "cut short")).collect()
     }
 
     fn lines(path: &Path) -> Vec<serde_json::Value> {
-        std::fs::read_to_string(path)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[test]
@@ -204,32 +187,30 @@ mod tests {
             reason: "too large".into(),
             content: Content::Event(b"{\"a\":1}".to_vec()),
         };
-        assert_eq!(
-            dead.append(&[letters(3, 1), vec![event]].concat()).unwrap(),
-            0
-        );
+        assert_eq!(dead.append(&[letters(3, 1), vec![event]].concat()).unwrap(), 0);
         let lines = lines(dead.path());
-        assert_eq!(
-            (lines[0]["hex"].as_str(), lines[0]["index"].as_u64()),
-            (Some("dead"), Some(3))
-        );
+        assert_eq!((lines[0]["hex"].as_str(), lines[0]["index"].as_u64()), (Some("dead"), Some(3)));
         assert_eq!(lines[0]["reason"], "not a record: cut short");
-        assert_eq!(
-            (lines[1]["event"]["a"].as_u64(), lines[1]["sink"].as_str()),
-            (Some(1), Some("events"))
-        );
+        assert_eq!((lines[1]["event"]["a"].as_u64(), lines[1]["sink"].as_str()), (Some(1), Some("events")));
+    }
+
+    #[test]
+    fn a_letter_cut_short_by_a_crash_does_not_spoil_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = DeadLetters::new(folder.path(), "events");
+        dead.append(&letters(0, 1)).unwrap();
+        let torn = [std::fs::read(dead.path()).unwrap(), b"{\"torn".to_vec()].concat();
+        std::fs::write(dead.path(), torn).unwrap();
+        dead.append(&letters(1, 1)).unwrap();
+        assert_eq!(lines(dead.path()).len(), 2);
     }
 
     #[test]
     fn a_full_file_is_put_aside_and_what_is_given_up_is_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let dead = DeadLetters {
-            limit: 300,
-            ..DeadLetters::new(folder.path(), "events")
-        };
+        let dead = DeadLetters { limit: 300, ..DeadLetters::new(folder.path(), "events") };
         let given_up: u64 = (0..10).map(|n| dead.append(&letters(n, 1)).unwrap()).sum();
-        let kept =
-            lines(dead.path()).len() + lines(&folder.path().join("events.dead.ndjson.1")).len();
+        let kept = lines(dead.path()).len() + lines(&folder.path().join("events.dead.ndjson.1")).len();
         assert!(given_up > 0);
         assert_eq!(given_up + kept as u64, 10);
     }

@@ -21,6 +21,7 @@ pub mod kafka;
 pub mod parcel;
 
 mod config;
+mod lines;
 mod pump;
 
 #[cfg(test)]
@@ -78,28 +79,12 @@ pub fn start(name: &str, kind: &Kind, reader: Reader, data: &Path, stop: Stop) -
     let task = match kind {
         Kind::File(config) => {
             let sink = file::FileSink::new(config, name, data);
-            tokio::spawn(
-                pump::Pump {
-                    sink,
-                    dead,
-                    board: Arc::clone(&board),
-                    stop,
-                }
-                .run(reader),
-            )
+            tokio::spawn(pump::Pump { sink, dead, board: Arc::clone(&board), stop }.run(reader))
         }
         #[cfg(feature = "kafka")]
         Kind::Kafka(config) => {
             let sink = kafka::KafkaSink::new(config.clone(), Arc::clone(&board));
-            tokio::spawn(
-                pump::Pump {
-                    sink,
-                    dead,
-                    board: Arc::clone(&board),
-                    stop,
-                }
-                .run(reader),
-            )
+            tokio::spawn(pump::Pump { sink, dead, board: Arc::clone(&board), stop }.run(reader))
         }
     };
     Running { board, task }

@@ -65,22 +65,13 @@ impl Parcel {
         let first = self.events.len();
         for (index, bytes) in batch.records.iter().enumerate() {
             if let Err(reason) = self.push_record(frame.seq, bytes) {
-                self.poison
-                    .push(Letter::record(frame.seq, index, bytes, &reason));
+                self.poison.push(Letter::record(frame.seq, index, bytes, &reason));
             }
         }
-        let gateway = self
-            .events
-            .get(first..)
-            .and_then(<[Event]>::last)
-            .map(|event| event.gateway.clone());
+        let gateway = self.events.get(first..).and_then(<[Event]>::last).map(|event| event.gateway.clone());
         let gateway = gateway.unwrap_or_default();
         for loss in &batch.losses {
-            let origin = ocsf::LossOrigin {
-                epoch: batch.epoch,
-                gateway: &gateway,
-                time_ms: frame.taken_ms,
-            };
+            let origin = ocsf::LossOrigin { epoch: batch.epoch, gateway: &gateway, time_ms: frame.taken_ms };
             if let Err(error) = self.push_loss(frame.seq, loss, origin) {
                 tracing::error!(%error, "loss event cannot be encoded");
             }
@@ -102,9 +93,7 @@ impl Parcel {
     /// The event's JSON and a line end.
     #[must_use]
     pub fn line(&self, event: &Event) -> &[u8] {
-        self.lines
-            .get(event.value.start..event.value.end + 1)
-            .unwrap_or_default()
+        self.lines.get(event.value.start..event.value.end + 1).unwrap_or_default()
     }
 
     /// Takes out what could not be read.
@@ -116,19 +105,12 @@ impl Parcel {
     pub(super) fn letter(&self, event: &Event, reason: &str) -> Letter {
         let content = Content::Event(self.value(event).to_vec());
         let records = u64::from(event.kind == EventKind::Record);
-        Letter {
-            frame: event.frame,
-            index: None,
-            records,
-            reason: reason.into(),
-            content,
-        }
+        Letter { frame: event.frame, index: None, records, reason: reason.into(), content }
     }
 
     fn push_record(&mut self, frame: u64, bytes: &[u8]) -> Result<(), String> {
         let mut record = Record::decode(bytes).map_err(|error| error.to_string())?;
-        let id = <[u8; 16]>::try_from(record.id.as_slice())
-            .map_err(|_| "its id is not 16 bytes".to_owned())?;
+        let id = <[u8; 16]>::try_from(record.id.as_slice()).map_err(|_| "its id is not 16 bytes".to_owned())?;
         let start = self.lines.len();
         ocsf::write_record(&record, &mut self.lines).map_err(|error| error.to_string())?;
         let value = self.end_line(start);
@@ -144,29 +126,12 @@ impl Parcel {
         Ok(())
     }
 
-    fn push_loss(
-        &mut self,
-        frame: u64,
-        loss: &Loss,
-        origin: ocsf::LossOrigin<'_>,
-    ) -> Result<(), serde_json::Error> {
+    fn push_loss(&mut self, frame: u64, loss: &Loss, origin: ocsf::LossOrigin<'_>) -> Result<(), serde_json::Error> {
         let start = self.lines.len();
         ocsf::write_loss(loss, origin, &mut self.lines)?;
         let value = self.end_line(start);
-        let (id, time_ms, gateway) = (
-            ocsf::loss_id(origin.epoch, loss),
-            origin.time_ms,
-            origin.gateway.to_owned(),
-        );
-        self.events.push(Event {
-            id,
-            kind: EventKind::Loss,
-            time_ms,
-            key: String::new(),
-            gateway,
-            frame,
-            value,
-        });
+        let (id, time_ms, gateway) = (ocsf::loss_id(origin.epoch, loss), origin.time_ms, origin.gateway.to_owned());
+        self.events.push(Event { id, kind: EventKind::Loss, time_ms, key: String::new(), gateway, frame, value });
         Ok(())
     }
 
@@ -192,10 +157,7 @@ impl Progress {
     /// Nothing of the parcel is delivered yet.
     #[must_use]
     pub fn of(parcel: &Parcel) -> Self {
-        Self {
-            pending: (0..parcel.events.len()).collect(),
-            ..Self::default()
-        }
+        Self { pending: (0..parcel.events.len()).collect(), ..Self::default() }
     }
 }
 
@@ -204,72 +166,32 @@ mod tests {
     use super::*;
 
     fn record(sequence: u64) -> Vec<u8> {
-        let id = gatehouse_verdict::record::RecordId { epoch: 1, sequence }
-            .to_bytes()
-            .to_vec();
-        Record {
-            id,
-            start_unix_ns: sequence * 1_000_000,
-            ..Record::default()
-        }
-        .encode_to_vec()
+        let id = gatehouse_verdict::record::RecordId { epoch: 1, sequence }.to_bytes().to_vec();
+        Record { id, start_unix_ns: sequence * 1_000_000, ..Record::default() }.encode_to_vec()
     }
 
     fn frame(seq: u64, records: u32, payload: Vec<u8>) -> Frame {
-        Frame {
-            seq,
-            records,
-            taken_ms: 77,
-            payload,
-        }
+        Frame { seq, records, taken_ms: 77, payload }
     }
 
     #[test]
     fn records_and_losses_become_events_and_what_cannot_be_read_a_letter() {
-        let losses = vec![Loss {
-            first_seq: 3,
-            count: 2,
-            reason: 1,
-        }];
-        let records = vec![
-            record(1),
-            b"\xff\xff\xff".to_vec(),
-            Record::default().encode_to_vec(),
-            record(2),
-        ];
-        let batch = Batch {
-            epoch: 1,
-            first_seq: 1,
-            records,
-            losses,
-            counters: None,
-        };
+        let losses = vec![Loss { first_seq: 3, count: 2, reason: 1 }];
+        let records = vec![record(1), b"\xff\xff\xff".to_vec(), Record::default().encode_to_vec(), record(2)];
+        let batch = Batch { epoch: 1, first_seq: 1, records, losses, counters: None };
         let mut parcel = Parcel::default();
         parcel.push(&frame(9, 4, batch.encode_to_vec()));
         parcel.push(&frame(10, 5, b"\x0a".to_vec()));
         let kinds: Vec<EventKind> = parcel.events().iter().map(|event| event.kind).collect();
-        assert_eq!(
-            kinds,
-            [EventKind::Record, EventKind::Record, EventKind::Loss]
-        );
-        assert_eq!(
-            parcel.events()[2].time_ms,
-            77,
-            "a loss is dated when it was taken in"
-        );
+        assert_eq!(kinds, [EventKind::Record, EventKind::Record, EventKind::Loss]);
+        assert_eq!(parcel.events()[2].time_ms, 77, "a loss is dated when it was taken in");
         for event in parcel.events() {
             let value: serde_json::Value = serde_json::from_slice(parcel.value(event)).unwrap();
-            assert_eq!(
-                value["metadata"]["uid"],
-                ocsf::hex::Hex(event.id).to_string()
-            );
+            assert_eq!(value["metadata"]["uid"], ocsf::hex::Hex(event.id).to_string());
             assert_eq!(parcel.line(event), [parcel.value(event), b"\n"].concat());
         }
         let poison = parcel.take_poison();
-        let places: Vec<_> = poison
-            .iter()
-            .map(|letter| (letter.frame, letter.index, letter.records))
-            .collect();
+        let places: Vec<_> = poison.iter().map(|letter| (letter.frame, letter.index, letter.records)).collect();
         assert_eq!(
             places,
             [(9, Some(1), 1), (9, Some(2), 1), (10, None, 5)],

@@ -35,11 +35,7 @@ impl Stop {
     /// Stops when `token` is cancelled; `grace` is the time to finish.
     #[must_use]
     pub fn new(token: CancellationToken, grace: Duration) -> Self {
-        Self {
-            token,
-            grace,
-            deadline: Arc::default(),
-        }
+        Self { token, grace, deadline: Arc::default() }
     }
 
     /// Resolves when the house stops.
@@ -56,8 +52,7 @@ impl Stop {
     }
 
     fn is_over(&self) -> bool {
-        self.token.is_cancelled()
-            && *self.deadline.get_or_init(|| Instant::now() + self.grace) <= Instant::now()
+        self.token.is_cancelled() && *self.deadline.get_or_init(|| Instant::now() + self.grace) <= Instant::now()
     }
 }
 
@@ -103,23 +98,17 @@ impl<S: Sink> Pump<S> {
         while let Some(reader) = place.take() {
             // Asked before reading: what came in before the house stopped is found by this read or an earlier one.
             let last_look = closed || self.stop.token.is_cancelled();
-            let (mut reader, loaded) = match tokio::task::spawn_blocking(move || load(reader)).await
-            {
+            let (mut reader, loaded) = match tokio::task::spawn_blocking(move || load(reader)).await {
                 Ok(done) => done,
                 Err(error) => {
-                    self.board
-                        .trouble(&Trouble::Retry(format!("spool reader failed: {error}")));
+                    self.board.trouble(&Trouble::Retry(format!("spool reader failed: {error}")));
                     return Err(Ended);
                 }
             };
             match loaded {
                 Ok(Some(load)) => {
                     *place = Some(reader);
-                    return if self.stop.is_over() {
-                        Err(Ended)
-                    } else {
-                        Ok(Some(load))
-                    };
+                    return if self.stop.is_over() { Err(Ended) } else { Ok(Some(load)) };
                 }
                 Ok(None) if last_look => return Ok(None),
                 Ok(None) => tokio::select! {
@@ -151,19 +140,11 @@ impl<S: Sink> Pump<S> {
             };
             let Err(trouble) = attempt else { break };
             self.board.trouble(&trouble);
-            let longest = if matches!(trouble, Trouble::Waiting(_)) {
-                MAX_WAIT
-            } else {
-                MAX_PAUSE
-            };
+            let longest = if matches!(trouble, Trouble::Waiting(_)) { MAX_WAIT } else { MAX_PAUSE };
             self.rest(&mut pause, longest).await?;
         }
-        let letters = |(index, reason): &(usize, String)| {
-            Some(parcel.letter(parcel.events().get(*index)?, reason))
-        };
-        dead_lettered += self
-            .bury(progress.refused.iter().filter_map(letters).collect())
-            .await?;
+        let letters = |(index, reason): &(usize, String)| Some(parcel.letter(parcel.events().get(*index)?, reason));
+        dead_lettered += self.bury(progress.refused.iter().filter_map(letters).collect()).await?;
         Ok(self.book(&parcel, &progress, dead_lettered))
     }
 
@@ -186,9 +167,7 @@ impl<S: Sink> Pump<S> {
                 Err(error) => error.to_string(),
             };
             let path = self.dead.path().display();
-            self.board.trouble(&Trouble::Retry(format!(
-                "cannot write dead letters to `{path}`: {problem}"
-            )));
+            self.board.trouble(&Trouble::Retry(format!("cannot write dead letters to `{path}`: {problem}")));
             self.rest(&mut pause, MAX_PAUSE).await?;
         }
     }
@@ -199,26 +178,15 @@ impl<S: Sink> Pump<S> {
         tracing::warn!(count = letters.len(), %path, reason, "events cannot be delivered, kept as dead letters");
         if given_up > 0 {
             tracing::error!(count = given_up, %path, "dead-letter file is full, its oldest letters were given up");
-            self.board
-                .tally(|tallies| tallies.letters_given_up += given_up);
+            self.board.tally(|tallies| tallies.letters_given_up += given_up);
         }
     }
 
     fn book(&self, parcel: &Parcel, progress: &Progress, dead_lettered: u64) -> Tally {
-        let count = |kind| {
-            parcel
-                .events()
-                .iter()
-                .filter(|event| event.kind == kind)
-                .count() as u64
-        };
+        let count = |kind| parcel.events().iter().filter(|event| event.kind == kind).count() as u64;
         let refused = |kind| {
-            let is = |(index, _): &&(usize, String)| {
-                parcel
-                    .events()
-                    .get(*index)
-                    .is_some_and(|event| event.kind == kind)
-            };
+            let is =
+                |(index, _): &&(usize, String)| parcel.events().get(*index).is_some_and(|event| event.kind == kind);
             progress.refused.iter().filter(is).count() as u64
         };
         let delivered = count(EventKind::Record) - refused(EventKind::Record);
@@ -229,11 +197,7 @@ impl<S: Sink> Pump<S> {
             tallies.losses += count(EventKind::Loss) - refused(EventKind::Loss);
             tallies.duplicates += progress.again;
         });
-        Tally {
-            delivered,
-            dead_lettered,
-            skipped: 0,
-        }
+        Tally { delivered, dead_lettered, skipped: 0 }
     }
 
     /// Pauses; the next pause is twice as long.
@@ -261,12 +225,5 @@ fn load(mut reader: Reader) -> (Reader, Result<Option<Load>, SpoolError>) {
         parcel.push(frame);
     }
     let poison = parcel.take_poison();
-    (
-        reader,
-        Ok(Some(Load {
-            parcel: Arc::new(parcel),
-            poison,
-            last,
-        })),
-    )
+    (reader, Ok(Some(Load { parcel: Arc::new(parcel), poison, last })))
 }

@@ -26,7 +26,12 @@ struct House {
 
 impl House {
     fn start(data: &Path, kind: &Kind, next: u64, grace: Duration) -> Self {
-        let settings = Settings { segment_bytes: 1 << 20, total_bytes: 8 << 20, readers: vec!["events".into()], ..Settings::default() };
+        let settings = Settings {
+            segment_bytes: 1 << 20,
+            total_bytes: 8 << 20,
+            readers: vec!["events".into()],
+            ..Settings::default()
+        };
         let (spool, _) = Spool::open(&data.join("spool"), settings).unwrap();
         let stop = CancellationToken::new();
         let reader = spool.handle().reader("events").unwrap();
@@ -36,7 +41,8 @@ impl House {
 
     /// Stores a batch of `records` good records, and what else is asked for.
     async fn store(&mut self, records: u64, more: impl FnOnce(&mut Batch)) {
-        let record = |sequence| Record { id: RecordId { epoch: EPOCH, sequence }.to_bytes().to_vec(), ..Record::default() };
+        let record =
+            |sequence| Record { id: RecordId { epoch: EPOCH, sequence }.to_bytes().to_vec(), ..Record::default() };
         let records = (self.next..self.next + records).map(|sequence| record(sequence).encode_to_vec()).collect();
         let mut batch = Batch { epoch: EPOCH, first_seq: self.next, records, ..Batch::default() };
         more(&mut batch);
@@ -95,7 +101,10 @@ async fn everything_stored_arrives_and_the_books_close() {
     assert_eq!(stat.records, account.tally.delivered + account.tally.dead_lettered + account.pending.records);
     let events = lines(&data.path().join("events.ndjson"));
     let codes: Vec<&str> = events.iter().map(|event| event["metadata"]["event_code"].as_str().unwrap()).collect();
-    assert_eq!(codes, ["gatehouse.record", "gatehouse.record", "gatehouse.record", "gatehouse.loss", "gatehouse.record"]);
+    assert_eq!(
+        codes,
+        ["gatehouse.record", "gatehouse.record", "gatehouse.record", "gatehouse.loss", "gatehouse.record"]
+    );
     assert_eq!(events[3]["unmapped"]["gatehouse"]["loss"]["count"], 6);
     let letters = lines(&data.path().join("events.dead.ndjson"));
     assert_eq!((letters[0]["hex"].as_str(), letters[0]["index"].as_u64()), (Some("ffffff"), Some(1)));
@@ -114,7 +123,8 @@ async fn a_stopped_house_delivers_what_is_left_and_goes_on_where_it_stood() {
     house.store(5, |_| {}).await;
     assert_eq!(house.stop().await.tallies.delivered, 5, "what was committed is not read again");
     let events = lines(&data.path().join("events.ndjson"));
-    let sequences: Vec<u64> = events.iter().map(|event| event["unmapped"]["gatehouse"]["sequence"].as_u64().unwrap()).collect();
+    let sequences: Vec<u64> =
+        events.iter().map(|event| event["unmapped"]["gatehouse"]["sequence"].as_u64().unwrap()).collect();
     assert_eq!(sequences, (1..=1005).collect::<Vec<_>>());
 }
 

@@ -13,34 +13,22 @@ pub(super) const SUFFIX: &str = ".cursor";
 /// The file behind a reader's cursor.
 pub(super) struct CursorFile {
     name: String,
+    /// Of the slot that was saved last.
     generation: u64,
-    /// Absent until it is made, and after a write failed: then a new file takes its place, for nothing may be assumed of the
-    /// old one's bytes.
+    /// Absent until it is made.
     file: Option<Arc<dyn DiskFile>>,
 }
 
 impl CursorFile {
     /// The cursor of `reader` as it was saved last. An unreadable one is put aside and counts as none: the reader begins at
     /// the oldest frame there is.
-    pub(super) fn open(
-        disk: &dyn Disk,
-        names: &[String],
-        reader: &str,
-    ) -> Result<(Self, Option<Cursor>), SpoolError> {
+    pub(super) fn open(disk: &dyn Disk, names: &[String], reader: &str) -> Result<(Self, Option<Cursor>), SpoolError> {
         let name = format!("{reader}{SUFFIX}");
-        let mut this = Self {
-            name,
-            generation: 0,
-            file: None,
-        };
+        let mut this = Self { name, generation: 0, file: None };
         if !names.contains(&this.name) {
             return Ok((this, None));
         }
-        let file = disk
-            .open(&this.name)
-            .map_err(SpoolError::io("open", this.name.as_str()))?;
-        file.sync()
-            .map_err(SpoolError::io("sync", this.name.as_str()))?;
+        let file = disk.open(&this.name).map_err(SpoolError::io("open", this.name.as_str()))?;
         let newest = read(&file).map_err(SpoolError::io("read", this.name.as_str()))?;
         let Some((generation, cursor)) = newest else {
             let _ = disk.rename(&this.name, &format!("{}.bad", this.name));
@@ -51,23 +39,25 @@ impl CursorFile {
         Ok((this, Some(cursor)))
     }
 
-    /// Makes `cursor` durable.
+    /// Makes `cursor` durable. Needs no space once the file is there. A save that failed is written anew by the next one, into
+    /// the same slot: the other one is the last that is known to be durable.
     pub(super) fn save(&mut self, disk: &dyn Disk, cursor: &Cursor) -> io::Result<()> {
-        self.generation = self.generation.saturating_add(1);
-        let slot = cursor.encode(self.generation);
-        if let Some(file) = self.file.take() {
-            file.write_at((self.generation % 2) * SLOT_STRIDE, &slot)?;
+        let generation = self.generation.saturating_add(1);
+        let slot = cursor.encode(generation);
+        let at = (generation % 2) * SLOT_STRIDE;
+        if let Some(file) = &self.file {
+            file.write_at(at, &slot)?;
             file.sync()?;
+        } else {
+            let fresh = format!("{}.new", self.name);
+            let file = disk.create(&fresh, CURSOR_FILE_BYTES)?;
+            file.write_at(at, &slot)?;
+            file.sync()?;
+            disk.rename(&fresh, &self.name)?;
+            disk.sync_names()?;
             self.file = Some(file);
-            return Ok(());
         }
-        let fresh = format!("{}.new", self.name);
-        let file = disk.create(&fresh, CURSOR_FILE_BYTES)?;
-        file.write_at((self.generation % 2) * SLOT_STRIDE, &slot)?;
-        file.sync()?;
-        disk.rename(&fresh, &self.name)?;
-        disk.sync_names()?;
-        self.file = Some(file);
+        self.generation = generation;
         Ok(())
     }
 }

@@ -45,9 +45,7 @@ impl RealDisk {
     /// Opens the folder, making it and its parents where they are missing.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-        })
+        Ok(Self { dir: dir.to_owned() })
     }
 
     fn options() -> OpenOptions {

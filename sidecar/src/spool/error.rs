@@ -42,31 +42,17 @@ pub enum SpoolError {
 }
 
 impl SpoolError {
-    pub(super) fn io(
-        doing: &'static str,
-        file: impl Into<String>,
-    ) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(doing: &'static str, file: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let file = file.into();
-        move |source| Self::Io {
-            doing,
-            file,
-            source,
-        }
+        move |source| Self::Io { doing, file, source }
     }
 }
 
 impl fmt::Display for SpoolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io {
-                doing,
-                file,
-                source,
-            } => write!(f, "cannot {doing} spool file `{file}`: {source}"),
-            Self::Locked {
-                dir,
-                pid: Some(pid),
-            } => {
+            Self::Io { doing, file, source } => write!(f, "cannot {doing} spool file `{file}`: {source}"),
+            Self::Locked { dir, pid: Some(pid) } => {
                 write!(
                     f,
                     "spool folder `{}` is in use by process {pid}; give each house a folder of its own",
@@ -122,7 +108,9 @@ impl fmt::Display for StoreError {
         match self {
             Self::AfterRefused => f.write_str("an earlier batch of this worker was refused; close its stream"),
             Self::Closed => f.write_str("spool is closed"),
-            Self::Full => f.write_str("spool is full; free disk space, raise `spool.size`, or mend the sink that is behind"),
+            Self::Full => {
+                f.write_str("spool is full; free disk space, raise `spool.size`, or mend the sink that is behind")
+            }
             Self::Io(kind) => write!(f, "spool cannot be written: {kind}"),
             Self::TooLarge { bytes, limit } => write!(f, "batch of {bytes} bytes, the spool takes at most {limit}"),
         }

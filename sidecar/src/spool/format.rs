@@ -39,11 +39,7 @@ impl Header {
         out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
         out.extend_from_slice(&self.first_seq.to_le_bytes());
         out.extend_from_slice(&self.records_before.to_le_bytes());
-        out.extend_from_slice(
-            &u32::try_from(self.high_waters.len())
-                .unwrap_or(u32::MAX)
-                .to_le_bytes(),
-        );
+        out.extend_from_slice(&u32::try_from(self.high_waters.len()).unwrap_or(u32::MAX).to_le_bytes());
         out.extend_from_slice(&0u32.to_le_bytes());
         for high in &self.high_waters {
             put_high_water(&mut out, high);
@@ -58,12 +54,7 @@ impl Header {
         let known = fixed.get(..8)? == SEGMENT_MAGIC && u32_at(fixed, 8)? == VERSION;
         let len = usize::try_from(u32_at(fixed, 12)?).ok()?;
         let count = usize::try_from(u32_at(fixed, 32)?).ok()?;
-        (known
-            && count
-                .checked_mul(HIGH_WATER_BYTES)?
-                .checked_add(SEGMENT_FIXED_BYTES + 4)?
-                == len)
-            .then_some(len)
+        (known && count.checked_mul(HIGH_WATER_BYTES)?.checked_add(SEGMENT_FIXED_BYTES + 4)? == len).then_some(len)
     }
 
     /// The header in `bytes`, which are exactly as long as it says.
@@ -75,16 +66,9 @@ impl Header {
         if crc32c::crc32c(body) != u32_at(crc, 0)? {
             return None;
         }
-        let high_waters = body
-            .get(SEGMENT_FIXED_BYTES..)?
-            .chunks_exact(HIGH_WATER_BYTES)
-            .filter_map(high_water)
-            .collect();
-        Some(Self {
-            first_seq: u64_at(bytes, 16)?,
-            records_before: u64_at(bytes, 24)?,
-            high_waters,
-        })
+        let high_waters =
+            body.get(SEGMENT_FIXED_BYTES..)?.chunks_exact(HIGH_WATER_BYTES).filter_map(high_water).collect();
+        Some(Self { first_seq: u64_at(bytes, 16)?, records_before: u64_at(bytes, 24)?, high_waters })
     }
 
     /// Bytes to read to learn the length.
@@ -157,24 +141,12 @@ impl Account {
     /// Splits a batch frame's payload.
     pub(super) fn parse(payload: &[u8]) -> Option<(Self, &[u8])> {
         let (account, rest) = payload.split_at_checked(ACCOUNT_BYTES)?;
-        Some((
-            Self {
-                total: u64_at(account, 0)?,
-                high_water: high_water(account.get(8..)?)?,
-            },
-            rest,
-        ))
+        Some((Self { total: u64_at(account, 0)?, high_water: high_water(account.get(8..)?)? }, rest))
     }
 }
 
 /// Appends a batch frame.
-pub(super) fn put_batch(
-    out: &mut Vec<u8>,
-    seq: u64,
-    records: u32,
-    account: &Account,
-    payload: &[u8],
-) {
+pub(super) fn put_batch(out: &mut Vec<u8>, seq: u64, records: u32, account: &Account, payload: &[u8]) {
     let start = out.len();
     let len = ACCOUNT_BYTES.saturating_add(payload.len());
     put_head(out, len, seq, 1 | (records.min(MAX_RECORDS) << 8));
@@ -210,15 +182,8 @@ impl Cursor {
         let mut out = Vec::with_capacity(SLOT_BYTES);
         out.extend_from_slice(&CURSOR_MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
-        let fields = [
-            self.seq,
-            self.total,
-            self.before,
-            self.delivered,
-            self.dead_lettered,
-            self.skipped,
-            self.set_aside,
-        ];
+        let fields =
+            [self.seq, self.total, self.before, self.delivered, self.dead_lettered, self.skipped, self.set_aside];
         for field in [generation].iter().chain(&fields) {
             out.extend_from_slice(&field.to_le_bytes());
         }
@@ -230,9 +195,8 @@ impl Cursor {
     /// The cursor in a slot, with its generation.
     pub(super) fn parse(slot: &[u8]) -> Option<(u64, Self)> {
         let (body, crc) = slot.get(..SLOT_BYTES)?.split_at_checked(SLOT_BYTES - 4)?;
-        let whole = body.get(..8)? == CURSOR_MAGIC
-            && u32_at(body, 8)? == VERSION
-            && crc32c::crc32c(body) == u32_at(crc, 0)?;
+        let whole =
+            body.get(..8)? == CURSOR_MAGIC && u32_at(body, 8)? == VERSION && crc32c::crc32c(body) == u32_at(crc, 0)?;
         let field = |index: usize| u64_at(body, 12 + index * 8);
         let cursor = Self {
             seq: field(1)?,
@@ -293,12 +257,7 @@ fn high_water(bytes: &[u8]) -> Option<HighWater> {
         epoch: field(0)?,
         durable_seq: field(1)?,
         stored: field(2)?,
-        dropped: Dropped {
-            ring_full: field(3)?,
-            no_stream: field(4)?,
-            oversize: field(5)?,
-            unreadable: field(6)?,
-        },
+        dropped: Dropped { ring_full: field(3)?, no_stream: field(4)?, oversize: field(5)?, unreadable: field(6)? },
         elsewhere: field(7)?,
         seen: field(8)?,
         last_ms: field(9)?,

@@ -26,14 +26,8 @@ impl HighWaters {
 
     /// Forgets the epochs that were quiet for a day, as told by the liveliest; there is no clock on a disk.
     pub(super) fn age(&mut self) {
-        let newest = self
-            .marks
-            .values()
-            .map(|mark| mark.last_ms)
-            .max()
-            .unwrap_or_default();
-        self.marks
-            .retain(|_, mark| newest.saturating_sub(mark.last_ms) <= EPOCH_LIFE_MS);
+        let newest = self.marks.values().map(|mark| mark.last_ms).max().unwrap_or_default();
+        self.marks.retain(|_, mark| newest.saturating_sub(mark.last_ms) <= EPOCH_LIFE_MS);
     }
 
     /// The `limit` liveliest.

@@ -20,33 +20,19 @@ pub(super) struct Lock {
 
 impl Lock {
     pub(super) fn take(dir: &Path) -> Result<Self, SpoolError> {
-        let options = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .to_owned();
-        let mut file = options
-            .open(dir.join(NAME))
-            .map_err(SpoolError::io("open", NAME))?;
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).to_owned();
+        let mut file = options.open(dir.join(NAME)).map_err(SpoolError::io("open", NAME))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut holder = String::new();
                 // Its holder may be about to write it; then the number is not told.
                 let _ = file.take(16).read_to_string(&mut holder);
-                return Err(SpoolError::Locked {
-                    dir: dir.to_owned(),
-                    pid: holder.trim().parse().ok(),
-                });
+                return Err(SpoolError::Locked { dir: dir.to_owned(), pid: holder.trim().parse().ok() });
             }
             Err(errno) => return Err(SpoolError::io("lock", NAME)(errno.into())),
         }
-        let told = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        let told = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         told.map_err(SpoolError::io("write", NAME))?;
         Ok(Self { _file: file })
     }

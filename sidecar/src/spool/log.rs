@@ -1,22 +1,20 @@
 //! The writing side, without thread or clock: groups of frames in, segments and cursors kept.
 
-use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use gatehouse_stream::receiver::HighWater;
 
-use super::cursor::{self, CursorFile};
+use super::cursor::CursorFile;
 use super::disk::{Disk, DiskFile};
 use super::format::{self, ACCOUNT_BYTES, Account, Cursor, HEAD_BYTES, Header, MAX_RECORDS};
 use super::high_waters::HighWaters;
-use super::recovery::{self, Recovery};
 use super::scan::wide;
 use super::state::{Progress, ReaderState, Segment, Shared, State};
-use super::{MAX_PAYLOAD_BYTES, Recovered, Settings, SpoolError, StoreError, segment_name};
+use super::{MAX_PAYLOAD_BYTES, StoreError, segment_name};
 
 /// Name of the segment that is made ahead.
-const RESERVE: &str = "reserve";
+pub(super) const RESERVE: &str = "reserve";
 
 /// Largest group of frames written at once, bytes (half a segment where that is less).
 const MAX_GROUP_BYTES: usize = 1024 * 1024;
@@ -32,77 +30,28 @@ pub(super) struct Entry {
 impl Entry {
     /// Its bytes on disk.
     pub(super) fn frame_bytes(&self) -> usize {
-        HEAD_BYTES
-            .saturating_add(ACCOUNT_BYTES)
-            .saturating_add(self.payload.len())
+        HEAD_BYTES.saturating_add(ACCOUNT_BYTES).saturating_add(self.payload.len())
     }
 }
 
 /// The one writer of a spool's folder.
 pub(super) struct Log {
-    disk: Arc<dyn Disk>,
-    segment_bytes: u64,
-    total_bytes: u64,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) segment_bytes: u64,
+    pub(super) total_bytes: u64,
     pub(super) shared: Arc<Shared>,
-    high_waters: HighWaters,
-    cursors: Vec<CursorFile>,
+    pub(super) high_waters: HighWaters,
+    pub(super) cursors: Vec<CursorFile>,
     /// Made ahead, so that a full disk is met while there is still a segment to fill.
-    reserve: Option<Arc<dyn DiskFile>>,
+    pub(super) reserve: Option<Arc<dyn DiskFile>>,
     /// The last segment is being written; otherwise (after the start, after a failure) the next group opens a new one.
-    writing: bool,
+    pub(super) writing: bool,
 }
 
 impl Log {
-    /// Recovers what is there.
-    pub(super) fn open(
-        disk: Arc<dyn Disk>,
-        settings: &Settings,
-    ) -> Result<(Self, Recovered), SpoolError> {
-        check(settings)?;
-        let max_len = ACCOUNT_BYTES.saturating_add(MAX_PAYLOAD_BYTES);
-        let recovery = recovery::recover(
-            disk.as_ref(),
-            max_len,
-            settings.segment_bytes.saturating_mul(2),
-        )?;
-        let names = disk.names().map_err(SpoolError::io("list", "."))?;
-        let mut cursors = Vec::new();
-        let mut found = Vec::new();
-        for name in &settings.readers {
-            let (file, cursor) = CursorFile::open(disk.as_ref(), &names, name)?;
-            cursors.push(file);
-            found.push((name.clone(), cursor));
-        }
-        let mut recovered = Recovered {
-            high_waters: recovery.high_waters.liveliest(usize::MAX),
-            frames: recovery.frames,
-            records: recovery.records,
-            set_aside: recovery.set_aside,
-            orphans: orphans(&names, settings),
-            truncated_bytes: recovery.truncated_bytes,
-        };
-        let (state, high_waters) = begin(recovery, found);
-        recovered.records = state.records;
-        let mut log = Self {
-            disk,
-            segment_bytes: settings.segment_bytes,
-            total_bytes: settings.total_bytes,
-            shared: Shared::new(state),
-            high_waters,
-            cursors,
-            reserve: None,
-            writing: false,
-        };
-        let _ = log.disk.remove(RESERVE);
-        log.tend();
-        Ok((log, recovered))
-    }
-
     /// Largest payload that is taken, bytes.
     pub(super) fn max_payload(&self) -> usize {
-        usize::try_from(self.segment_bytes / 4)
-            .unwrap_or(usize::MAX)
-            .min(MAX_PAYLOAD_BYTES)
+        usize::try_from(self.segment_bytes / 4).unwrap_or(usize::MAX).min(MAX_PAYLOAD_BYTES)
     }
 
     /// Largest group that is taken, bytes of its frames.
@@ -119,9 +68,7 @@ impl Log {
         for _ in 0..2 {
             match self.try_append(&bytes, &next) {
                 Ok(()) => {
-                    group
-                        .iter()
-                        .for_each(|entry| self.high_waters.raise(&entry.high_water));
+                    group.iter().for_each(|entry| self.high_waters.raise(&entry.high_water));
                     return Ok(first_seq);
                 }
                 Err(Failed::Full) => return Err(self.refuse_full()),
@@ -133,9 +80,7 @@ impl Log {
             }
         }
         match failure.map(|error| error.kind()) {
-            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-                Err(self.refuse_full())
-            }
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Err(self.refuse_full()),
             kind => Err(StoreError::Io(kind.unwrap_or(io::ErrorKind::Other))),
         }
     }
@@ -145,9 +90,7 @@ impl Log {
     pub(super) fn save_cursors(&mut self) {
         let moved: Vec<Option<Cursor>> = {
             let state = self.shared.lock();
-            let cursor = |reader: &ReaderState| {
-                (reader.committed != reader.saved).then_some(reader.committed)
-            };
+            let cursor = |reader: &ReaderState| (reader.saved != Some(reader.committed)).then_some(reader.committed);
             state.readers.iter().map(cursor).collect()
         };
         for (index, cursor) in moved.into_iter().enumerate() {
@@ -157,7 +100,7 @@ impl Log {
             let saved = file.save(self.disk.as_ref(), &cursor);
             let mut state = self.shared.lock();
             match (saved, state.readers.get_mut(index)) {
-                (Ok(()), Some(reader)) => reader.saved = cursor,
+                (Ok(()), Some(reader)) => reader.saved = Some(cursor),
                 _ => state.failed_cursors += 1,
             }
         }
@@ -185,9 +128,7 @@ impl Log {
         if self.reserve.take().is_some() {
             let _ = self.disk.remove(RESERVE);
         }
-        self.shared
-            .progress
-            .send_modify(|progress| progress.closed = true);
+        self.shared.progress.send_modify(|progress| progress.closed = true);
     }
 
     /// The bytes of a group, with what holds once it is durable.
@@ -197,15 +138,11 @@ impl Log {
             (state.next_seq, state.records)
         };
         let mut seq = first_seq;
-        let mut bytes =
-            Vec::with_capacity(group.iter().map(Entry::frame_bytes).sum::<usize>() + HEAD_BYTES);
+        let mut bytes = Vec::with_capacity(group.iter().map(Entry::frame_bytes).sum::<usize>() + HEAD_BYTES);
         for entry in group {
             let count = entry.records.min(MAX_RECORDS);
             records = records.saturating_add(u64::from(count));
-            let account = Account {
-                total: records,
-                high_water: entry.high_water,
-            };
+            let account = Account { total: records, high_water: entry.high_water };
             format::put_batch(&mut bytes, seq, count, &account, &entry.payload);
             seq = seq.saturating_add(1);
         }
@@ -214,41 +151,38 @@ impl Log {
     }
 
     fn try_append(&mut self, bytes: &[u8], next: &Next) -> Result<(), Failed> {
-        let (file, end) = self.segment_for(wide(bytes.len()))?;
-        file.write_at(end, bytes)
-            .and_then(|()| file.sync())
-            .map_err(Failed::Io)?;
+        match self.place_for(wide(bytes.len())) {
+            Some((file, end)) => {
+                file.write_at(end, bytes).and_then(|()| file.sync()).map_err(Failed::Io)?;
+                if let Some(segment) = self.shared.lock().segments.back_mut() {
+                    segment.end = end.saturating_add(wide(bytes.len()));
+                }
+            }
+            None => self.new_segment(bytes)?,
+        }
         {
             let mut state = self.shared.lock();
             state.next_seq = next.seq;
             state.records = next.records;
-            state.full = false;
             if let Some(segment) = state.segments.back_mut() {
                 segment.next_seq = next.seq;
-                segment.end = end.saturating_add(wide(bytes.len()));
             }
         }
-        self.tell_space();
-        self.shared.progress.send_replace(Progress {
-            next_seq: next.seq,
-            closed: false,
-        });
+        self.tend();
+        self.shared.progress.send_replace(Progress { next_seq: next.seq, closed: false });
         Ok(())
     }
 
-    /// The segment to write `bytes` into, and where.
-    fn segment_for(&mut self, bytes: u64) -> Result<(Arc<dyn DiskFile>, u64), Failed> {
-        if self.writing
-            && let Some(segment) = self.shared.lock().segments.back()
-            && segment.end.saturating_add(bytes) <= self.segment_bytes
-        {
-            return Ok((Arc::clone(&segment.file), segment.end));
-        }
-        self.new_segment()
+    /// Where in the segment being written there is room for `bytes`.
+    fn place_for(&self, bytes: u64) -> Option<(Arc<dyn DiskFile>, u64)> {
+        let state = self.shared.lock();
+        let segment = state.segments.back().filter(|_| self.writing)?;
+        let fits = segment.end.saturating_add(bytes) <= self.segment_bytes;
+        fits.then(|| (Arc::clone(&segment.file), segment.end))
     }
 
-    /// Puts the reserve to use and makes another. The header is durable before the name is, so a segment always has one.
-    fn new_segment(&mut self) -> Result<(Arc<dyn DiskFile>, u64), Failed> {
+    /// Puts the reserve to use. Header and first group are durable before the name is, so that a segment always has both.
+    fn new_segment(&mut self, group: &[u8]) -> Result<(), Failed> {
         self.end_segment();
         if self.reserve.is_none() {
             self.tend();
@@ -258,47 +192,35 @@ impl Log {
             let state = self.shared.lock();
             (state.next_seq, state.records)
         };
-        self.high_waters.age();
-        let room = usize::try_from(self.segment_bytes / 2)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(Header::encoded_len(0));
-        let high_waters = self
-            .high_waters
-            .liveliest(room / (Header::encoded_len(1) - Header::encoded_len(0)));
-        let header = Header {
-            first_seq,
-            records_before,
-            high_waters,
-        }
-        .encode();
-        file.write_at(0, &header)
-            .and_then(|()| file.sync())
-            .map_err(Failed::Io)?;
-        self.disk
-            .rename(RESERVE, &segment_name(first_seq))
-            .and_then(|()| self.disk.sync_names())
-            .map_err(Failed::Io)?;
-        let start = wide(header.len());
+        let mut bytes = self.header(first_seq, records_before).encode();
+        let start = wide(bytes.len());
+        bytes.extend_from_slice(group);
+        file.write_at(0, &bytes).and_then(|()| file.sync()).map_err(Failed::Io)?;
+        let named = self.disk.rename(RESERVE, &segment_name(first_seq));
+        named.and_then(|()| self.disk.sync_names()).map_err(Failed::Io)?;
         let segment = Segment {
             first_seq,
             next_seq: first_seq,
             records_before,
             start,
-            end: start,
+            end: wide(bytes.len()),
             bytes: self.segment_bytes,
-            file: Arc::clone(&file),
+            file,
         };
-        {
-            let mut state = self.shared.lock();
-            // One that took no frame has the same name, and has just been replaced.
-            state
-                .segments
-                .pop_back_if(|last| last.first_seq == first_seq);
-            state.segments.push_back(segment);
-        }
+        let mut state = self.shared.lock();
+        // One that holds nothing proven has the same name, and has just been replaced.
+        state.segments.pop_back_if(|last| last.first_seq == first_seq);
+        state.segments.push_back(segment);
         self.writing = true;
-        self.tend();
-        Ok((file, start))
+        Ok(())
+    }
+
+    fn header(&mut self, first_seq: u64, records_before: u64) -> Header {
+        self.high_waters.age();
+        let half = usize::try_from(self.segment_bytes / 2).unwrap_or(usize::MAX);
+        let each = Header::encoded_len(1).saturating_sub(Header::encoded_len(0));
+        let room = half.saturating_sub(Header::encoded_len(0)).checked_div(each).unwrap_or_default();
+        Header { first_seq, records_before, high_waters: self.high_waters.liveliest(room) }
     }
 
     /// Gives back the space behind the last frame of the segment being written.
@@ -316,27 +238,19 @@ impl Log {
     /// the next start how far the spool had come.
     fn passed(&self) -> Option<u64> {
         let state = self.shared.lock();
-        let oldest = state
-            .segments
-            .front()
-            .filter(|_| state.segments.len() > 1)?;
-        let passed = |reader: &ReaderState| reader.saved.seq.saturating_add(1) >= oldest.next_seq;
+        let oldest = state.segments.front().filter(|_| state.segments.len() > 1)?;
+        let passed =
+            |reader: &ReaderState| reader.saved.is_some_and(|saved| saved.seq.saturating_add(1) >= oldest.next_seq);
         state.readers.iter().all(passed).then_some(oldest.first_seq)
     }
 
     fn used(&self, state: &State) -> u64 {
         let segments: u64 = state.segments.iter().map(|segment| segment.bytes).sum();
-        segments.saturating_add(if self.reserve.is_some() {
-            self.segment_bytes
-        } else {
-            0
-        })
+        segments.saturating_add(if self.reserve.is_some() { self.segment_bytes } else { 0 })
     }
 
     fn room_for_segment(&self) -> bool {
-        self.used(&self.shared.lock())
-            .saturating_add(self.segment_bytes)
-            <= self.total_bytes
+        self.used(&self.shared.lock()).saturating_add(self.segment_bytes) <= self.total_bytes
     }
 
     fn tell_space(&self) {
@@ -368,101 +282,4 @@ struct Next {
 enum Failed {
     Full,
     Io(io::Error),
-}
-
-fn check(settings: &Settings) -> Result<(), SpoolError> {
-    let wrong = |problem: String| Err(SpoolError::Settings { problem });
-    if settings.segment_bytes < 16 * 1024 {
-        return wrong(format!(
-            "spool segment of {} bytes is too small, at least 16 KiB are needed",
-            settings.segment_bytes
-        ));
-    }
-    if settings.total_bytes / 4 < settings.segment_bytes {
-        let (total, segment) = (settings.total_bytes, settings.segment_bytes);
-        return wrong(format!(
-            "spool of {total} bytes is too small, four segments of {segment} bytes must fit"
-        ));
-    }
-    let sound = |name: &String| {
-        let known = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
-        (1..=64).contains(&name.len()) && name.bytes().all(known) && !name.starts_with('.')
-    };
-    match settings.readers.iter().find(|name| !sound(name)) {
-        Some(name) => wrong(format!(
-            "spool reader `{name}` must be 1 to 64 of `a-z0-9._-`, not beginning with `.`"
-        )),
-        None => Ok(()),
-    }
-}
-
-/// Names of cursors whose reader was not named.
-fn orphans(names: &[String], settings: &Settings) -> Vec<String> {
-    let readers = names
-        .iter()
-        .filter_map(|name| name.strip_suffix(cursor::SUFFIX));
-    readers
-        .filter(|reader| !settings.readers.iter().any(|known| known == reader))
-        .map(str::to_owned)
-        .collect()
-}
-
-/// The state to begin with: the segments, and each reader where it left off.
-fn begin(recovery: Recovery, found: Vec<(String, Option<Cursor>)>) -> (State, HighWaters) {
-    let Recovery {
-        segments,
-        high_waters,
-        next_seq,
-        records,
-        set_aside,
-        ..
-    } = recovery;
-    // Where the newest frames are lost, a cursor may know of sequences that must not be given out again.
-    let furthest = found
-        .iter()
-        .filter_map(|(_, cursor)| *cursor)
-        .max_by_key(|cursor| cursor.seq)
-        .unwrap_or_default();
-    let mut state = State {
-        next_seq: next_seq.max(furthest.seq.saturating_add(1)),
-        records: records.max(furthest.total),
-        segments,
-        set_aside,
-        ..State::default()
-    };
-    let oldest = oldest(&state.segments, state.next_seq, state.records);
-    for (name, cursor) in found {
-        let saved = cursor.unwrap_or_default();
-        let mut committed = saved;
-        if committed.seq < oldest.seq {
-            committed.before = committed
-                .before
-                .saturating_add(oldest.total.saturating_sub(committed.total));
-            committed = Cursor {
-                seq: oldest.seq,
-                total: oldest.total,
-                ..committed
-            };
-        }
-        state.readers.push(ReaderState {
-            name,
-            committed,
-            saved,
-            place: None,
-            held: Weak::new(),
-        });
-    }
-    (state, high_waters)
-}
-
-/// A cursor just before the oldest frame.
-fn oldest(segments: &VecDeque<Segment>, next_seq: u64, records: u64) -> Cursor {
-    let (seq, total) = segments.front().map_or((next_seq, records), |segment| {
-        (segment.first_seq, segment.records_before)
-    });
-    Cursor {
-        seq: seq.saturating_sub(1),
-        total,
-        ..Cursor::default()
-    }
 }

@@ -41,11 +41,14 @@ mod format;
 mod high_waters;
 mod lock;
 mod log;
+mod opening;
 mod reader;
 mod recovery;
 mod scan;
+mod set_aside;
 mod state;
 mod types;
+mod walk;
 mod writer;
 
 use std::path::Path;
@@ -63,9 +66,7 @@ use self::writer::{Command, Job, Writer};
 
 pub use self::error::{SpoolError, StoreError};
 pub use self::reader::Reader;
-pub use self::types::{
-    Frame, MAX_PAYLOAD_BYTES, Pending, ReaderStat, Recovered, SetAside, Settings, Stat, Tally,
-};
+pub use self::types::{Frame, MAX_PAYLOAD_BYTES, Pending, ReaderStat, Recovered, SetAside, Settings, Stat, Tally};
 
 /// Bytes that may wait for the writer; whoever wants to store more waits in line.
 const MAX_QUEUE_BYTES: u32 = 16 * 1024 * 1024;
@@ -91,8 +92,7 @@ impl Spool {
     /// # Errors
     /// Another process has the folder, a setting cannot be, or the disk cannot be read or written. Corrupt content is no error.
     pub fn open(dir: &Path, settings: Settings) -> Result<(Self, Recovered), SpoolError> {
-        let disk =
-            RealDisk::open(dir).map_err(SpoolError::io("create", dir.display().to_string()))?;
+        let disk = RealDisk::open(dir).map_err(SpoolError::io("create", dir.display().to_string()))?;
         let lock = Lock::take(dir)?;
         let (log, recovered) = Log::open(Arc::new(disk), &settings)?;
         for orphan in &recovered.orphans {
@@ -107,26 +107,10 @@ impl Spool {
         let writer = std::thread::Builder::new()
             .name("spool".to_owned())
             .spawn(move || writer.run())
-            .map_err(SpoolError::io(
-                "start the writer of",
-                dir.display().to_string(),
-            ))?;
-        let queue = Arc::new(Semaphore::new(
-            usize::try_from(MAX_QUEUE_BYTES).unwrap_or(usize::MAX),
-        ));
-        let handle = SpoolHandle {
-            shared,
-            commands,
-            queue,
-        };
-        Ok((
-            Self {
-                handle,
-                writer,
-                _lock: lock,
-            },
-            recovered,
-        ))
+            .map_err(SpoolError::io("start the writer of", dir.display().to_string()))?;
+        let queue = Arc::new(Semaphore::new(usize::try_from(MAX_QUEUE_BYTES).unwrap_or(usize::MAX)));
+        let handle = SpoolHandle { shared, commands, queue };
+        Ok((Self { handle, writer, _lock: lock }, recovered))
     }
 
     /// What the rest of the house works with.
@@ -161,29 +145,13 @@ impl SpoolHandle {
         first_seq: u64,
         high_water: HighWater,
     ) -> Result<u64, StoreError> {
-        let entry = Entry {
-            payload,
-            records,
-            high_water,
-        };
-        let share = u32::try_from(entry.frame_bytes())
-            .unwrap_or(u32::MAX)
-            .min(MAX_QUEUE_BYTES);
+        let entry = Entry { payload, records, high_water };
+        let share = u32::try_from(entry.frame_bytes()).unwrap_or(u32::MAX).min(MAX_QUEUE_BYTES);
         let queue = Arc::clone(&self.queue);
-        let share = queue
-            .acquire_many_owned(share)
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        let share = queue.acquire_many_owned(share).await.map_err(|_| StoreError::Closed)?;
         let (done, answer) = oneshot::channel();
-        let job = Job {
-            entry,
-            first_seq,
-            done,
-            _share: share,
-        };
-        self.commands
-            .send(Command::Store(job))
-            .map_err(|_| StoreError::Closed)?;
+        let job = Job { entry, first_seq, done, _share: share };
+        self.commands.send(Command::Store(job)).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

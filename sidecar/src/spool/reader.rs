@@ -57,15 +57,9 @@ impl Reader {
         let held = Arc::new(());
         let cursor = {
             let mut state = shared.lock();
-            let reader = state
-                .reader_mut(name)
-                .ok_or_else(|| SpoolError::UnknownReader {
-                    name: name.to_owned(),
-                })?;
+            let reader = state.reader_mut(name).ok_or_else(|| SpoolError::UnknownReader { name: name.to_owned() })?;
             if reader.held.strong_count() > 0 {
-                return Err(SpoolError::ReaderTaken {
-                    name: name.to_owned(),
-                });
+                return Err(SpoolError::ReaderTaken { name: name.to_owned() });
             }
             reader.held = Arc::downgrade(&held);
             reader.committed
@@ -100,9 +94,7 @@ impl Reader {
         let mut bytes = 0;
         while bytes < max_bytes.max(1) {
             let Some(segment) = self.segment() else { break };
-            let frame = self
-                .frame(&segment)
-                .map_err(SpoolError::io("read", segment_name(segment.first_seq)));
+            let frame = self.frame(&segment).map_err(SpoolError::io("read", segment_name(segment.first_seq)));
             match frame {
                 Ok(Some(frame)) => {
                     bytes = bytes.saturating_add(frame.payload.len());
@@ -164,11 +156,7 @@ impl Reader {
     /// Returns once there is something to read, or the spool is closed and there is nothing; then it says `false`.
     pub async fn wait_for_more(&mut self) -> bool {
         let next_seq = self.next_seq;
-        match self
-            .progress
-            .wait_for(|progress| progress.next_seq > next_seq || progress.closed)
-            .await
-        {
+        match self.progress.wait_for(|progress| progress.next_seq > next_seq || progress.closed).await {
             Ok(progress) => progress.next_seq > next_seq,
             Err(_) => false,
         }
@@ -178,10 +166,7 @@ impl Reader {
     #[must_use]
     pub fn pending(&self) -> Pending {
         let state = self.shared.lock();
-        state
-            .reader(&self.name)
-            .map(|reader| state.pending(reader))
-            .unwrap_or_default()
+        state.reader(&self.name).map(|reader| state.pending(reader)).unwrap_or_default()
     }
 
     /// The segment that the next frame stands in, with the place set to it; `None` when all durable frames were read.
@@ -191,10 +176,7 @@ impl Reader {
             return None;
         }
         let mut segment = match &self.place {
-            Some(place) => state
-                .segments
-                .iter()
-                .find(|segment| Arc::ptr_eq(&segment.file, place.scan.file())),
+            Some(place) => state.segments.iter().find(|segment| Arc::ptr_eq(&segment.file, place.scan.file())),
             None => None,
         }
         .or_else(|| state.segment_of(self.next_seq))?;
@@ -208,20 +190,9 @@ impl Reader {
             segment = after;
         }
         let offset = self.offset_in(segment, &state.reader(&self.name)?.place);
-        if self
-            .place
-            .as_ref()
-            .is_none_or(|place| !Arc::ptr_eq(place.scan.file(), &segment.file))
-        {
-            let scan = Scan::new(
-                Arc::clone(&segment.file),
-                offset,
-                ACCOUNT_BYTES.saturating_add(MAX_PAYLOAD_BYTES),
-            );
-            self.place = Some(Place {
-                first_seq: segment.first_seq,
-                scan,
-            });
+        if self.place.as_ref().is_none_or(|place| !Arc::ptr_eq(place.scan.file(), &segment.file)) {
+            let scan = Scan::new(Arc::clone(&segment.file), offset, ACCOUNT_BYTES.saturating_add(MAX_PAYLOAD_BYTES));
+            self.place = Some(Place { first_seq: segment.first_seq, scan });
         }
         Some(segment.clone())
     }
@@ -229,9 +200,7 @@ impl Reader {
     /// Where to go on in `segment`: the place reached, else the one of the last commit, else its first frame.
     fn offset_in(&self, segment: &Segment, committed: &Option<(u64, u64)>) -> u64 {
         match (&self.place, committed) {
-            (Some(place), _) if Arc::ptr_eq(place.scan.file(), &segment.file) => {
-                place.scan.offset()
-            }
+            (Some(place), _) if Arc::ptr_eq(place.scan.file(), &segment.file) => place.scan.offset(),
             (None, Some((first_seq, offset))) if *first_seq == segment.first_seq => *offset,
             _ => segment.start,
         }
@@ -243,9 +212,7 @@ impl Reader {
             return Ok(None);
         };
         match place.scan.step(segment.end)? {
-            Step::Frame(head) if head.kind == Kind::Batch && head.seq >= self.next_seq => {
-                Ok(self.take(&head))
-            }
+            Step::Frame(head) if head.kind == Kind::Batch && head.seq >= self.next_seq => Ok(self.take(&head)),
             Step::Frame(_) => Ok(None),
             Step::Bad | Step::End => {
                 let found = place.scan.resync(self.next_seq, segment.end)?;

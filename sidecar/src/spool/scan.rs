@@ -33,14 +33,7 @@ pub(super) enum Step {
 
 impl Scan {
     pub(super) fn new(file: Arc<dyn DiskFile>, offset: u64, max_len: usize) -> Self {
-        Self {
-            file,
-            offset,
-            max_len,
-            window: Vec::new(),
-            window_at: 0,
-            last: 0..0,
-        }
+        Self { file, offset, max_len, window: Vec::new(), window_at: 0, last: 0..0 }
     }
 
     pub(super) fn offset(&self) -> u64 {
@@ -64,8 +57,7 @@ impl Scan {
         let Some(head) = self.valid_at(self.offset, limit)? else {
             return Ok(Step::Bad);
         };
-        let from =
-            usize::try_from(self.offset.saturating_sub(self.window_at)).unwrap_or(usize::MAX);
+        let from = usize::try_from(self.offset.saturating_sub(self.window_at)).unwrap_or(usize::MAX);
         self.last = from.saturating_add(HEAD_BYTES)..from.saturating_add(head.frame_len());
         self.offset = self.offset.saturating_add(wide(head.frame_len()));
         Ok(Step::Frame(head))
@@ -103,10 +95,7 @@ impl Scan {
                 }
                 at = at.saturating_add(1);
             } else {
-                let none = kinds
-                    .iter()
-                    .position(|&byte| is_kind(byte))
-                    .unwrap_or(kinds.len());
+                let none = kinds.iter().position(|&byte| is_kind(byte)).unwrap_or(kinds.len());
                 at = at.saturating_add(wide(none));
             }
         }
@@ -115,8 +104,7 @@ impl Scan {
     fn fits_at(&mut self, at: u64, expected: u64, limit: u64) -> io::Result<bool> {
         let max_len = self.max_len;
         // Each frame has a head at least, so no sequence can have run further ahead than this.
-        let furthest =
-            expected.saturating_add(limit.saturating_sub(self.offset) / wide(HEAD_BYTES));
+        let furthest = expected.saturating_add(limit.saturating_sub(self.offset) / wide(HEAD_BYTES));
         // A commit marker bears the sequence of the frame before it.
         let near = expected.saturating_sub(1)..=furthest;
         match Head::parse(self.bytes(at, HEAD_BYTES, limit)?, max_len) {
@@ -130,17 +118,14 @@ impl Scan {
         let Some(head) = Head::parse(self.bytes(at, HEAD_BYTES, limit)?, max_len) else {
             return Ok(None);
         };
-        Ok(head
-            .holds(self.bytes(at, head.frame_len(), limit)?)
-            .then_some(head))
+        Ok(head.holds(self.bytes(at, head.frame_len(), limit)?).then_some(head))
     }
 
     /// At most `len` bytes from `at`; fewer only at `limit` or the end of the file.
     fn bytes(&mut self, at: u64, len: usize, limit: u64) -> io::Result<&[u8]> {
         let len = len.min(usize::try_from(limit.saturating_sub(at)).unwrap_or(usize::MAX));
         let inside = at >= self.window_at
-            && at.saturating_add(wide(len))
-                <= self.window_at.saturating_add(wide(self.window.len()));
+            && at.saturating_add(wide(len)) <= self.window_at.saturating_add(wide(self.window.len()));
         if !inside {
             self.fill(at, len.max(WINDOW_BYTES), limit)?;
         }

@@ -60,8 +60,8 @@ pub(super) struct Segment {
 pub(super) struct ReaderState {
     pub(super) name: String,
     pub(super) committed: Cursor,
-    /// What of `committed` is on disk.
-    pub(super) saved: Cursor,
+    /// What of `committed` is on disk; absent until this process wrote it.
+    pub(super) saved: Option<Cursor>,
     /// Where the first frame that is not committed stands, as far as known: first sequence of its segment, offset.
     pub(super) place: Option<(u64, u64)>,
     /// Alive while a reader of this name is.
@@ -70,14 +70,8 @@ pub(super) struct ReaderState {
 
 impl Shared {
     pub(super) fn new(state: State) -> Arc<Self> {
-        let progress = Progress {
-            next_seq: state.next_seq,
-            closed: false,
-        };
-        Arc::new(Self {
-            state: Mutex::new(state),
-            progress: watch::Sender::new(progress),
-        })
+        let progress = Progress { next_seq: state.next_seq, closed: false };
+        Arc::new(Self { state: Mutex::new(state), progress: watch::Sender::new(progress) })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -97,37 +91,26 @@ impl State {
 
     /// The segment in which `seq` stands or will stand.
     pub(super) fn segment_of(&self, seq: u64) -> Option<&Segment> {
-        let after = self
-            .segments
-            .partition_point(|segment| segment.first_seq <= seq);
+        let after = self.segments.partition_point(|segment| segment.first_seq <= seq);
         self.segments.get(after.saturating_sub(1))
     }
 
     /// The segment behind the one that begins with `first_seq`.
     pub(super) fn segment_after(&self, first_seq: u64) -> Option<&Segment> {
-        let after = self
-            .segments
-            .partition_point(|segment| segment.first_seq <= first_seq);
+        let after = self.segments.partition_point(|segment| segment.first_seq <= first_seq);
         self.segments.get(after)
     }
 
     pub(super) fn pending(&self, reader: &ReaderState) -> Pending {
         let next = reader.committed.seq.saturating_add(1);
         let bytes = |segment: &Segment| match reader.place {
-            Some((first_seq, offset)) if first_seq == segment.first_seq => {
-                segment.end.saturating_sub(offset)
-            }
+            Some((first_seq, offset)) if first_seq == segment.first_seq => segment.end.saturating_sub(offset),
             _ => segment.end.saturating_sub(segment.start),
         };
         Pending {
             frames: self.next_seq.saturating_sub(next),
             records: self.records.saturating_sub(reader.committed.total),
-            bytes: self
-                .segments
-                .iter()
-                .filter(|segment| segment.next_seq > next)
-                .map(bytes)
-                .sum(),
+            bytes: self.segments.iter().filter(|segment| segment.next_seq > next).map(bytes).sum(),
         }
     }
 
@@ -135,11 +118,7 @@ impl State {
         Stat {
             bytes: self.segments.iter().map(|segment| segment.bytes).sum(),
             segments: self.segments.len(),
-            frames: self
-                .segments
-                .iter()
-                .map(|segment| segment.next_seq.saturating_sub(segment.first_seq))
-                .sum(),
+            frames: self.segments.iter().map(|segment| segment.next_seq.saturating_sub(segment.first_seq)).sum(),
             records: self.records,
             last_seq: self.next_seq.saturating_sub(1),
             free_bytes: self.free_bytes,
@@ -148,11 +127,7 @@ impl State {
             failed_cursors: self.failed_cursors,
             corrupt_frames: self.corrupt_frames,
             set_aside: self.set_aside,
-            readers: self
-                .readers
-                .iter()
-                .map(|reader| self.reader_stat(reader))
-                .collect(),
+            readers: self.readers.iter().map(|reader| self.reader_stat(reader)).collect(),
         }
     }
 
@@ -162,11 +137,7 @@ impl State {
             name: reader.name.clone(),
             seq: cursor.seq,
             before: cursor.before,
-            tally: Tally {
-                delivered: cursor.delivered,
-                dead_lettered: cursor.dead_lettered,
-                skipped: cursor.skipped,
-            },
+            tally: Tally { delivered: cursor.delivered, dead_lettered: cursor.dead_lettered, skipped: cursor.skipped },
             set_aside: cursor.set_aside,
             pending: self.pending(reader),
         }

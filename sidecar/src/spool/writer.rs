@@ -87,13 +87,8 @@ impl Writer {
             if self.closing {
                 return None;
             }
-            let until = self
-                .save_at
-                .map_or(self.tend_at, |save| save.min(self.tend_at));
-            match self
-                .queue
-                .recv_timeout(until.saturating_duration_since(Instant::now()))
-            {
+            let until = self.save_at.map_or(self.tend_at, |save| save.min(self.tend_at));
+            match self.queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Command::Store(job)) => return Some(job),
                 Ok(Command::SaveCursors) => self.save_soon(),
                 Ok(Command::Close) | Err(RecvTimeoutError::Disconnected) => self.closing = true,
@@ -108,14 +103,9 @@ impl Writer {
         let limit = self.log.max_group();
         let mut bytes = first.entry.frame_bytes();
         let mut group = vec![first];
-        let due = self
-            .synced
-            .map_or_else(Instant::now, |synced| synced + self.sync_every);
+        let due = self.synced.map_or_else(Instant::now, |synced| synced + self.sync_every);
         while !self.closing {
-            match self
-                .queue
-                .recv_timeout(due.saturating_duration_since(Instant::now()))
-            {
+            match self.queue.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(Command::Store(job)) => {
                     bytes = bytes.saturating_add(job.entry.frame_bytes());
                     if bytes > limit {
@@ -138,12 +128,7 @@ impl Writer {
         for job in group {
             match self.admit(&job) {
                 Ok(()) => {
-                    waiting.push((
-                        job.entry.high_water.epoch,
-                        job.first_seq,
-                        job.done,
-                        job._share,
-                    ));
+                    waiting.push((job.entry.high_water.epoch, job.first_seq, job.done, job._share));
                     entries.push(job.entry);
                 }
                 Err(error) => {
@@ -177,11 +162,7 @@ impl Writer {
         }
         let epoch = job.entry.high_water.epoch;
         if let Some(at) = self.refused.iter().position(|refused| refused.0 == epoch) {
-            if self
-                .refused
-                .get(at)
-                .is_some_and(|refused| job.first_seq > refused.1)
-            {
+            if self.refused.get(at).is_some_and(|refused| job.first_seq > refused.1) {
                 return Err(StoreError::AfterRefused);
             }
             self.refused.remove(at);
@@ -201,8 +182,7 @@ impl Writer {
     }
 
     fn save_soon(&mut self) {
-        self.save_at
-            .get_or_insert_with(|| Instant::now() + SAVE_EVERY);
+        self.save_at.get_or_insert_with(|| Instant::now() + SAVE_EVERY);
     }
 
     fn housekeeping(&mut self) {

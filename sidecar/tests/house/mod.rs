@@ -21,21 +21,22 @@ use tonic::{Status, Streaming};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A house that runs in this process.
-pub struct House {
-    pub data: PathBuf,
+pub(crate) struct House {
+    pub(crate) data: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), RunError>>,
 }
 
 impl House {
     /// Starts on a folder, with more configuration (YAML).
-    pub async fn start(data: &Path, more: &str) -> Self {
+    pub(crate) async fn start(data: &Path, more: &str) -> Self {
         let house = Self::spawn(data, more);
-        until("the house is ready", async || house.admin("/readyz").await.is_some_and(|page| page.contains("ready\n"))).await;
+        until("the house is ready", async || house.admin("/readyz").await.is_some_and(|page| page.contains("ready\n")))
+            .await;
         house
     }
 
-    pub fn spawn(data: &Path, more: &str) -> Self {
+    pub(crate) fn spawn(data: &Path, more: &str) -> Self {
         let text = format!("data: {}\nadmin: 127.0.0.1:0\n{more}", data.display());
         let config = Config::parse("test", &text, Overrides::default()).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -47,37 +48,41 @@ impl House {
         Self { data: data.into(), stop: Some(stop), task }
     }
 
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         self.task.await.unwrap().unwrap();
     }
 
-    pub async fn end(self) -> Result<(), RunError> {
+    pub(crate) async fn end(self) -> Result<(), RunError> {
         tokio::time::timeout(PATIENCE, self.task).await.expect("the house ends").unwrap()
     }
 
     /// The body of an admin page; `None`: nobody answers.
-    pub async fn admin(&self, path: &str) -> Option<String> {
+    pub(crate) async fn admin(&self, path: &str) -> Option<String> {
         let address = std::fs::read_to_string(self.data.join("admin.address")).ok()?;
-        Some(http(address.trim(), &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await?.1)
+        Some(
+            http(address.trim(), &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+                .await?
+                .1,
+        )
     }
 
-    pub async fn status(&self) -> serde_json::Value {
+    pub(crate) async fn status(&self) -> serde_json::Value {
         serde_json::from_str(&self.admin("/status").await.expect("the house answers")).expect("/status is JSON")
     }
 
     /// Attaches a gate.
-    pub async fn attach(&self, hello: v1::Hello) -> Gate {
+    pub(crate) async fn attach(&self, hello: v1::Hello) -> Gate {
         Gate::attach(&self.data.join("house.sock"), hello).await
     }
 
     /// The events that the file sink holds.
-    pub fn events(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
         events(&self.data)
     }
 }
 
-pub fn events(data: &Path) -> Vec<serde_json::Value> {
+pub(crate) fn events(data: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(data.join("events.ndjson")).unwrap_or_default();
     // The last line may be on its way.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -85,7 +90,7 @@ pub fn events(data: &Path) -> Vec<serde_json::Value> {
 }
 
 /// Sends one HTTP/1.1 request; gives status and body.
-pub async fn http(address: &str, request: &str) -> Option<(u16, String)> {
+pub(crate) async fn http(address: &str, request: &str) -> Option<(u16, String)> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut peer = tokio::net::TcpStream::connect(address).await.ok()?;
     peer.write_all(request.as_bytes()).await.ok()?;
@@ -96,7 +101,7 @@ pub async fn http(address: &str, request: &str) -> Option<(u16, String)> {
 }
 
 /// Waits for a condition.
-pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !condition().await {
         assert!(start.elapsed() < PATIENCE, "in vain: {what}");
@@ -105,13 +110,13 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 }
 
 /// A gate on one stream.
-pub struct Gate {
+pub(crate) struct Gate {
     to_house: mpsc::Sender<v1::GateMessage>,
     answers: Streaming<v1::HouseMessage>,
     epoch: u64,
 }
 
-pub fn hello(epoch: u64, stream_no: u32) -> v1::Hello {
+pub(crate) fn hello(epoch: u64, stream_no: u32) -> v1::Hello {
     v1::Hello {
         protocol: 1,
         epoch,
@@ -124,9 +129,14 @@ pub fn hello(epoch: u64, stream_no: u32) -> v1::Hello {
     }
 }
 
-pub fn record(epoch: u64, sequence: u64) -> v1::Record {
+pub(crate) fn record(epoch: u64, sequence: u64) -> v1::Record {
     let id = gatehouse_verdict::record::RecordId { epoch, sequence }.to_bytes().to_vec();
-    let request = v1::Request { method: "GET".into(), path: "/cart".into(), canonical_path: "/cart".into(), ..v1::Request::default() };
+    let request = v1::Request {
+        method: "GET".into(),
+        path: "/cart".into(),
+        canonical_path: "/cart".into(),
+        ..v1::Request::default()
+    };
     v1::Record {
         id,
         transaction: sequence,
@@ -139,7 +149,7 @@ pub fn record(epoch: u64, sequence: u64) -> v1::Record {
 }
 
 /// A batch of records with these sequences.
-pub fn batch(epoch: u64, sequences: std::ops::Range<u64>) -> v1::Batch {
+pub(crate) fn batch(epoch: u64, sequences: std::ops::Range<u64>) -> v1::Batch {
     v1::Batch {
         epoch,
         first_seq: sequences.start,
@@ -150,7 +160,7 @@ pub fn batch(epoch: u64, sequences: std::ops::Range<u64>) -> v1::Batch {
 }
 
 impl Gate {
-    pub async fn attach(socket: &Path, hello: v1::Hello) -> Self {
+    pub(crate) async fn attach(socket: &Path, hello: v1::Hello) -> Self {
         let epoch = hello.epoch;
         let (to_house, messages) = mpsc::channel(1024);
         let mut gate = Self { answers: open(socket, messages).await.unwrap(), to_house, epoch };
@@ -158,17 +168,17 @@ impl Gate {
         gate
     }
 
-    pub async fn send(&mut self, message: FromGate) {
+    pub(crate) async fn send(&mut self, message: FromGate) {
         self.to_house.send(v1::GateMessage { message: Some(message) }).await.unwrap();
     }
 
-    pub async fn answer(&mut self) -> Result<Option<ToGate>, Status> {
+    pub(crate) async fn answer(&mut self) -> Result<Option<ToGate>, Status> {
         let answer = tokio::time::timeout(PATIENCE, self.answers.message()).await.expect("the house answers")?;
         Ok(answer.map(|answer| answer.message.unwrap()))
     }
 
     /// The greeting: welcome, then the first credit.
-    pub async fn greeted(&mut self) -> (v1::Welcome, v1::Credit) {
+    pub(crate) async fn greeted(&mut self) -> (v1::Welcome, v1::Credit) {
         let welcome = match self.answer().await.unwrap().unwrap() {
             ToGate::Welcome(welcome) => welcome,
             other => panic!("not welcome: {other:?}"),
@@ -177,7 +187,7 @@ impl Gate {
     }
 
     /// The next credit; nothing else may come before it.
-    pub async fn credit(&mut self) -> v1::Credit {
+    pub(crate) async fn credit(&mut self) -> v1::Credit {
         match self.answer().await.unwrap().unwrap() {
             ToGate::Credit(credit) => {
                 assert_eq!(credit.epoch, self.epoch);
@@ -188,7 +198,7 @@ impl Gate {
     }
 
     /// Reads credits until everything below `sequence` is durable.
-    pub async fn durable(&mut self, sequence: u64) -> v1::Credit {
+    pub(crate) async fn durable(&mut self, sequence: u64) -> v1::Credit {
         loop {
             let credit = self.credit().await;
             if credit.durable_seq >= sequence {
@@ -198,7 +208,7 @@ impl Gate {
     }
 
     /// Reads one whole policy image; credits in between are passed over.
-    pub async fn policy(&mut self) -> (v1::PolicyChunk, Vec<u8>) {
+    pub(crate) async fn policy(&mut self) -> (v1::PolicyChunk, Vec<u8>) {
         let mut image = Vec::new();
         loop {
             match self.answer().await.unwrap().unwrap() {
@@ -216,7 +226,7 @@ impl Gate {
     }
 
     /// Reads to the end of the stream; what the house gave as its reason, and the last credit before it.
-    pub async fn end(&mut self) -> (Result<(), Status>, Option<v1::Credit>) {
+    pub(crate) async fn end(&mut self) -> (Result<(), Status>, Option<v1::Credit>) {
         let mut last = None;
         loop {
             match self.answer().await {
@@ -229,7 +239,7 @@ impl Gate {
     }
 }
 
-pub async fn channel(socket: &Path) -> Channel {
+pub(crate) async fn channel(socket: &Path) -> Channel {
     Endpoint::from_shared(format!("unix:{}", socket.display())).unwrap().connect().await.unwrap()
 }
 

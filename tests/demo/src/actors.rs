@@ -110,9 +110,7 @@ impl Actor {
     pub fn shot(self, n: u64) -> Shot {
         match self {
             Self::Shopper => shopper(n),
-            Self::Office => {
-                Shot::get(self, "/admin/orders").forwarded(format!("192.0.2.{}", 10 + n % 20))
-            }
+            Self::Office => Shot::get(self, "/admin/orders").forwarded(format!("192.0.2.{}", 10 + n % 20)),
             Self::Bookmark => Shot::get(self, format!("/shop/item-{}", n % 40)).forwarded(home(n)),
             Self::OldBrowser => old_browser(n),
             Self::Crawler => crawler(n),
@@ -157,21 +155,13 @@ fn shopper(n: u64) -> Shot {
     let item = n * 7 % 200;
     let shot = match n % 20 {
         0 | 1 => Shot::get(Actor::Shopper, "/"),
-        2..=5 => Shot::get(
-            Actor::Shopper,
-            format!("/search?q={}&page={}", pick(SEARCHED, n / 20), 1 + n % 3),
-        ),
+        2..=5 => Shot::get(Actor::Shopper, format!("/search?q={}&page={}", pick(SEARCHED, n / 20), 1 + n % 3)),
         6 => Shot::post(Actor::Shopper, "/login", credentials(n, PASSWORD)),
-        7 => Shot::post(
-            Actor::Shopper,
-            "/cart",
-            format!("{{\"item\":{item},\"count\":1}}"),
-        ),
+        7 => Shot::post(Actor::Shopper, "/cart", format!("{{\"item\":{item},\"count\":1}}")),
         8..=10 => Shot::get(Actor::Shopper, format!("/catalog/{item}/reviews")),
         _ => Shot::get(Actor::Shopper, format!("/catalog/{item}")),
     };
-    shot.with("Cookie", format!("session=s{:08x}; theme=dark", n % 400))
-        .forwarded(home(n))
+    shot.with("Cookie", format!("session=s{:08x}; theme=dark", n % 400)).forwarded(home(n))
 }
 
 fn old_browser(n: u64) -> Shot {
@@ -189,31 +179,20 @@ fn crawler(n: u64) -> Shot {
 }
 
 fn guesser(n: u64) -> Shot {
-    Shot::post(
-        Actor::Guesser,
-        "/login",
-        credentials(n / 50, &format!("hunter{n}")),
-    )
-    .from([127, 0, 66, 2])
+    Shot::post(Actor::Guesser, "/login", credentials(n / 50, &format!("hunter{n}"))).from([127, 0, 66, 2])
 }
 
 /// Half of the tries come straight to Envoy, half through the load balancer, which adds the address it saw.
 fn forger(n: u64) -> Shot {
-    let shot =
-        Shot::get(Actor::Forger, "/admin/orders").with("X-Gatehouse-Verdict", b"allow".as_slice());
+    let shot = Shot::get(Actor::Forger, "/admin/orders").with("X-Gatehouse-Verdict", b"allow".as_slice());
     match n % 2 {
-        0 => shot
-            .forwarded("192.0.2.10".to_owned())
-            .from([127, 0, 66, 3]),
+        0 => shot.forwarded("192.0.2.10".to_owned()).from([127, 0, 66, 3]),
         _ => shot.forwarded("192.0.2.10, 198.51.100.66".to_owned()),
     }
 }
 
 fn credentials(account: u64, password: &str) -> String {
-    format!(
-        "{{\"user\":\"user{}\",\"password\":\"{password}\"}}",
-        account % 50
-    )
+    format!("{{\"user\":\"user{}\",\"password\":\"{password}\"}}", account % 50)
 }
 
 fn home(n: u64) -> String {
@@ -227,26 +206,12 @@ fn pick<'a>(list: &[&'a str], n: u64) -> &'a str {
 
 impl Shot {
     fn get(actor: Actor, target: impl Into<String>) -> Self {
-        let headers = vec![
-            ("User-Agent", actor.agent().into()),
-            ("Accept", "*/*".into()),
-        ];
-        Self {
-            actor,
-            from: LOAD_BALANCER,
-            method: "GET",
-            target: target.into(),
-            headers,
-            body: String::new(),
-        }
+        let headers = vec![("User-Agent", actor.agent().into()), ("Accept", "*/*".into())];
+        Self { actor, from: LOAD_BALANCER, method: "GET", target: target.into(), headers, body: String::new() }
     }
 
     fn post(actor: Actor, target: &str, body: String) -> Self {
-        let shot = Self {
-            method: "POST",
-            body,
-            ..Self::get(actor, target)
-        };
+        let shot = Self { method: "POST", body, ..Self::get(actor, target) };
         shot.with("Content-Type", b"application/json".as_slice())
     }
 
@@ -260,19 +225,12 @@ impl Shot {
     }
 
     fn from(self, address: [u8; 4]) -> Self {
-        Self {
-            from: address.into(),
-            ..self
-        }
+        Self { from: address.into(), ..self }
     }
 
     /// The request's exact bytes in HTTP/1.1.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = format!(
-            "{} {} HTTP/1.1\r\nHost: {HOST}\r\n",
-            self.method, self.target
-        )
-        .into_bytes();
+        let mut bytes = format!("{} {} HTTP/1.1\r\nHost: {HOST}\r\n", self.method, self.target).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         }
@@ -294,12 +252,7 @@ mod tests {
             for n in 0..500 {
                 let shot = actor.shot(n);
                 assert_eq!(shot, actor.shot(n));
-                assert!(
-                    shot.from.is_loopback()
-                        && shot.target.starts_with('/')
-                        && shot.target.is_ascii(),
-                    "{shot:?}"
-                );
+                assert!(shot.from.is_loopback() && shot.target.starts_with('/') && shot.target.is_ascii(), "{shot:?}");
             }
         }
     }
@@ -322,13 +275,7 @@ mod tests {
     fn a_post_says_its_length() {
         let bytes = String::from_utf8(Actor::Guesser.shot(0).bytes()).unwrap();
         let (head, body) = bytes.split_once("\r\n\r\n").unwrap();
-        assert!(
-            head.starts_with("POST /login HTTP/1.1\r\nHost: shop.example.com\r\n"),
-            "{head}"
-        );
-        assert!(
-            head.contains(&format!("Content-Length: {}", body.len())),
-            "{head}"
-        );
+        assert!(head.starts_with("POST /login HTTP/1.1\r\nHost: shop.example.com\r\n"), "{head}");
+        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
     }
 }

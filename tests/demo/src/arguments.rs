@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How the program is called.
-pub const USAGE: &str =
-    "usage: gatehouse-demo --envoy FILE --filter FILE --house FILE [--seconds 1..3600] [--hold]
+pub const USAGE: &str = "usage: gatehouse-demo --envoy FILE --filter FILE --house FILE [--seconds 1..3600] [--hold]
        (`make demo` calls it; DEMO_SECONDS and HOLD=1 are handed over)";
 
 /// Longest traffic, in seconds: what is counted is kept in memory.
@@ -36,11 +35,7 @@ impl Arguments {
         let (mut envoy, mut filter, mut house) = (None, None, None);
         let (mut traffic, mut hold) = (Duration::from_secs(60), false);
         while let Some(name) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("`{name}` needs a value"))
-            };
+            let mut value = || arguments.next().ok_or_else(|| format!("`{name}` needs a value"));
             match name.as_str() {
                 "--envoy" => envoy = Some(PathBuf::from(value()?)),
                 "--filter" => filter = Some(PathBuf::from(value()?)),
@@ -63,9 +58,7 @@ impl Arguments {
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
         Ok(seconds @ 1..=LONGEST) => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!(
-            "`{text}` is not a whole number of seconds between 1 and {LONGEST}"
-        )),
+        _ => Err(format!("`{text}` is not a whole number of seconds between 1 and {LONGEST}")),
     }
 }
 
@@ -91,14 +84,8 @@ mod tests {
             ("--envoy e --filter f", "`--house FILE` is missing"),
             ("--envoy", "`--envoy` needs a value"),
             ("--sceonds 3", "unknown argument `--sceonds`"),
-            (
-                "--seconds 0",
-                "`0` is not a whole number of seconds between 1 and 3600",
-            ),
-            (
-                "--seconds 1m",
-                "`1m` is not a whole number of seconds between 1 and 3600",
-            ),
+            ("--seconds 0", "`0` is not a whole number of seconds between 1 and 3600"),
+            ("--seconds 1m", "`1m` is not a whole number of seconds between 1 and 3600"),
         ] {
             assert_eq!(parse(line).unwrap_err(), told);
         }

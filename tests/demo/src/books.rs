@@ -27,12 +27,7 @@ pub struct Books {
 impl Books {
     /// Compares the three.
     pub fn compare(tally: &Tally, account: &Account, reached: Reached) -> Self {
-        let statuses: BTreeSet<u16> = tally
-            .by_status
-            .keys()
-            .chain(account.by_status.keys())
-            .copied()
-            .collect();
+        let statuses: BTreeSet<u16> = tally.by_status.keys().chain(account.by_status.keys()).copied().collect();
         let mut lines: Vec<Line> = statuses
             .into_iter()
             .map(|status| Line {
@@ -41,11 +36,7 @@ impl Books {
                 events: account.by_status.get(&status).copied().unwrap_or_default(),
             })
             .collect();
-        lines.push(Line {
-            what: "requests in all".into(),
-            outside: tally.sum().sent,
-            events: account.total,
-        });
+        lines.push(Line { what: "requests in all".into(), outside: tally.sum().sent, events: account.total });
         let found = tally.references.intersection(&account.references).count() as u64;
         lines.push(Line {
             what: "references given to clients".into(),
@@ -54,11 +45,7 @@ impl Books {
         });
         // What took the listener without the gate reached the shop too, and has no event.
         let shop = reached.requests.saturating_sub(tally.plain);
-        lines.push(Line {
-            what: "requests that reached the shop".into(),
-            outside: shop,
-            events: account.allowed(),
-        });
+        lines.push(Line { what: "requests that reached the shop".into(), outside: shop, events: account.allowed() });
         Self { lines }
     }
 
@@ -86,33 +73,15 @@ mod tests {
     fn both() -> (Tally, Account, Reached) {
         let (mut tally, mut account) = (Tally::default(), Account::default());
         for (status, reference) in [(200, None), (200, None), (403, Some("A".to_owned()))] {
-            tally.count(
-                Actor::Shopper,
-                Some(&Answer {
-                    status,
-                    reference,
-                    elapsed: Duration::ZERO,
-                }),
-            );
+            tally.count(Actor::Shopper, Some(&Answer { status, reference, elapsed: Duration::ZERO }));
         }
         tally.plain = 4;
         account.total = 3;
         account.by_status = [(200, 2), (403, 1)].into();
         account.references = ["A".to_owned()].into();
-        let decision = |action: &str| Decision {
-            action: action.into(),
-            rule: None,
-            reason: String::new(),
-        };
+        let decision = |action: &str| Decision { action: action.into(), rule: None, reason: String::new() };
         account.decisions = [(decision("allow"), 2), (decision("block"), 1)].into();
-        (
-            tally,
-            account,
-            Reached {
-                requests: 6,
-                ..Reached::default()
-            },
-        )
+        (tally, account, Reached { requests: 6, ..Reached::default() })
     }
 
     #[test]
@@ -129,12 +98,8 @@ mod tests {
         account.total -= 1;
         account.by_status.insert(200, 1);
         let books = Books::compare(&tally, &account, reached);
-        let wrong: Vec<&str> = books
-            .lines
-            .iter()
-            .filter(|line| !line.agrees())
-            .map(|line| line.what.as_str())
-            .collect();
+        let wrong: Vec<&str> =
+            books.lines.iter().filter(|line| !line.agrees()).map(|line| line.what.as_str()).collect();
         assert_eq!(wrong, ["answered 200", "requests in all"]);
     }
 
@@ -142,14 +107,7 @@ mod tests {
     fn an_unknown_reference_or_a_blocked_request_at_the_shop_does_not_balance() {
         let (mut tally, account, reached) = both();
         tally.references = ["B".to_owned()].into();
-        let books = Books::compare(
-            &tally,
-            &account,
-            Reached {
-                requests: reached.requests + 1,
-                ..reached
-            },
-        );
+        let books = Books::compare(&tally, &account, Reached { requests: reached.requests + 1, ..reached });
         assert_eq!(books.lines.iter().filter(|line| !line.agrees()).count(), 2);
     }
 }

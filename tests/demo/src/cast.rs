@@ -61,30 +61,14 @@ impl Cast {
         told: &mut impl FnMut(&str, &str),
     ) -> Result<Self, Failure> {
         let shop = Shop::open().await?;
-        told(
-            "the shop, an application of ours",
-            &format!("http://{}/", shop.address),
-        );
+        told("the shop, an application of ours", &format!("http://{}/", shop.address));
         let (house, house_admin) = start_house(arguments, folder).await?;
         told("the house", &format!("http://{house_admin}/status"));
         let (envoy, envoy_admin) = start_envoy(arguments, folder, &shop).await?;
-        let mut cast = Self {
-            shop,
-            targets: listeners(envoy_admin).await?,
-            envoy_admin,
-            house_admin,
-            envoy,
-            house,
-        };
-        told(
-            &format!("Envoy with the gate, {WORKERS} workers"),
-            &format!("http://{}/", cast.targets.gate),
-        );
+        let mut cast = Self { shop, targets: listeners(envoy_admin).await?, envoy_admin, house_admin, envoy, house };
+        told(&format!("Envoy with the gate, {WORKERS} workers"), &format!("http://{}/", cast.targets.gate));
         let revision = cast.policy_in_force().await?;
-        told(
-            "the policy `shop`",
-            &format!("in force in every worker, revision {revision}"),
-        );
+        told("the policy `shop`", &format!("in force in every worker, revision {revision}"));
         Ok(cast)
     }
 
@@ -107,10 +91,7 @@ impl Cast {
 
     /// The house's own account of what the gates told: `/status`, its part `books`.
     pub async fn own_account(&self) -> Option<OwnAccount> {
-        let total = json(self.house_admin, "/status")
-            .await?
-            .pointer("/books/total")?
-            .clone();
+        let total = json(self.house_admin, "/status").await?.pointer("/books/total")?.clone();
         let number = |name: &str| total.pointer(name)?.as_u64();
         let reasons = total.pointer("/dropped")?.as_object()?.values();
         Some(OwnAccount {
@@ -143,10 +124,7 @@ fn in_force(status: &Value) -> Option<u64> {
     number("revision").filter(|_| current == all && all > u64::from(WORKERS))
 }
 
-async fn start_house(
-    arguments: &Arguments,
-    folder: &Folder,
-) -> Result<(Part, SocketAddr), Failure> {
+async fn start_house(arguments: &Arguments, folder: &Folder) -> Result<(Part, SocketAddr), Failure> {
     let home = folder.join("house");
     make(&events(folder))?;
     write(&folder.join("policies").join("shop.yaml"), POLICY)?;
@@ -167,51 +145,24 @@ async fn start_house(
     command.arg("run").arg("--config").arg(&file);
     let mut house = Part::start("the house", command, &folder.join("house.log"));
     let told = home.join("admin.address");
-    let admin = house
-        .ready("its admin address", || async { address(&told) })
-        .await?;
-    house
-        .ready("`/healthz`", || page(admin, "/healthz"))
-        .await?;
+    let admin = house.ready("its admin address", || async { address(&told) }).await?;
+    house.ready("`/healthz`", || page(admin, "/healthz")).await?;
     Ok((house, admin))
 }
 
-async fn start_envoy(
-    arguments: &Arguments,
-    folder: &Folder,
-    shop: &Shop,
-) -> Result<(Part, SocketAddr), Failure> {
+async fn start_envoy(arguments: &Arguments, folder: &Folder, shop: &Shop) -> Result<(Part, SocketAddr), Failure> {
     let config = ENVOY
         .replace("{{FILTER}}", &arguments.filter.display().to_string())
         .replace("{{SHOP_PORT}}", &shop.address.port().to_string())
-        .replace(
-            "{{SOCKET}}",
-            &folder
-                .join("house")
-                .join("house.sock")
-                .display()
-                .to_string(),
-        );
+        .replace("{{SOCKET}}", &folder.join("house").join("house.sock").display().to_string());
     let (file, told) = (folder.join("envoy.yaml"), folder.join("envoy.admin"));
     write(&file, &config)?;
     let mut command = Command::new(&arguments.envoy);
-    command
-        .arg("-c")
-        .arg(&file)
-        .arg("--admin-address-path")
-        .arg(&told);
-    command.args([
-        "--concurrency",
-        &WORKERS.to_string(),
-        "--use-dynamic-base-id",
-        "--log-level",
-        "info",
-    ]);
+    command.arg("-c").arg(&file).arg("--admin-address-path").arg(&told);
+    command.args(["--concurrency", &WORKERS.to_string(), "--use-dynamic-base-id", "--log-level", "info"]);
     command.args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"]);
     let mut envoy = Part::start("Envoy", command, &folder.join("envoy.log"));
-    let admin = envoy
-        .ready("its admin address", || async { address(&told) })
-        .await?;
+    let admin = envoy.ready("its admin address", || async { address(&told) }).await?;
     envoy.ready("`/ready`", || page(admin, "/ready")).await?;
     Ok((envoy, admin))
 }
@@ -221,25 +172,14 @@ async fn listeners(admin: SocketAddr) -> Result<Targets, Failure> {
     let answer = json(admin, "/listeners?format=json").await;
     let named = |name: &str| {
         let list = answer.as_ref()?.pointer("/listener_statuses")?.as_array()?;
-        let socket = list
-            .iter()
-            .find(|entry| entry.pointer("/name").is_some_and(|known| known == name))?;
+        let socket = list.iter().find(|entry| entry.pointer("/name").is_some_and(|known| known == name))?;
         let socket = socket.pointer("/local_address/socket_address")?;
-        let (address, port) = (
-            socket.pointer("/address")?.as_str()?,
-            socket.pointer("/port_value")?.as_u64()?,
-        );
-        Some(SocketAddr::new(
-            address.parse().ok()?,
-            u16::try_from(port).ok()?,
-        ))
+        let (address, port) = (socket.pointer("/address")?.as_str()?, socket.pointer("/port_value")?.as_u64()?);
+        Some(SocketAddr::new(address.parse().ok()?, u16::try_from(port).ok()?))
     };
     match (named("gate"), named("plain")) {
         (Some(gate), Some(plain)) => Ok(Targets { gate, plain }),
-        _ => Err(Failure::new(
-            format!("Envoy's admin on {admin} does not name its two listeners"),
-            "run it again",
-        )),
+        _ => Err(Failure::new(format!("Envoy's admin on {admin} does not name its two listeners"), "run it again")),
     }
 }
 

@@ -60,17 +60,11 @@ impl Clients {
             }
             Ok(answer)
         };
-        tokio::time::timeout(PATIENCE, exchange)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn idle(&self, from: Ipv4Addr, to: SocketAddr) -> Option<Connection> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(&(from, to))?
-            .pop()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&(from, to))?.pop()
     }
 
     fn keep(&self, from: Ipv4Addr, to: SocketAddr, connection: Connection) {
@@ -89,39 +83,22 @@ impl Connection {
         let stream: TcpStream = socket.connect(to).await?;
         stream.set_nodelay(true)?;
         let (reader, writer) = stream.into_split();
-        Ok(Self {
-            reader: Reader::new(reader, Vec::new()),
-            writer,
-        })
+        Ok(Self { reader: Reader::new(reader, Vec::new()), writer })
     }
 
     /// The answer, and whether the connection can be used again.
     async fn exchange(&mut self, request: &[u8]) -> io::Result<(Answer, bool)> {
         let begin = Instant::now();
         self.writer.write_all(request).await?;
-        let head = self
-            .reader
-            .head()
-            .await?
-            .ok_or(io::ErrorKind::ConnectionReset)?;
+        let head = self.reader.head().await?.ok_or(io::ErrorKind::ConnectionReset)?;
         let framing = head.framing().unwrap_or(Framing::Close);
         self.reader.body(framing).await?;
         let elapsed = begin.elapsed();
         let [_, status, _] = head.parts();
-        let status = std::str::from_utf8(status)
-            .ok()
-            .and_then(|status| status.parse().ok());
-        let reference = head
-            .field(REFERENCE)
-            .map(|value| String::from_utf8_lossy(value).into_owned());
-        let closes = head
-            .field("connection")
-            .is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
-        let answer = Answer {
-            status: status.ok_or(io::ErrorKind::InvalidData)?,
-            reference,
-            elapsed,
-        };
+        let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok());
+        let reference = head.field(REFERENCE).map(|value| String::from_utf8_lossy(value).into_owned());
+        let closes = head.field("connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
+        let answer = Answer { status: status.ok_or(io::ErrorKind::InvalidData)?, reference, elapsed };
         Ok((answer, framing != Framing::Close && !closes))
     }
 }

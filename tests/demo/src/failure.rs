@@ -16,20 +16,13 @@ pub struct Failure {
 impl Failure {
     /// A failure without detail.
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            remedy: remedy.into(),
-            detail: String::new(),
-        }
+        Self { what: what.into(), remedy: remedy.into(), detail: String::new() }
     }
 
     /// The same with lines that explain it.
     #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
-        Self {
-            detail: detail.into(),
-            ..self
-        }
+        Self { detail: detail.into(), ..self }
     }
 }
 
@@ -52,9 +45,6 @@ mod tests {
     #[test]
     fn a_failure_says_what_and_what_to_do_with_the_log_between() {
         let failure = Failure::new("envoy ended early", "read the log").with_detail("one\ntwo");
-        assert_eq!(
-            failure.to_string(),
-            "  failed     envoy ended early\n  | one\n  | two\n  what to do read the log"
-        );
+        assert_eq!(failure.to_string(), "  failed     envoy ended early\n  | one\n  | two\n  what to do read the log");
     }
 }

@@ -25,20 +25,13 @@ impl Folder {
     /// It cannot be written, or nine runs are under way.
     pub fn take(base: &Path) -> Result<Self, Failure> {
         for number in 1..=AT_ONCE {
-            let path = if number == 1 {
-                base.to_path_buf()
-            } else {
-                base.join(number.to_string())
-            };
+            let path = if number == 1 { base.to_path_buf() } else { base.join(number.to_string()) };
             match claim(&path) {
                 Ok(Some(lock)) => return Ok(Self { path, _lock: lock }),
                 Ok(None) => {}
                 Err(error) => {
                     let what = format!("cannot make the folder `{}` anew: {error}", path.display());
-                    return Err(Failure::new(
-                        what,
-                        "remove it, or make it writable, then run it again",
-                    ));
+                    return Err(Failure::new(what, "remove it, or make it writable, then run it again"));
                 }
             }
         }

@@ -13,8 +13,7 @@ impl Samples {
     /// Adds one duration.
     pub fn push(&mut self, duration: Duration) {
         if self.0.len() < Self::LIMIT {
-            self.0
-                .push(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+            self.0.push(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
         }
     }
 
@@ -53,17 +52,8 @@ mod tests {
     #[test]
     fn percentiles_are_samples_by_nearest_rank() {
         let mut samples = Samples::default();
-        (1..=200)
-            .rev()
-            .for_each(|ms| samples.push(Duration::from_millis(ms)));
-        assert_eq!(
-            (
-                samples.percentile(50),
-                samples.percentile(99),
-                samples.percentile(100)
-            ),
-            (100.0, 198.0, 200.0)
-        );
+        (1..=200).rev().for_each(|ms| samples.push(Duration::from_millis(ms)));
+        assert_eq!((samples.percentile(50), samples.percentile(99), samples.percentile(100)), (100.0, 198.0, 200.0));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | [`traffic`] | the open-loop schedule, the pairs that measure latency, the clients' own count |
 //! | [`events`] | the events that the house wrote, read back and counted |
 //! | [`books`] | clients, events and shop compared |
+//! | [`layout`] | an event laid out for reading |
 //! | [`latency`] | percentiles of the pairs |
 //! | [`part`] | one process of the cast, and admin pages |
 //! | [`report`] | the pages that are printed |
@@ -29,6 +30,7 @@ pub mod events;
 pub mod failure;
 pub mod folder;
 pub mod latency;
+pub mod layout;
 pub mod part;
 pub mod report;
 pub mod run;

@@ -18,13 +18,8 @@ fn main() -> ExitCode {
     };
     // The processes' keeper panics with a message for people where a part cannot even be started.
     std::panic::set_hook(Box::new(|panic| {
-        let what = panic
-            .payload_as_str()
-            .unwrap_or("an error of the demo itself");
-        eprintln!(
-            "{}",
-            Failure::new(what, "run it again; if it stays, please report it")
-        );
+        let what = panic.payload_as_str().unwrap_or("an error of the demo itself");
+        eprintln!("{}", Failure::new(what, "run it again; if it stays, please report it"));
     }));
     let _foreground = Foreground::take();
     std::panic::catch_unwind(|| play(&arguments)).unwrap_or(ExitCode::FAILURE)
@@ -34,13 +29,7 @@ fn play(arguments: &Arguments) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!(
-                "{}",
-                Failure::new(
-                    format!("cannot start threads: {error}"),
-                    "raise the limits of this user"
-                )
-            );
+            eprintln!("{}", Failure::new(format!("cannot start threads: {error}"), "raise the limits of this user"));
             return ExitCode::FAILURE;
         }
     };

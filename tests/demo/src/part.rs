@@ -36,22 +36,14 @@ pub struct Part {
 impl Part {
     /// Starts it; what it writes goes to `log`.
     pub fn start(name: &'static str, command: Command, log: &Path) -> Self {
-        Self {
-            name,
-            process: Process::start(name, command, log, Signal::TERM),
-            log: log.display().to_string(),
-        }
+        Self { name, process: Process::start(name, command, log, Signal::TERM), log: log.display().to_string() }
     }
 
     /// Polls `condition` until it gives a value, as long as the process lives.
     ///
     /// # Errors
     /// The process has ended, or a minute has passed.
-    pub async fn ready<T, F>(
-        &mut self,
-        what: &str,
-        mut condition: impl FnMut() -> F,
-    ) -> Result<T, Failure>
+    pub async fn ready<T, F>(&mut self, what: &str, mut condition: impl FnMut() -> F) -> Result<T, Failure>
     where
         F: Future<Output = Option<T>>,
     {
@@ -62,11 +54,7 @@ impl Part {
                 return Ok(value);
             }
             if begin.elapsed() > START {
-                let what = format!(
-                    "{}: {what} did not come within {} s",
-                    self.name,
-                    START.as_secs()
-                );
+                let what = format!("{}: {what} did not come within {} s", self.name, START.as_secs());
                 return Err(Failure::new(what, self.remedy()).with_detail(self.said()));
             }
             tokio::time::sleep(PAUSE).await;
@@ -103,11 +91,7 @@ impl Part {
             }
         }
         self.process.signal(Signal::KILL);
-        let what = format!(
-            "{} did not end within {} s and was killed",
-            self.name,
-            STOP.as_secs()
-        );
+        let what = format!("{} did not end within {} s and was killed", self.name, STOP.as_secs());
         Err(Failure::new(what, self.remedy()).with_detail(self.said()))
     }
 
@@ -119,25 +103,13 @@ impl Part {
     fn remedy(&self) -> String {
         let log = self.said().to_lowercase();
         let known = [
-            (
-                "address already in use",
-                "another program took the port in the same moment; run it again",
-            ),
-            (
-                "too many open files",
-                "raise the limit of open files (`ulimit -n 4096`), then run it again",
-            ),
-            (
-                "no space left",
-                "make room on this disk (the demo needs about 1 GiB), then run it again",
-            ),
+            ("address already in use", "another program took the port in the same moment; run it again"),
+            ("too many open files", "raise the limit of open files (`ulimit -n 4096`), then run it again"),
+            ("no space left", "make room on this disk (the demo needs about 1 GiB), then run it again"),
         ];
         match known.into_iter().find(|(words, _)| log.contains(words)) {
             Some((_, remedy)) => remedy.to_owned(),
-            None => format!(
-                "read its whole log, `{}`; on a very busy machine, try again later",
-                self.log
-            ),
+            None => format!("read its whole log, `{}`; on a very busy machine, try again later", self.log),
         }
     }
 }
@@ -154,10 +126,7 @@ pub async fn page(admin: SocketAddr, path: &str) -> Option<Vec<u8>> {
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut reader = Reader::new(stream, Vec::new());
     let head = reader.head().await.ok()??;
-    let body = reader
-        .body(head.framing().unwrap_or(Framing::Close))
-        .await
-        .ok()?;
+    let body = reader.body(head.framing().unwrap_or(Framing::Close)).await.ok()?;
     let [_, status, _] = head.parts();
     (status == b"200").then_some(body.bytes)
 }
@@ -181,14 +150,8 @@ mod tests {
     async fn a_part_that_ends_at_its_start_is_told_with_its_last_words_and_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let mut part = shell(
-            "echo 'cannot bind: Address already in use' >&2; exit 3",
-            &log,
-        );
-        let failure = part
-            .ready("its address", || async { None::<()> })
-            .await
-            .unwrap_err();
+        let mut part = shell("echo 'cannot bind: Address already in use' >&2; exit 3", &log);
+        let failure = part.ready("its address", || async { None::<()> }).await.unwrap_err();
         assert_eq!(failure.what, "the part ended by itself (exit status: 3)");
         assert!(failure.detail.contains("cannot bind"), "{failure}");
         assert!(failure.remedy.contains("run it again"), "{failure}");
@@ -198,15 +161,9 @@ mod tests {
     async fn a_part_is_waited_for_and_stopped() {
         let folder = tempfile::tempdir().unwrap();
         let (log, ready) = (folder.path().join("log"), folder.path().join("ready"));
-        let script = format!(
-            "trap 'exit 0' TERM; echo 127.0.0.1:7 >{}; while :; do sleep 0.05; done",
-            ready.display()
-        );
+        let script = format!("trap 'exit 0' TERM; echo 127.0.0.1:7 >{}; while :; do sleep 0.05; done", ready.display());
         let mut part = shell(&script, &log);
-        let found = part
-            .ready("its address", || async { address(&ready) })
-            .await
-            .unwrap();
+        let found = part.ready("its address", || async { address(&ready) }).await.unwrap();
         assert_eq!(found.port(), 7);
         part.stop().await.unwrap();
     }
@@ -215,17 +172,9 @@ mod tests {
     async fn a_part_that_ends_badly_when_stopped_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let (log, ready) = (folder.path().join("log"), folder.path().join("ready"));
-        let script = format!(
-            "trap 'exit 4' TERM; echo 127.0.0.1:7 >{}; while :; do sleep 0.05; done",
-            ready.display()
-        );
+        let script = format!("trap 'exit 4' TERM; echo 127.0.0.1:7 >{}; while :; do sleep 0.05; done", ready.display());
         let mut part = shell(&script, &log);
-        part.ready("its address", || async { address(&ready) })
-            .await
-            .unwrap();
-        assert_eq!(
-            part.stop().await.unwrap_err().what,
-            "the part did not end well (exit status: 4)"
-        );
+        part.ready("its address", || async { address(&ready) }).await.unwrap();
+        assert_eq!(part.stop().await.unwrap_err().what, "the part did not end well (exit status: 4)");
     }
 }

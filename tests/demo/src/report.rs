@@ -25,21 +25,13 @@ const EVENT_LINES: usize = 120;
 impl Report {
     /// A heading.
     pub fn heading(self, title: &str, aside: &str) -> String {
-        let aside = if aside.is_empty() {
-            String::new()
-        } else {
-            format!("  {}", self.0.ink(Ink::Dim, aside))
-        };
+        let aside = if aside.is_empty() { String::new() } else { format!("  {}", self.0.ink(Ink::Dim, aside)) };
         format!("\n{}{aside}\n", self.0.ink(Ink::Bold, title))
     }
 
     /// The words behind the bar of progress.
     pub fn progress(self, row: Row) -> String {
-        let failed = if row.failed == 0 {
-            String::new()
-        } else {
-            format!("  {} failed", grouped(row.failed))
-        };
+        let failed = if row.failed == 0 { String::new() } else { format!("  {} failed", grouped(row.failed)) };
         format!(
             "{} sent  {} through  {} blocked  {} redirected{failed}",
             grouped(row.sent),
@@ -78,44 +70,22 @@ impl Report {
     /// What was decided, by rule, as the events tell it.
     pub fn decisions(self, account: &Account) -> String {
         let aside = format!("from {} events", grouped(account.total));
-        let mut table = Table::new([
-            (Align::Left, ""),
-            (Align::Right, "requests"),
-            (Align::Left, "rule"),
-        ]);
-        table.row([
-            Cell::inked("allowed", Ink::Green),
-            grouped(account.allowed()).into(),
-            "".into(),
-        ]);
+        let mut table = Table::new([(Align::Left, ""), (Align::Right, "requests"), (Align::Left, "rule")]);
+        table.row([Cell::inked("allowed", Ink::Green), grouped(account.allowed()).into(), "".into()]);
         self.by_rule(account, true, &mut table);
-        table.row([
-            Cell::inked("mitigated", Ink::Red),
-            grouped(account.mitigated()).into(),
-            "".into(),
-        ]);
+        table.row([Cell::inked("mitigated", Ink::Red), grouped(account.mitigated()).into(), "".into()]);
         self.by_rule(account, false, &mut table);
         self.heading("What was decided", &aside) + &table.render(self.0)
     }
 
     fn by_rule(self, account: &Account, allowed: bool, table: &mut Table) {
-        let mut rows: Vec<(&Decision, u64)> = account
-            .decisions
-            .iter()
-            .map(|(decision, count)| (decision, *count))
-            .collect();
+        let mut rows: Vec<(&Decision, u64)> =
+            account.decisions.iter().map(|(decision, count)| (decision, *count)).collect();
         rows.retain(|(decision, _)| (decision.action == "allow") == allowed);
         rows.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (decision, count) in rows {
-            let rule = decision
-                .rule
-                .clone()
-                .unwrap_or_else(|| reason(&decision.reason).to_owned());
-            table.row([
-                format!("  {}", decision.action).into(),
-                grouped(count).into(),
-                rule.into(),
-            ]);
+            let rule = decision.rule.clone().unwrap_or_else(|| reason(&decision.reason).to_owned());
+            table.row([format!("  {}", decision.action).into(), grouped(count).into(), rule.into()]);
         }
     }
 
@@ -127,89 +97,41 @@ impl Report {
             (Align::Left, "rule in monitor mode"),
         ]);
         for ((action, rule), count) in &account.would_have {
-            table.row([
-                Cell::inked(action.as_str(), Ink::Yellow),
-                grouped(*count).into(),
-                rule.as_str().into(),
-            ]);
+            table.row([Cell::inked(action.as_str(), Ink::Yellow), grouped(*count).into(), rule.as_str().into()]);
         }
-        let mut page = self.heading(
-            "What monitor mode would have done",
-            "nothing happened to these requests",
-        );
-        page += &if table.is_empty() {
-            "  nothing\n".to_owned()
-        } else {
-            table.render(self.0)
-        };
+        let mut page = self.heading("What monitor mode would have done", "nothing happened to these requests");
+        page += &if table.is_empty() { "  nothing\n".to_owned() } else { table.render(self.0) };
         let tagged = grouped(account.tagged);
         page += &self.heading("What else the policy did", "");
         let mut table = Table::new([(Align::Right, ""), (Align::Left, "")]);
         table.row([
             tagged.into(),
-            format!(
-                "tagged for the shop, which saw the tag {} times",
-                grouped(reached.tagged)
-            )
-            .into(),
+            format!("tagged for the shop, which saw the tag {} times", grouped(reached.tagged)).into(),
         ]);
-        table.row([
-            grouped(account.kept).into(),
-            "logins marked to be kept".into(),
-        ]);
-        table.row([
-            grouped(reached.forged).into(),
-            "forged x-gatehouse-* headers reached the shop".into(),
-        ]);
+        table.row([grouped(account.kept).into(), "logins marked to be kept".into()]);
+        table.row([grouped(reached.forged).into(), "forged x-gatehouse-* headers reached the shop".into()]);
         page + &table.render(self.0)
     }
 
     /// The books.
     pub fn books(self, books: &Books, account: &Account, own: Option<OwnAccount>) -> String {
-        let mut table = Table::new([
-            (Align::Left, ""),
-            (Align::Right, "outside"),
-            (Align::Right, "events"),
-            (Align::Left, ""),
-        ]);
+        let mut table =
+            Table::new([(Align::Left, ""), (Align::Right, "outside"), (Align::Right, "events"), (Align::Left, "")]);
         for line in &books.lines {
-            let verdict = if line.agrees() {
-                Cell::inked("equal", Ink::Green)
-            } else {
-                Cell::inked("DIFFERENT", Ink::Red)
-            };
-            table.row([
-                line.what.as_str().into(),
-                grouped(line.outside).into(),
-                grouped(line.events).into(),
-                verdict,
-            ]);
+            let verdict =
+                if line.agrees() { Cell::inked("equal", Ink::Green) } else { Cell::inked("DIFFERENT", Ink::Red) };
+            table.row([line.what.as_str().into(), grouped(line.outside).into(), grouped(line.events).into(), verdict]);
         }
         let words = if books.balance() {
             self.0.ink(Ink::Green, "the books balance")
         } else {
             self.0.ink(Ink::Red, "the books do not balance")
         };
-        let lost = if account.lost == 0 {
-            "none".to_owned()
-        } else {
-            grouped(account.lost)
-        };
+        let lost = if account.lost == 0 { "none".to_owned() } else { grouped(account.lost) };
         let mut page = self.heading("The books", "clients and shop outside, against the events");
-        page += &format!(
-            "{}\n  {words}; records booked as lost: {lost}\n",
-            table.render(self.0)
-        );
-        if let Some(OwnAccount {
-            seen,
-            stored,
-            dropped,
-            in_flight,
-            difference,
-        }) = own
-        {
-            let [seen, stored, dropped, in_flight] =
-                [seen, stored, dropped, in_flight].map(grouped);
+        page += &format!("{}\n  {words}; records booked as lost: {lost}\n", table.render(self.0));
+        if let Some(OwnAccount { seen, stored, dropped, in_flight, difference }) = own {
+            let [seen, stored, dropped, in_flight] = [seen, stored, dropped, in_flight].map(grouped);
             page += &format!(
                 "  the house's own account: {seen} seen = {stored} stored + {dropped} dropped + {in_flight} in flight, \
                  difference {difference}\n"
@@ -220,51 +142,30 @@ impl Report {
 
     /// One event, whole.
     pub fn event(self, example: Option<&Value>) -> String {
-        let heading = self.heading(
-            "One event in full",
-            "a blocked request, as it lies in the file (OCSF HTTP Activity)",
-        );
+        let heading =
+            self.heading("One event in full", "a blocked request, as it lies in the file (OCSF HTTP Activity)");
         let Some(text) = example.and_then(|event| serde_json::to_string_pretty(event).ok()) else {
             return heading + "  none was blocked\n";
         };
-        let lines = text
-            .lines()
-            .take(EVENT_LINES)
-            .flat_map(fold)
-            .map(|line| format!("  {line}\n"));
+        let lines = text.lines().take(EVENT_LINES).flat_map(fold).map(|line| format!("  {line}\n"));
         heading + &lines.collect::<String>()
     }
 
     /// The latency that the gate adds, with what the figures are worth.
     pub fn latency(self, pairs: &Pairs) -> String {
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let aside = format!(
-            "{} requests sent both ways, through the same Envoy",
-            grouped(pairs.with.len() as u64)
-        );
+        let aside = format!("{} requests sent both ways, through the same Envoy", grouped(pairs.with.len() as u64));
         let mut page = self.heading("Latency added", &aside);
         if pairs.with.is_empty() {
             return page + "  no pair was answered\n";
         }
-        let mut table = Table::new([
-            (Align::Left, "milliseconds"),
-            (Align::Right, "p50"),
-            (Align::Right, "p99"),
-        ]);
-        let of =
-            |samples: &crate::latency::Samples| [samples.percentile(50), samples.percentile(99)];
+        let mut table = Table::new([(Align::Left, "milliseconds"), (Align::Right, "p50"), (Align::Right, "p99")]);
+        let of = |samples: &crate::latency::Samples| [samples.percentile(50), samples.percentile(99)];
         let (with, without) = (of(&pairs.with), of(&pairs.without));
-        let [middle, tail] = [0, 1].map(|at| {
-            with.get(at)
-                .zip(without.get(at))
-                .map_or(0.0, |(with, without)| with - without)
-        });
+        let [middle, tail] =
+            [0, 1].map(|at| with.get(at).zip(without.get(at)).map_or(0.0, |(with, without)| with - without));
         for (name, [middle, tail]) in [("with the gate", with), ("without it", without)] {
-            table.row([
-                name.into(),
-                format!("{middle:.3}").into(),
-                format!("{tail:.3}").into(),
-            ]);
+            table.row([name.into(), format!("{middle:.3}").into(), format!("{tail:.3}").into()]);
         }
         let signed = |difference: f64| Cell::inked(format!("{difference:+.3}"), Ink::Bold);
         table.row(["difference".into(), signed(middle), signed(tail)]);
@@ -282,11 +183,7 @@ impl Report {
         for (name, link) in links {
             table.row([(*name).into(), link.as_str().into()]);
         }
-        let aside = if stays {
-            ""
-        } else {
-            "while it is up: this run ends now, `HOLD=1 make demo` stays"
-        };
+        let aside = if stays { "" } else { "while it is up: this run ends now, `HOLD=1 make demo` stays" };
         self.heading("Where to look", aside) + &table.render(self.0)
     }
 
@@ -299,21 +196,14 @@ impl Report {
         }
         let mut table = Table::new([(Align::Left, ""), (Align::Right, "")]);
         for (path, size) in sizes {
-            table.row([
-                path.into(),
-                format!("{} KiB", grouped(size.div_ceil(1024))).into(),
-            ]);
+            table.row([path.into(), format!("{} KiB", grouped(size.div_ceil(1024))).into()]);
         }
         self.heading("Where the events lie", "one JSON object a line") + &table.render(self.0)
     }
 }
 
 fn count(count: u64) -> Cell {
-    if count == 0 {
-        Cell::inked("·", Ink::Dim)
-    } else {
-        grouped(count).into()
-    }
+    if count == 0 { Cell::inked("·", Ink::Dim) } else { grouped(count).into() }
 }
 
 /// A reason in words, for decisions that no rule made.
@@ -334,9 +224,7 @@ fn fold(line: &str) -> Vec<String> {
     let indent = line.chars().take_while(|letter| *letter == ' ').count() + 4;
     let mut pieces = vec![String::new()];
     for letter in line.chars() {
-        let full = pieces
-            .last()
-            .is_some_and(|piece| piece.chars().count() >= WIDTH);
+        let full = pieces.last().is_some_and(|piece| piece.chars().count() >= WIDTH);
         if full {
             pieces.push(" ".repeat(indent.min(WIDTH / 2)));
         }

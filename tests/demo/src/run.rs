@@ -8,13 +8,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::actors::HOST;
 use crate::arguments::Arguments;
 use crate::books::Books;
-use crate::cast::{self, Cast, OwnAccount};
+use crate::cast::{self, Cast};
 use crate::events::Account;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::report::Report;
 use crate::terminal::{Progress, say};
-use crate::traffic::{Tally, drive};
+use crate::traffic::{Tally, Targets, drive};
 
 /// Where the state of a run lies, from the root of the checkout.
 const HOME: &str = "demo";
@@ -44,22 +44,30 @@ pub async fn run(arguments: &Arguments, report: Report) -> Result<Ending, Failur
     let folder = Folder::take(Path::new(HOME))?;
     let mut told = |name: &str, place: &str| say(&format!("  up       {name:<42}  {place}\n"));
     // Dropping a cast that is not yet complete ends its processes.
-    let cast = tokio::select! {
+    let mut cast = tokio::select! {
         cast = Cast::start(arguments, &folder, &mut told) => cast?,
         () = stop.asked() => return Ok(Ending::Interrupted),
     };
     let events = cast::events(&folder);
     say("\n");
-    let shown = tokio::select! {
-        shown = traffic(&cast, arguments.traffic, &events, report) => Some(shown),
-        () = stop.asked() => None,
+    let targets = cast.targets;
+    let counted = tokio::select! {
+        counted = traffic(targets, arguments.traffic, &events, report) => Some(counted?),
+        stopped = stay(&mut cast, &mut stop) => stopped.map(|()| None)?,
     };
-    let Some(shown) = shown else {
-        say("\n\n  stopping before the end of the traffic\n");
-        return cast.stop().await.map(|()| Ending::Interrupted);
+    let ending = match counted {
+        Some(counted) => {
+            let ending = print(&counted, &cast, &events, report).await;
+            look(&mut cast, arguments.hold, &mut stop, report).await?;
+            ending
+        }
+        None => {
+            say("\n\n  stopping before the end of the traffic\n");
+            Ending::Interrupted
+        }
     };
-    let ending = print(&shown?, &cast, &events, report);
-    leave(cast, arguments.hold, &mut stop, report).await?;
+    cast.stop().await?;
+    say("\n  stopped  Envoy, the house and the shop; nothing is left running\n");
     Ok(ending)
 }
 
@@ -68,33 +76,19 @@ pub async fn run(arguments: &Arguments, report: Report) -> Result<Ending, Failur
 struct Counted {
     tally: Tally,
     account: Account,
-    own: Option<OwnAccount>,
 }
 
 /// Drives the traffic, then reads the events until they are as many as the answers, or stay fewer.
-async fn traffic(
-    cast: &Cast,
-    length: Duration,
-    events: &Path,
-    report: Report,
-) -> Result<Counted, Failure> {
+async fn traffic(targets: Targets, length: Duration, events: &Path, report: Report) -> Result<Counted, Failure> {
     let mut progress = Progress::new(report.0, length);
-    let tally = drive(cast.targets, length, |elapsed, row| {
-        progress.show(elapsed, &report.progress(row))
-    })
-    .await;
+    let tally = drive(targets, length, |elapsed, row| progress.show(elapsed, &report.progress(row))).await;
     progress.clear();
     let begin = Instant::now();
     loop {
         let late = begin.elapsed() > SETTLE;
         match Account::read(events) {
             Ok(account) if late || account.total >= tally.sum().sent => {
-                let own = cast.own_account().await;
-                return Ok(Counted {
-                    tally,
-                    account,
-                    own,
-                });
+                return Ok(Counted { tally, account });
             }
             Err(error) if late => {
                 let what = format!("cannot read the events in `{}`: {error}", events.display());
@@ -106,59 +100,38 @@ async fn traffic(
     }
 }
 
-fn print(counted: &Counted, cast: &Cast, events: &Path, report: Report) -> Ending {
-    let Counted {
-        tally,
-        account,
-        own,
-    } = counted;
+async fn print(counted: &Counted, cast: &Cast, events: &Path, report: Report) -> Ending {
+    let Counted { tally, account } = counted;
     let reached = cast.shop.reached();
     let books = Books::compare(tally, account, reached);
     say(&report.clients(tally));
     say(&report.decisions(account));
     say(&report.beside(account, reached));
-    say(&report.books(&books, account, *own));
+    say(&report.books(&books, account, cast.own_account().await));
     say(&report.event(account.example.as_ref()));
     say(&report.latency(&tally.pairs));
     say(&report.files(events));
-    if books.balance() {
-        Ending::Done
-    } else {
-        Ending::Unbalanced
-    }
+    if books.balance() { Ending::Done } else { Ending::Unbalanced }
 }
 
-/// Shows where to look; stays up if asked to; stops everything in order.
-async fn leave(mut cast: Cast, hold: bool, stop: &mut Stop, report: Report) -> Result<(), Failure> {
+/// Shows where to look, and stays up if asked to.
+async fn look(cast: &mut Cast, hold: bool, stop: &mut Stop, report: Report) -> Result<(), Failure> {
     let (gate, plain) = (cast.targets.gate, cast.targets.plain);
     let links = [
         ("the shop, through the gate", format!("http://{gate}/")),
         ("the shop, without the gate", format!("http://{plain}/")),
-        (
-            "the house: streams, versions, books",
-            format!("http://{}/status", cast.house_admin),
-        ),
-        (
-            "the house: metrics",
-            format!("http://{}/metrics", cast.house_admin),
-        ),
+        ("the house: streams, versions, books", format!("http://{}/status", cast.house_admin)),
+        ("the house: metrics", format!("http://{}/metrics", cast.house_admin)),
         ("Envoy: admin", format!("http://{}/", cast.envoy_admin)),
-        (
-            "Envoy: the gate's metrics",
-            format!("http://{}/stats?filter=gatehouse", cast.envoy_admin),
-        ),
+        ("Envoy: the gate's metrics", format!("http://{}/stats?filter=gatehouse", cast.envoy_admin)),
     ];
     say(&report.places(&links, hold));
     if hold {
-        say(&format!(
-            "\n  try      curl -i -H 'Host: {HOST}' http://{gate}/.env\n"
-        ));
+        say(&format!("\n  try      curl -i -H 'Host: {HOST}' http://{gate}/.env\n"));
         say("\n  Everything stays up until Ctrl-C.\n");
-        stay(&mut cast, stop).await?;
+        stay(cast, stop).await?;
         say("\n");
     }
-    cast.stop().await?;
-    say("\n  stopped  Envoy, the house and the shop; nothing is left running\n");
     Ok(())
 }
 
@@ -183,17 +156,9 @@ struct Stop {
 impl Stop {
     fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
-            signal(kind).map_err(|error| {
-                Failure::new(
-                    format!("cannot listen for signals: {error}"),
-                    "run it again",
-                )
-            })
+            signal(kind).map_err(|error| Failure::new(format!("cannot listen for signals: {error}"), "run it again"))
         };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
     async fn asked(&mut self) {

@@ -51,9 +51,8 @@ impl Shop {
     /// # Errors
     /// No port can be had.
     pub async fn open() -> Result<Self, Failure> {
-        let bound = TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let bound =
+            TcpListener::bind(("127.0.0.1", 0)).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = bound.map_err(|error| {
             Failure::new(
                 format!("no free port on 127.0.0.1 for the shop: {error}"),
@@ -88,9 +87,7 @@ async fn serve(mut stream: TcpStream, counts: Arc<Counts>) -> io::Result<()> {
     let (read, mut write) = stream.split();
     let mut reader = Reader::new(read, Vec::new());
     while let Some(head) = reader.head().await? {
-        let body = reader
-            .body(head.framing().unwrap_or(Framing::Length(0)))
-            .await?;
+        let body = reader.body(head.framing().unwrap_or(Framing::Length(0))).await?;
         counts.count(&head);
         write.write_all(&answer(&head, &body)).await?;
     }
@@ -113,16 +110,10 @@ impl Counts {
 
 fn answer(head: &Head, body: &Body) -> Vec<u8> {
     let [method, target, _] = head.parts();
-    let path = target
-        .split(|byte| *byte == b'?')
-        .next()
-        .unwrap_or_default();
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
     let (status, text) = page(method, path, body);
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
-        text.len()
-    )
-    .into_bytes()
+    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}", text.len())
+        .into_bytes()
 }
 
 fn page(method: &[u8], path: &[u8], body: &Body) -> (&'static str, String) {
@@ -131,16 +122,12 @@ fn page(method: &[u8], path: &[u8], body: &Body) -> (&'static str, String) {
         (b"POST", "/login") if contains(&body.bytes, PASSWORD.as_bytes()) => {
             ("200 OK", "{\"welcome\":true}".to_owned())
         }
-        (b"POST", "/login") => (
-            "401 Unauthorized",
-            "{\"error\":\"wrong user or password\"}".to_owned(),
-        ),
+        (b"POST", "/login") => ("401 Unauthorized", "{\"error\":\"wrong user or password\"}".to_owned()),
         (b"POST", "/cart") => ("201 Created", "{\"in_cart\":1}".to_owned()),
         (b"GET", "/") => ("200 OK", "{\"shop\":\"open\"}".to_owned()),
         (b"GET", path) if path == "/search" || path.starts_with("/catalog/") => {
-            let items: Vec<String> = (0..12)
-                .map(|id| format!("{{\"id\":{id},\"name\":\"item {id}\",\"price\":9.90}}"))
-                .collect();
+            let items: Vec<String> =
+                (0..12).map(|id| format!("{{\"id\":{id},\"name\":\"item {id}\",\"price\":9.90}}")).collect();
             ("200 OK", format!("{{\"items\":[{}]}}", items.join(",")))
         }
         (b"GET", path) if path.starts_with("/admin/") => ("200 OK", "{\"orders\":[]}".to_owned()),
@@ -174,13 +161,6 @@ mod tests {
             assert_eq!(head.parts()[1], status);
             reader.body(head.framing().unwrap()).await.unwrap();
         }
-        assert_eq!(
-            shop.reached(),
-            Reached {
-                requests: 3,
-                tagged: 1,
-                forged: 1
-            }
-        );
+        assert_eq!(shop.reached(), Reached { requests: 3, tagged: 1, forged: 1 });
     }
 }

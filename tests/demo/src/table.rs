@@ -20,20 +20,14 @@ pub struct Cell {
 
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
-        Self {
-            text: text.into(),
-            ink: None,
-        }
+        Self { text: text.into(), ink: None }
     }
 }
 
 impl Cell {
     /// A coloured cell.
     pub fn inked(text: impl Into<String>, ink: Ink) -> Self {
-        Self {
-            text: text.into(),
-            ink: Some(ink),
-        }
+        Self { text: text.into(), ink: Some(ink) }
     }
 }
 
@@ -47,12 +41,7 @@ pub struct Table {
 impl Table {
     /// A table with these columns; headings that are all empty are not printed.
     pub fn new<const N: usize>(columns: [(Align, &str); N]) -> Self {
-        Self {
-            columns: columns
-                .map(|(align, name)| (align, name.to_owned()))
-                .to_vec(),
-            rows: Vec::new(),
-        }
+        Self { columns: columns.map(|(align, name)| (align, name.to_owned())).to_vec(), rows: Vec::new() }
     }
 
     /// Adds one row; cells beyond the columns are left out, missing ones are empty.
@@ -67,19 +56,12 @@ impl Table {
 
     /// The table as lines, each with its end.
     pub fn render(&self, terminal: Terminal) -> String {
-        let widths: Vec<usize> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(at, column)| self.width(at, &column.1))
-            .collect();
+        let widths: Vec<usize> =
+            self.columns.iter().enumerate().map(|(at, column)| self.width(at, &column.1)).collect();
         let mut text = String::new();
         if self.columns.iter().any(|(_, name)| !name.is_empty()) {
-            let heading: Vec<Cell> = self
-                .columns
-                .iter()
-                .map(|(_, name)| Cell::inked(name.as_str(), Ink::Dim))
-                .collect();
+            let heading: Vec<Cell> =
+                self.columns.iter().map(|(_, name)| Cell::inked(name.as_str(), Ink::Dim)).collect();
             self.line(&heading, &widths, terminal, &mut text);
         }
         for row in &self.rows {
@@ -89,24 +71,15 @@ impl Table {
     }
 
     fn width(&self, at: usize, name: &str) -> usize {
-        let cells = self
-            .rows
-            .iter()
-            .filter_map(|row| row.get(at))
-            .map(|cell| cell.text.chars().count());
-        cells
-            .chain([name.chars().count()])
-            .max()
-            .unwrap_or_default()
+        let cells = self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.text.chars().count());
+        cells.chain([name.chars().count()]).max().unwrap_or_default()
     }
 
     fn line(&self, cells: &[Cell], widths: &[usize], terminal: Terminal, text: &mut String) {
         let mut line = String::new();
         for (cell, ((align, _), width)) in cells.iter().zip(self.columns.iter().zip(widths)) {
             let padding = " ".repeat(width - cell.text.chars().count().min(*width));
-            let shown = cell
-                .ink
-                .map_or_else(|| cell.text.clone(), |ink| terminal.ink(ink, &cell.text));
+            let shown = cell.ink.map_or_else(|| cell.text.clone(), |ink| terminal.ink(ink, &cell.text));
             line.push_str("  ");
             match align {
                 Align::Left => line.extend([shown, padding]),
@@ -137,46 +110,27 @@ mod tests {
 
     #[test]
     fn columns_align_whatever_their_letters_and_colours() {
-        let mut table = Table::new([
-            (Align::Left, "rule"),
-            (Align::Right, "times"),
-            (Align::Left, ""),
-        ]);
+        let mut table = Table::new([(Align::Left, "rule"), (Align::Right, "times"), (Align::Left, "")]);
         table.row(["café".into(), "9".into(), Cell::inked("ok", Ink::Green)]);
         table.row(["a-longer-one".into(), "12,345".into(), "".into()]);
         assert_eq!(
             table.render(Terminal::plain()),
             "  rule           times\n  café               9  ok\n  a-longer-one  12,345\n"
         );
-        let coloured = table.render(Terminal {
-            colour: true,
-            live: false,
-        });
-        assert!(
-            coloured.contains("  café               9  \u{1b}[32mok\u{1b}[0m\n"),
-            "{coloured}"
-        );
+        let coloured = table.render(Terminal { colour: true, live: false });
+        assert!(coloured.contains("  café               9  \u{1b}[32mok\u{1b}[0m\n"), "{coloured}");
     }
 
     #[test]
     fn a_table_without_headings_has_no_empty_first_line() {
         let mut table = Table::new([(Align::Left, ""), (Align::Left, "")]);
         table.row(["house".into(), "http://127.0.0.1:1/status".into()]);
-        assert_eq!(
-            table.render(Terminal::plain()),
-            "  house  http://127.0.0.1:1/status\n"
-        );
+        assert_eq!(table.render(Terminal::plain()), "  house  http://127.0.0.1:1/status\n");
     }
 
     #[test]
     fn thousands_stand_apart() {
-        for (count, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (123_456, "123,456"),
-            (1_234_567, "1,234,567"),
-        ] {
+        for (count, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(count), text);
         }
     }

@@ -34,18 +34,12 @@ impl Terminal {
     pub fn detect() -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let live = std::io::stdout().is_terminal() && !dumb;
-        Self {
-            colour: live && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-            live,
-        }
+        Self { colour: live && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()), live }
     }
 
     /// Neither colours nor a changing line: a file or a pipe.
     pub const fn plain() -> Self {
-        Self {
-            colour: false,
-            live: false,
-        }
+        Self { colour: false, live: false }
     }
 
     /// The text in this colour, where there are colours.
@@ -75,11 +69,7 @@ pub struct Progress {
 impl Progress {
     /// Progress over `total`.
     pub fn new(terminal: Terminal, total: Duration) -> Self {
-        Self {
-            terminal,
-            total,
-            tenths: 0,
-        }
+        Self { terminal, total, tenths: 0 }
     }
 
     /// Shows where we are, with `words` behind it.
@@ -98,16 +88,11 @@ impl Progress {
 
     fn line(&mut self, elapsed: Duration, words: &str) -> Option<String> {
         const WIDTH: u64 = 20;
-        let (now, total) = (
-            elapsed.min(self.total).as_millis() as u64,
-            (self.total.as_millis() as u64).max(1),
-        );
+        let (now, total) = (elapsed.min(self.total).as_millis() as u64, (self.total.as_millis() as u64).max(1));
         let seconds = format!("{:>4} s of {} s", now / 1000, total / 1000);
         if self.terminal.live {
             let full = now * WIDTH / total;
-            let bar: String = (0..WIDTH)
-                .map(|at| if at < full { '█' } else { '░' })
-                .collect();
+            let bar: String = (0..WIDTH).map(|at| if at < full { '█' } else { '░' }).collect();
             return Some(format!("\r\u{1b}[K{seconds}  {bar}  {words}"));
         }
         let tenths = now * 10 / total;
@@ -120,9 +105,7 @@ impl Progress {
 /// Writes at once; a closed standard output is no reason to stop.
 pub fn say(text: &str) {
     let mut output = std::io::stdout().lock();
-    let _ = output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush());
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
 }
 
 /// While it lives, Ctrl-C reaches this process only: not `make`, which would die of it although the demo ended well,
@@ -136,9 +119,7 @@ impl Foreground {
     /// Makes this process a group of its own and puts it in front.
     pub fn take() -> Self {
         let (input, ours) = (std::io::stdin(), rustix::process::getpgrp());
-        if rustix::termios::tcgetpgrp(&input) != Ok(ours)
-            || rustix::process::setpgid(None, None).is_err()
-        {
+        if rustix::termios::tcgetpgrp(&input) != Ok(ours) || rustix::process::setpgid(None, None).is_err() {
             return Self(None);
         }
         match rustix::termios::tcsetpgrp(&input, rustix::process::getpid()) {
@@ -163,9 +144,8 @@ mod tests {
     #[test]
     fn without_a_terminal_each_tenth_is_one_plain_line() {
         let mut progress = Progress::new(Terminal::plain(), Duration::from_secs(60));
-        let lines: Vec<String> = (0..=600)
-            .filter_map(|tenth| progress.line(Duration::from_millis(tenth * 100), "x"))
-            .collect();
+        let lines: Vec<String> =
+            (0..=600).filter_map(|tenth| progress.line(Duration::from_millis(tenth * 100), "x")).collect();
         assert_eq!(lines.len(), 10);
         assert_eq!(lines.first().unwrap(), "   6 s of 60 s  x\n");
         assert_eq!(lines.last().unwrap(), "  60 s of 60 s  x\n");
@@ -173,25 +153,9 @@ mod tests {
 
     #[test]
     fn on_a_terminal_the_line_is_written_over_and_the_bar_fills() {
-        let mut progress = Progress::new(
-            Terminal {
-                colour: true,
-                live: true,
-            },
-            Duration::from_secs(10),
-        );
+        let mut progress = Progress::new(Terminal { colour: true, live: true }, Duration::from_secs(10));
         let half = progress.line(Duration::from_secs(5), "x").unwrap();
-        assert!(
-            half.starts_with("\r\u{1b}[K   5 s of 10 s  ██████████░"),
-            "{half}"
-        );
-        assert_eq!(
-            progress
-                .line(Duration::from_secs(99), "x")
-                .unwrap()
-                .matches('█')
-                .count(),
-            20
-        );
+        assert!(half.starts_with("\r\u{1b}[K   5 s of 10 s  ██████████░"), "{half}");
+        assert_eq!(progress.line(Duration::from_secs(99), "x").unwrap().matches('█').count(), 20);
     }
 }

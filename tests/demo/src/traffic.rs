@@ -89,15 +89,8 @@ impl Tally {
 }
 
 /// Drives the traffic for `length`, then waits for the last answers. `progress` is told elapsed time and counts.
-pub async fn drive(
-    to: Targets,
-    length: Duration,
-    mut progress: impl FnMut(Duration, Row),
-) -> Tally {
-    let (clients, tally) = (
-        Arc::new(Clients::default()),
-        Arc::new(Mutex::new(Tally::default())),
-    );
+pub async fn drive(to: Targets, length: Duration, mut progress: impl FnMut(Duration, Row)) -> Tally {
+    let (clients, tally) = (Arc::new(Clients::default()), Arc::new(Mutex::new(Tally::default())));
     let cycle = cycle();
     let in_a_second = u32::try_from(cycle.len()).unwrap_or(1).max(1);
     let mut sent: BTreeMap<Actor, u64> = BTreeMap::new();
@@ -131,17 +124,8 @@ pub async fn drive(
 
 /// Sends one request through the gate; every other one of a shopper also goes through the listener without it, right
 /// after or right before, in turn.
-async fn one(
-    to: Targets,
-    shot: Shot,
-    number: u64,
-    clients: Arc<Clients>,
-    tally: Arc<Mutex<Tally>>,
-) {
-    let (paired, plain_first) = (
-        shot.actor == Actor::Shopper && number.is_multiple_of(2),
-        number.is_multiple_of(4),
-    );
+async fn one(to: Targets, shot: Shot, number: u64, clients: Arc<Clients>, tally: Arc<Mutex<Tally>>) {
+    let (paired, plain_first) = (shot.actor == Actor::Shopper && number.is_multiple_of(2), number.is_multiple_of(4));
     let mut plain = None;
     if paired && plain_first {
         plain = clients.send(&shot, to.plain).await.ok();
@@ -169,9 +153,7 @@ fn cycle() -> Vec<Actor> {
     for (at, actor) in Actor::ALL.into_iter().enumerate() {
         let rate = actor.per_second();
         // Evenly over the second, each actor a little later than the one before it.
-        places.extend(
-            (0..rate).map(|n| ((f64::from(n) + at as f64 / 10.0) / f64::from(rate), actor)),
-        );
+        places.extend((0..rate).map(|n| ((f64::from(n) + at as f64 / 10.0) / f64::from(rate), actor)));
     }
     places.sort_by(|one, other| one.0.total_cmp(&other.0));
     places.into_iter().map(|(_, actor)| actor).collect()
@@ -182,11 +164,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, reference: Option<&str>) -> Answer {
-        Answer {
-            status,
-            reference: reference.map(str::to_owned),
-            elapsed: Duration::from_millis(1),
-        }
+        Answer { status, reference: reference.map(str::to_owned), elapsed: Duration::from_millis(1) }
     }
 
     #[test]
@@ -198,32 +176,9 @@ mod tests {
         tally.count(Actor::Scanner, Some(&answer(400, Some("B"))));
         tally.count(Actor::Bookmark, Some(&answer(301, Some("C"))));
         tally.count(Actor::Bookmark, None);
-        assert_eq!(
-            tally.sum(),
-            Row {
-                sent: 6,
-                through: 2,
-                blocked: 2,
-                redirected: 1,
-                failed: 1
-            }
-        );
-        assert_eq!(
-            tally.rows[&Actor::Scanner],
-            Row {
-                sent: 3,
-                through: 1,
-                blocked: 2,
-                ..Row::default()
-            }
-        );
-        assert_eq!(
-            (
-                tally.references.len(),
-                tally.by_status.values().sum::<u64>()
-            ),
-            (3, 5)
-        );
+        assert_eq!(tally.sum(), Row { sent: 6, through: 2, blocked: 2, redirected: 1, failed: 1 });
+        assert_eq!(tally.rows[&Actor::Scanner], Row { sent: 3, through: 1, blocked: 2, ..Row::default() });
+        assert_eq!((tally.references.len(), tally.by_status.values().sum::<u64>()), (3, 5));
     }
 
     #[test]
@@ -231,48 +186,22 @@ mod tests {
         let cycle = cycle();
         for actor in Actor::ALL {
             let places: Vec<usize> = (0..cycle.len()).filter(|at| cycle[*at] == actor).collect();
-            assert_eq!(
-                places.len(),
-                actor.per_second() as usize,
-                "{}",
-                actor.name()
-            );
-            let widest = places
-                .windows(2)
-                .map(|pair| pair[1] - pair[0])
-                .max()
-                .unwrap_or_default();
-            assert!(
-                widest <= 2 * cycle.len() / places.len(),
-                "{}: {widest}",
-                actor.name()
-            );
+            assert_eq!(places.len(), actor.per_second() as usize, "{}", actor.name());
+            let widest = places.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+            assert!(widest <= 2 * cycle.len() / places.len(), "{}: {widest}", actor.name());
         }
     }
 
     #[tokio::test]
     async fn without_a_gate_everyone_is_answered_by_the_shop_and_both_ways_are_measured() {
         let shop = crate::shop::Shop::open().await.unwrap();
-        let to = Targets {
-            gate: shop.address,
-            plain: shop.address,
-        };
+        let to = Targets { gate: shop.address, plain: shop.address };
         let mut shown = 0;
         let tally = drive(to, Duration::from_secs(1), |_, _| shown += 1).await;
         let sum = tally.sum();
         let rate: u32 = Actor::ALL.iter().map(|actor| actor.per_second()).sum();
-        assert_eq!(
-            (sum.sent, sum.through, sum.failed),
-            (rate.into(), rate.into(), 0)
-        );
-        assert_eq!(
-            (
-                tally.plain,
-                tally.pairs.with.len(),
-                tally.pairs.without.len()
-            ),
-            (40, 40, 40)
-        );
+        assert_eq!((sum.sent, sum.through, sum.failed), (rate.into(), rate.into(), 0));
+        assert_eq!((tally.plain, tally.pairs.with.len(), tally.pairs.without.len()), (40, 40, 40));
         assert_eq!(shop.reached().requests, sum.sent + tally.plain);
         assert!(tally.references.is_empty() && shown >= 2, "{shown}");
     }

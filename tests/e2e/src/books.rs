@@ -59,8 +59,18 @@ pub async fn assert_balanced(house: &House, sent: u64) -> Books {
     assert_eq!(books.unknown_tail, 0, "{books:?}");
     assert_eq!(books.seen, sent, "the client's own count against the books: {books:?}");
     assert_eq!(books.stored + books.dropped, sent, "{books:?}");
-    let delivered = || house.events().into_iter().filter(|event| event["class_uid"] == 4002).filter_map(|event| event["metadata"]["uid"].as_str().map(str::to_owned)).collect::<Vec<_>>();
-    wait::until_true(Duration::from_secs(30), "the file sink to have every stored record", || async { delivered().len() as u64 >= books.stored }).await;
+    let delivered = || {
+        house
+            .events()
+            .into_iter()
+            .filter(|event| event["class_uid"] == 4002)
+            .filter_map(|event| event["metadata"]["uid"].as_str().map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    wait::until_true(Duration::from_secs(30), "the file sink to have every stored record", || async {
+        delivered().len() as u64 >= books.stored
+    })
+    .await;
     let ids: BTreeSet<String> = delivered().into_iter().collect();
     assert_eq!(ids.len() as u64, books.stored, "distinct ids in the file against stored");
     books

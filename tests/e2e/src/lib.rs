@@ -5,9 +5,9 @@ pub mod secrets;
 
 use std::net::SocketAddr;
 
-use gatehouse_support::client::{Http1, PATIENCE};
+use gatehouse_support::client::{Http1, PATIENCE, exchange, request};
 use gatehouse_support::upstream::Received;
-use gatehouse_support::{Envoy, Gate, Gateway, Reply, Upstream};
+use gatehouse_support::{Envoy, Gate, Gateway, House, Reply, Upstream};
 use serde_json::{Value, json};
 
 /// The host that test policies speak for.
@@ -37,20 +37,12 @@ impl Pair {
         let mut gated = Gateway::new(upstream.address()).with_gate(gate);
         shape(&mut gated);
         let (bare, gated) = tokio::join!(Envoy::start(&bare), Envoy::start(&gated));
-        Self {
-            bare,
-            bare_upstream,
-            gated,
-            upstream,
-        }
+        Self { bare, bare_upstream, gated, upstream }
     }
 
     /// Sends the same bytes to both and gives both results: without the filter first.
     pub async fn both(&self, bytes: &[u8]) -> (Fate, Fate) {
-        tokio::join!(
-            fate(self.bare.address(), bytes),
-            fate(self.gated.address(), bytes)
-        )
+        tokio::join!(fate(self.bare.address(), bytes), fate(self.gated.address(), bytes))
     }
 }
 
@@ -92,11 +84,7 @@ pub async fn fate(address: SocketAddr, bytes: &[u8]) -> Fate {
 
 /// A reply without the fields that differ from run to run.
 pub fn steady(mut reply: Reply) -> Reply {
-    reply.fields.retain(|(name, _)| {
-        !VOLATILE
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-    });
+    reply.fields.retain(|(name, _)| !VOLATILE.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())));
     reply
 }
 
@@ -106,11 +94,7 @@ pub fn steady(mut reply: Reply) -> Reply {
 /// When an application did not get exactly one such request.
 pub fn one(upstream: &Upstream, part: &str) -> Received {
     let found = upstream.with(part);
-    assert_eq!(
-        found.len(),
-        1,
-        "requests with `{part}` at the application: {found:?}"
-    );
+    assert_eq!(found.len(), 1, "requests with `{part}` at the application: {found:?}");
     found[0].clone()
 }
 
@@ -127,4 +111,24 @@ pub fn policy(mode: &str, rules: Value) -> Value {
 /// The plugin configuration of a gate whose house stands behind the cluster `gatehouse`.
 pub fn house_bootstrap() -> Value {
     json!({ "house": { "cluster": "gatehouse", "authority": "gatehouse" } })
+}
+
+/// Waits until the gate's worker has been greeted by the house: from then on its records have the installation's form of
+/// addresses and its hash key. Before that a gate tells addresses as hashes of a key of its own.
+///
+/// # Panics
+/// When it is not greeted in time.
+pub async fn greeted(envoy: &Envoy, house: &House) {
+    for number in 0.. {
+        let id = format!("greeting-{number}");
+        let fields = [("host", "greeting.test"), ("x-request-id", id.as_str())];
+        assert!(
+            exchange(envoy.address(), &request("GET", "/", &fields, b"")).await.is_ok(),
+            "the gateway does not answer"
+        );
+        if house.event(&id).await["unmapped"]["gatehouse"]["hash_key_id"] != 0 {
+            return;
+        }
+        assert!(number < 100, "the gate was not greeted by the house");
+    }
 }

@@ -101,7 +101,14 @@ fn card(random: &mut Random) -> String {
         .iter()
         .rev()
         .enumerate()
-        .map(|(i, &digit)| if i % 2 == 0 { let twice = digit * 2; if twice > 9 { twice - 9 } else { twice } } else { digit })
+        .map(|(i, &digit)| {
+            if i % 2 == 0 {
+                let twice = digit * 2;
+                if twice > 9 { twice - 9 } else { twice }
+            } else {
+                digit
+            }
+        })
         .sum();
     digits.push((10 - sum % 10) % 10);
     digits.iter().filter_map(|&digit| char::from_digit(digit, 10)).collect()
@@ -109,7 +116,13 @@ fn card(random: &mut Random) -> String {
 
 fn encoded(text: &str) -> String {
     text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
         .collect()
 }
 
@@ -118,8 +131,14 @@ fn decoded(bytes: &[u8]) -> Vec<u8> {
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while let Some(&byte) = bytes.get(at) {
         match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
-            (b'%', Some(high), Some(low)) => { out.push(high * 16 + low); at += 3; }
-            _ => { out.push(byte); at += 1; }
+            (b'%', Some(high), Some(low)) => {
+                out.push(high * 16 + low);
+                at += 3;
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
         }
     }
     out

@@ -52,15 +52,25 @@ impl Stage {
 
     /// No request failed and none took a second; the books balance.
     async fn judge(self, fault: &str, report: Report, during: Range<Duration>) {
-        assert!(report.failures().is_empty(), "{fault}: {} failed, first {:?}", report.failures().len(), report.failures().first());
+        assert!(
+            report.failures().is_empty(),
+            "{fault}: {} failed, first {:?}",
+            report.failures().len(),
+            report.failures().first()
+        );
         assert!(report.slowest() < Duration::from_secs(1), "{fault}: slowest {:?}", report.slowest());
         let end = Duration::from_secs(3600);
-        let p99 = |phase: Range<Duration>| report.quantile(0.99, &phase).map_or_else(|| "none".to_owned(), |p99| format!("{p99:.2?}"));
+        let p99 = |phase: Range<Duration>| {
+            report.quantile(0.99, &phase).map_or_else(|| "none".to_owned(), |p99| format!("{p99:.2?}"))
+        };
         let (before, within, after) = (p99(Duration::ZERO..during.start), p99(during.clone()), p99(during.end..end));
         let sent = report.outcomes.len() as u64;
         assert!(self.upstream.count() > 0);
         let books = assert_balanced(&self.house, sent).await;
-        println!("{fault}: {sent} sent, none failed; p99 before {before}, during {within}, after {after}; slowest {:.2?}; {books:?}", report.slowest());
+        println!(
+            "{fault}: {sent} sent, none failed; p99 before {before}, during {within}, after {after}; slowest {:.2?}; {books:?}",
+            report.slowest()
+        );
         self.envoy.assert_filter_sound().await;
     }
 }
@@ -139,7 +149,11 @@ async fn a_wrong_cluster_name_fails_no_request() {
         let report = load.run(Duration::from_secs(3)).await;
         assert!(report.failures().is_empty(), "{name}: {:?}", report.failures().first());
         assert!(report.slowest() < Duration::from_secs(1), "{name}: slowest {:?}", report.slowest());
-        println!("wrong cluster `{name}`: {} sent, none failed, slowest {:.2?}", report.outcomes.len(), report.slowest());
+        println!(
+            "wrong cluster `{name}`: {} sent, none failed, slowest {:.2?}",
+            report.outcomes.len(),
+            report.slowest()
+        );
         envoy.assert_filter_sound().await;
     }
 }

@@ -56,9 +56,7 @@ fn rules() -> Value {
 }
 
 async fn start(house: &House, limits: Limits) -> Pair {
-    let gate = Gate::new(
-        json!({ "house": { "cluster": "gatehouse" }, "policy": policy("enforce", rules()) }),
-    );
+    let gate = Gate::new(json!({ "house": { "cluster": "gatehouse" }, "policy": policy("enforce", rules()) }));
     let socket = house.socket();
     Pair::start(gate, |gateway| {
         gateway.house = HouseAt::Socket(socket.clone());
@@ -71,60 +69,30 @@ async fn compare(pair: &Pair, case: &Case, limits: Limits) {
     let (bare, gated) = pair.both(&case.bytes).await;
     let name = case.name;
     assert_ne!(bare, Fate::Hung, "{name}: Envoy without the filter");
-    if case.by_rule
-        && gated
-            .status()
-            .is_some_and(|status| (400..500).contains(&status))
-    {
+    if case.by_rule && gated.status().is_some_and(|status| (400..500).contains(&status)) {
         return;
     }
-    assert_eq!(
-        bare, gated,
-        "{name} ({limits:?}): without the filter, and with it"
-    );
-    let (before, after) = (
-        arrived(&pair.bare_upstream, case),
-        arrived(&pair.upstream, case),
-    );
-    assert_eq!(
-        before, after,
-        "{name} ({limits:?}): at the application, without the filter and with it"
-    );
+    assert_eq!(bare, gated, "{name} ({limits:?}): without the filter, and with it");
+    let (before, after) = (arrived(&pair.bare_upstream, case), arrived(&pair.upstream, case));
+    assert_eq!(before, after, "{name} ({limits:?}): at the application, without the filter and with it");
 }
 
 fn arrived(upstream: &Upstream, case: &Case) -> Vec<Received> {
-    let own = |received: &Received| {
-        received
-            .field("x-request-id")
-            .is_some_and(|id| id == case.id)
-    };
+    let own = |received: &Received| received.field("x-request-id").is_some_and(|id| id == case.id);
     upstream.received().into_iter().filter(own).collect()
 }
 
 /// The same kinds of oddity where names are lower-case by law and sizes are counted otherwise.
 async fn over_http2(pair: &Pair, limits: Limits) {
-    let many = |count: usize| {
-        (0..count).fold(request("/h2/many"), |head, n| {
-            head.header(format!("x-many-{n}"), "v")
-        })
-    };
+    let many = |count: usize| (0..count).fold(request("/h2/many"), |head, n| head.header(format!("x-many-{n}"), "v"));
     let every: Vec<u8> = (0x80..=0xff).collect();
-    let trailers = HeaderMap::from_iter([(
-        HeaderName::from_static("x-sum"),
-        HeaderValue::from_bytes(&every).unwrap(),
-    )]);
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-sum"), HeaderValue::from_bytes(&every).unwrap())]);
     let odd = HeaderValue::from_bytes(&every).unwrap();
     let heads = [
         many(200),
         request("/h2/large").header("x-large", "v".repeat(60 << 10)),
-        request("/h2/odd")
-            .header("x-odd", odd.clone())
-            .header("user-agent", odd.clone())
-            .header("cookie", odd),
-        request("/h2/cookies")
-            .header("cookie", "a=1")
-            .header("cookie", "b=2")
-            .header("cookie", "a=3"),
+        request("/h2/odd").header("x-odd", odd.clone()).header("user-agent", odd.clone()).header("cookie", odd),
+        request("/h2/cookies").header("cookie", "a=1").header("cookie", "b=2").header("cookie", "a=3"),
         request("/h2/head").method("HEAD"),
         request("/h2/events/events").header("te", "trailers"),
     ];
@@ -133,21 +101,13 @@ async fn over_http2(pair: &Pair, limits: Limits) {
         let mut fates = Vec::new();
         for envoy in [&pair.bare, &pair.gated] {
             let mut client = Http2::connect(envoy.address()).await.unwrap();
-            let sent = client
-                .send(head.clone(), Bytes::from_static(b"body"), trailers.clone())
-                .await;
+            let sent = client.send(head.clone(), Bytes::from_static(b"body"), trailers.clone()).await;
             fates.push(sent.map(gatehouse_e2e::steady).map_err(|_| ()));
         }
         let path = head.uri().path();
-        assert_eq!(
-            fates[0], fates[1],
-            "{path} over HTTP/2 ({limits:?}): without the filter, and with it"
-        );
+        assert_eq!(fates[0], fates[1], "{path} over HTTP/2 ({limits:?}): without the filter, and with it");
         let (before, after) = (pair.bare_upstream.with(path), pair.upstream.with(path));
-        assert_eq!(
-            before, after,
-            "{path} over HTTP/2 ({limits:?}): at the application"
-        );
+        assert_eq!(before, after, "{path} over HTTP/2 ({limits:?}): at the application");
     }
 }
 
@@ -157,10 +117,7 @@ fn request(path: &str) -> http::request::Builder {
 
 /// Connections that become something else: every octet must still come back.
 async fn tunnels(pair: &Pair, limits: Limits) {
-    for (method, target, fields) in [
-        ("CONNECT", "inner.test:80", ""),
-        ("GET", "/socket", cases::WEBSOCKET),
-    ] {
+    for (method, target, fields) in [("CONNECT", "inner.test:80", ""), ("GET", "/socket", cases::WEBSOCKET)] {
         let head = format!("{method} {target} HTTP/1.1\r\nhost: {HOST}\r\n{fields}\r\n");
         let mut replies: Vec<Reply> = Vec::new();
         for envoy in [&pair.bare, &pair.gated] {
@@ -181,12 +138,7 @@ async fn tunnels(pair: &Pair, limits: Limits) {
         }
         assert_eq!(replies[0], replies[1], "{method} {target}");
         let open = matches!(replies[1].status, 101 | 200);
-        assert_eq!(
-            open,
-            limits == Limits::Raised,
-            "{method}: {}",
-            replies[1].status
-        );
+        assert_eq!(open, limits == Limits::Raised, "{method}: {}", replies[1].status);
     }
 }
 
@@ -194,10 +146,7 @@ async fn tunnels(pair: &Pair, limits: Limits) {
 async fn aborts(pair: &Pair, house: &House) {
     let id = |number: u32| format!("aborted-{number}");
     let head = |number: u32, line: &str, more: &str| {
-        format!(
-            "{line} HTTP/1.1\r\nhost: {HOST}\r\nx-request-id: {}\r\n{more}\r\n",
-            id(number)
-        )
+        format!("{line} HTTP/1.1\r\nhost: {HOST}\r\nx-request-id: {}\r\n{more}\r\n", id(number))
     };
     let starts = [
         head(0, "GET /cut", "x-unfinished: ").trim_end().to_owned(),
@@ -215,11 +164,9 @@ async fn aborts(pair: &Pair, house: &House) {
             client.abort();
         }
     }
-    wait::until_true(
-        Duration::from_secs(10),
-        "every client that left to be gone at Envoy",
-        || async { pair.gated.stat("http.http.downstream_cx_active").await == 0 },
-    )
+    wait::until_true(Duration::from_secs(10), "every client that left to be gone at Envoy", || async {
+        pair.gated.stat("http.http.downstream_cx_active").await == 0
+    })
     .await;
     for number in [1, 2, 3] {
         house.event(&id(number)).await;
@@ -228,9 +175,7 @@ async fn aborts(pair: &Pair, house: &House) {
 
 async fn still_served(pair: &Pair) {
     let fields = [("host", HOST), ("x-request-id", "still-served")];
-    let (bare, gated) = pair
-        .both(&client::request("GET", "/still", &fields, b""))
-        .await;
+    let (bare, gated) = pair.both(&client::request("GET", "/still", &fields, b"")).await;
     assert_eq!(bare.status(), Some(200));
     assert_eq!(bare, gated);
 }
@@ -238,16 +183,8 @@ async fn still_served(pair: &Pair) {
 async fn recorded(house: &House, case: &Case) {
     let event = house.event(&case.id).await;
     let own = &event["unmapped"]["gatehouse"];
-    assert_eq!(
-        own["policy_revision"], 0,
-        "{}: judged by the inline policy: {event}",
-        case.name
-    );
+    assert_eq!(own["policy_revision"], 0, "{}: judged by the inline policy: {event}", case.name);
     if let Seen::Fields(count) = case.seen {
-        assert!(
-            own["header_count"].as_u64().unwrap() >= count,
-            "{}: {event}",
-            case.name
-        );
+        assert!(own["header_count"].as_u64().unwrap() >= count, "{}: {event}", case.name);
     }
 }

@@ -38,11 +38,15 @@ async fn a_million_requests_grow_nothing() {
     let after = envoy.stat("wasmcustom.gatehouse_gate_memory_bytes").await;
     let kib = |id: u32| resident(id).unwrap_or_default() >> 10;
     let (house_kib, envoy_kib) = (kib(house.process().id()), kib(envoy.id()));
-    println!("{REQUESTS} requests at {rate:.0}/s: linear memory {before} -> {after} bytes; house {house_kib} KiB, Envoy {envoy_kib} KiB");
+    println!(
+        "{REQUESTS} requests at {rate:.0}/s: linear memory {before} -> {after} bytes; house {house_kib} KiB, Envoy {envoy_kib} KiB"
+    );
     assert!(before > 0, "the gate tells its memory");
     assert!(after - before <= 2 << 20, "linear memory grew by {} bytes", after - before);
     envoy.assert_filter_sound().await;
-    tokio::time::timeout(Duration::from_secs(300), assert_balanced(&house, WARM_UP + REQUESTS)).await.expect("the books close");
+    tokio::time::timeout(Duration::from_secs(300), assert_balanced(&house, WARM_UP + REQUESTS))
+        .await
+        .expect("the books close");
 }
 
 async fn drive(envoy: &Envoy, count: u64) {
@@ -52,8 +56,15 @@ async fn drive(envoy: &Envoy, count: u64) {
             tokio::spawn(async move {
                 let mut client = Http1::connect(address).await.expect("a connection");
                 for number in 0..count / CONNECTIONS {
-                    let path = if number % 20 == 0 { format!("/closed/{number}") } else { format!("/items/{task}/{number}?q={number}") };
-                    client.send(&request("GET", &path, &[("host", HOST), ("user-agent", "soak/1.0")], b"")).await.expect("sent");
+                    let path = if number % 20 == 0 {
+                        format!("/closed/{number}")
+                    } else {
+                        format!("/items/{task}/{number}?q={number}")
+                    };
+                    client
+                        .send(&request("GET", &path, &[("host", HOST), ("user-agent", "soak/1.0")], b""))
+                        .await
+                        .expect("sent");
                     let reply = client.reply("GET").await.expect("an answer");
                     assert!(reply.status < 500, "{}", reply.status);
                 }

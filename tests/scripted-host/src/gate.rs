@@ -45,7 +45,8 @@ fn compiled() -> &'static (Engine, Module) {
     static COMPILED: OnceLock<(Engine, Module)> = OnceLock::new();
     COMPILED.get_or_init(|| {
         let path = path();
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("no filter at {}: {error}; run `make wasm`", path.display()));
+        let bytes = std::fs::read(&path)
+            .unwrap_or_else(|error| panic!("no filter at {}: {error}; run `make wasm`", path.display()));
         let mut config = Config::default();
         config.consume_fuel(true);
         let engine = Engine::new(&config);
@@ -76,7 +77,8 @@ impl Gate {
         store.set_fuel(FUEL).expect("fuel is on");
         let mut linker = Linker::new(engine);
         crate::imports::define(&mut linker);
-        let instance = linker.instantiate_and_start(&mut store, module).expect("the filter imports only what Envoy has");
+        let instance =
+            linker.instantiate_and_start(&mut store, module).expect("the filter imports only what Envoy has");
         let mut gate = Self { store, instance, next_context: ROOT + 1 };
         gate.call::<(), ()>("_initialize", ());
         gate.call::<_, ()>("proxy_on_context_create", (ROOT, 0u32));
@@ -131,7 +133,8 @@ impl Gate {
 
     /// A request's headers; its context stays open.
     pub fn request(&mut self, headers: &[(&str, &str)]) -> Answer {
-        let pairs: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        let pairs: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
         self.request_with(Headers::Pairs(pairs))
     }
 
@@ -214,11 +217,16 @@ impl Gate {
     /// When it traps: that is what the tests of this package look for.
     pub fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, arguments: P) -> R {
         self.store.set_fuel(FUEL).expect("fuel is on");
-        let export = self.instance.get_typed_func::<P, R>(&self.store, name).unwrap_or_else(|error| panic!("`{name}`: {error}"));
+        let export =
+            self.instance.get_typed_func::<P, R>(&self.store, name).unwrap_or_else(|error| panic!("`{name}`: {error}"));
         let result = export.call(&mut self.store, arguments);
         result.unwrap_or_else(|error| {
             let world = self.store.data();
-            panic!("`{name}` trapped: {error}\nlast calls: {:?}\nlog: {:?}", world.calls.iter().rev().take(8).collect::<Vec<_>>(), world.log)
+            panic!(
+                "`{name}` trapped: {error}\nlast calls: {:?}\nlog: {:?}",
+                world.calls.iter().rev().take(8).collect::<Vec<_>>(),
+                world.log
+            )
         })
     }
 }

@@ -95,14 +95,19 @@ impl House {
         let sent = &gate.world().streams[&self.token].sent;
         let fresh: Vec<Vec<u8>> = sent[self.read..].to_vec();
         self.read = sent.len();
-        fresh.iter().map(|bytes| GateMessage::decode(bytes.as_slice()).expect("a message").message.expect("of a kind")).collect()
+        fresh
+            .iter()
+            .map(|bytes| GateMessage::decode(bytes.as_slice()).expect("a message").message.expect("of a kind"))
+            .collect()
     }
 
     /// The batches that the filter sent since the last look, after a tick.
     pub fn batches(&mut self, gate: &mut Gate) -> Vec<v1::Batch> {
         gate.tick_after(Duration::from_millis(100));
         let heard = self.heard(gate).into_iter();
-        heard.filter_map(|message| if let gate_message::Message::Batch(batch) = message { Some(batch) } else { None }).collect()
+        heard
+            .filter_map(|message| if let gate_message::Message::Batch(batch) = message { Some(batch) } else { None })
+            .collect()
     }
 }
 
@@ -112,5 +117,9 @@ impl House {
 /// When one is not a record.
 #[must_use]
 pub fn records(batches: &[v1::Batch]) -> Vec<v1::Record> {
-    batches.iter().flat_map(|batch| &batch.records).map(|bytes| v1::Record::decode(bytes.as_slice()).expect("a record")).collect()
+    batches
+        .iter()
+        .flat_map(|batch| &batch.records)
+        .map(|bytes| v1::Record::decode(bytes.as_slice()).expect("a record"))
+        .collect()
 }

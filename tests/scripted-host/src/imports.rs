@@ -96,7 +96,12 @@ fn surroundings(linker: &mut Linker<World>) {
         call.data_mut().effective.push(context);
         OK
     });
-    define!(linker, "env", "proxy_get_buffer_bytes", |call, buffer: u32, start: u32, length: u32, data: u32, size: u32| {
+    define!(linker, "env", "proxy_get_buffer_bytes", |call,
+                                                      buffer: u32,
+                                                      start: u32,
+                                                      length: u32,
+                                                      data: u32,
+                                                      size: u32| {
         let whole = match buffer {
             5 => call.data().inbox.clone(),
             7 => call.data().configuration.clone(),
@@ -137,13 +142,18 @@ fn properties(linker: &mut Linker<World>) {
         call.data_mut().shared.lock().unwrap().insert(key, value);
         OK
     });
-    define!(linker, "env", "proxy_call_foreign_function", |call, at: u32, length: u32, from: u32, given: u32, data: u32, size: u32| {
-        let (name, arguments) = (text(&call, at, length), bytes(&call, from, given));
-        match foreign(call.data_mut(), &name, &arguments) {
-            Ok(value) => give(&mut call, &value, data, size),
-            Err(status) => status,
+    define!(
+        linker,
+        "env",
+        "proxy_call_foreign_function",
+        |call, at: u32, length: u32, from: u32, given: u32, data: u32, size: u32| {
+            let (name, arguments) = (text(&call, at, length), bytes(&call, from, given));
+            match foreign(call.data_mut(), &name, &arguments) {
+                Ok(value) => give(&mut call, &value, data, size),
+                Err(status) => status,
+            }
         }
-    });
+    );
 }
 
 fn foreign(world: &mut World, name: &str, arguments: &[u8]) -> Result<Vec<u8>, u32> {
@@ -189,9 +199,7 @@ fn headers(linker: &mut Linker<World>) {
         call.data_mut().written = Some(pairs);
         OK
     });
-    linker
-        .func_wrap("env", "proxy_send_local_response", local_response)
-        .expect("proxy_send_local_response");
+    linker.func_wrap("env", "proxy_send_local_response", local_response).expect("proxy_send_local_response");
 }
 
 #[expect(clippy::too_many_arguments, reason = "the ABI's own shape")]
@@ -316,7 +324,8 @@ fn wasi(linker: &mut Linker<World>) {
     define!(linker, "wasi_snapshot_preview1", "random_get", |call, at: u32, length: u32| {
         for index in 0..length {
             let world = call.data_mut();
-            world.entropy = world.entropy.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            world.entropy =
+                world.entropy.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let byte = world.entropy.to_be_bytes()[0];
             put(&mut call, at + index, &[byte]);
         }

@@ -25,7 +25,9 @@ fn acks(house: &mut House, gate: &mut Gate) -> Vec<PolicyAck> {
         gate.tick_after(Duration::from_millis(10));
     }
     let heard = house.heard(gate).into_iter();
-    heard.filter_map(|message| if let gate_message::Message::PolicyAck(ack) = message { Some(ack) } else { None }).collect()
+    heard
+        .filter_map(|message| if let gate_message::Message::PolicyAck(ack) = message { Some(ack) } else { None })
+        .collect()
 }
 
 #[test]
@@ -37,7 +39,10 @@ fn a_snapshot_comes_into_force_is_acknowledged_and_outlives_the_vm() {
     house.policy(&mut gate, 7, &compiled.image, &compiled.digest, 100);
     let acks = acks(&mut house, &mut gate);
     assert_eq!(acks.len(), 1);
-    assert_eq!((acks[0].result(), acks[0].revision, acks[0].digest.as_slice()), (policy_ack::Result::Accepted, 7, &compiled.digest[..]));
+    assert_eq!(
+        (acks[0].result(), acks[0].revision, acks[0].digest.as_slice()),
+        (policy_ack::Result::Accepted, 7, &compiled.digest[..])
+    );
     assert!(!gate.get("/closed", &[]).forwarded);
 
     let shared = gate.world().shared.clone();
@@ -59,7 +64,10 @@ fn a_broken_image_is_refused_and_the_one_before_stays() {
     house.policy(&mut gate, 2, &other.image, &good.digest, 1 << 17);
     house.policy(&mut gate, 3, &other.image[..other.image.len() / 2], &other.digest, 1 << 17);
     let refused = acks(&mut house, &mut gate);
-    assert!(refused.iter().all(|ack| ack.result() == policy_ack::Result::Refused && !ack.problem.is_empty()), "{refused:?}");
+    assert!(
+        refused.iter().all(|ack| ack.result() == policy_ack::Result::Refused && !ack.problem.is_empty()),
+        "{refused:?}"
+    );
     assert_eq!(refused.len(), 2);
     assert!(!gate.get("/closed", &[]).forwarded, "revision 1 is still in force");
     assert_eq!(gate.world().metric("gatehouse_policy_refusals_total"), 2);

@@ -17,7 +17,10 @@ fn sequences(batches: &[v1::Batch]) -> Vec<u64> {
 fn the_greeting_says_who_and_what_and_goes_to_a_message_not_a_name() {
     let mut gate = Gate::with_config(CONFIGURATION);
     let (house, hello) = House::accept(&mut gate);
-    assert_eq!((hello.protocol, hello.stream_no, hello.node.as_str(), hello.node_cluster.as_str()), (1, 1, "edge-1", "edges"));
+    assert_eq!(
+        (hello.protocol, hello.stream_no, hello.node.as_str(), hello.node_cluster.as_str()),
+        (1, 1, "edge-1", "edges")
+    );
     assert_ne!(hello.epoch, 0);
     assert_eq!((hello.policy_revision, hello.image_version), (0, gatehouse_policy::IMAGE_VERSION));
     let stream = gate.world().streams[&house.token].clone();
@@ -41,9 +44,13 @@ fn nothing_is_sent_before_credit_and_then_everything() {
     assert_eq!(got.len(), 5);
     assert_eq!(batches[0].counters.expect("counters").envoy_seen, 5);
     let first = &got[0];
-    let (request, response, upstream) = (first.request.as_ref().unwrap(), first.response.as_ref().unwrap(), first.upstream.as_ref().unwrap());
+    let (request, response, upstream) =
+        (first.request.as_ref().unwrap(), first.response.as_ref().unwrap(), first.upstream.as_ref().unwrap());
     assert_eq!((request.method.as_str(), request.path.as_str(), request.protocol.as_str()), ("GET", "/", "HTTP/2"));
-    assert_eq!((response.status, response.body_bytes, response.header_bytes, response.grpc_status), (200, 5, 100, None));
+    assert_eq!(
+        (response.status, response.body_bytes, response.header_bytes, response.grpc_status),
+        (200, 5, 100, None)
+    );
     assert_eq!((upstream.host.as_str(), upstream.port, upstream.address.as_str()), ("shop.svc", 8080, "10.0.0.5:8080"));
     assert_eq!(first.duration_ns, 3_000_000);
 }
@@ -170,10 +177,15 @@ fn a_new_configuration_in_the_same_vm_keeps_the_epoch_and_the_books() {
     assert!(gate.configure_context(500, CONFIGURATION));
     gate.end(ROOT);
     let last = old.heard(&mut gate);
-    assert!(matches!(last.last(), Some(gate_message::Message::Batch(_))), "what waited was sent; no Bye while a root lives");
+    assert!(
+        matches!(last.last(), Some(gate_message::Message::Batch(_))),
+        "what waited was sent; no Bye while a root lives"
+    );
     gate.tick_context_after(500, Duration::from_millis(100));
     let token = *gate.world().streams.keys().last().expect("a stream");
-    let Some(gate_message::Message::Hello(again)) = House::of(token).heard(&mut gate).pop() else { panic!("a greeting") };
+    let Some(gate_message::Message::Hello(again)) = House::of(token).heard(&mut gate).pop() else {
+        panic!("a greeting")
+    };
     assert_eq!((again.epoch, again.stream_no, again.next_seq), (hello.epoch, 2, 1));
 }
 
@@ -192,7 +204,12 @@ fn the_last_root_says_goodbye() {
 fn a_long_stream_is_told_every_minute_and_once_at_its_end() {
     let mut gate = Gate::with_config(CONFIGURATION);
     let (mut house, _) = House::attach(&mut gate, 1 << 20);
-    let open = gate.request(&[(":method", "GET"), (":path", "/chat"), (":authority", "shop.example"), ("upgrade", "websocket")]);
+    let open = gate.request(&[
+        (":method", "GET"),
+        (":path", "/chat"),
+        (":authority", "shop.example"),
+        ("upgrade", "websocket"),
+    ]);
     for _ in 0..13 {
         gate.tick_after(Duration::from_secs(10));
     }

@@ -91,10 +91,7 @@ impl Http1 {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (read, writer) = stream.into_split();
-        Ok(Self {
-            reader: Reader::new(read, Vec::new()),
-            writer,
-        })
+        Ok(Self { reader: Reader::new(read, Vec::new()), writer })
     }
 
     /// Sends bytes as they are. A peer that has answered and closed already is no error here: its answer can be read.
@@ -103,14 +100,7 @@ impl Http1 {
     /// The connection failed in another way.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self.writer.write_all(bytes).await {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-                ) =>
-            {
-                Ok(())
-            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
             other => other,
         }
     }
@@ -122,11 +112,7 @@ impl Http1 {
     pub async fn reply(&mut self, method: &str) -> io::Result<Reply> {
         let mut reply = Reply::default();
         let head = loop {
-            let head = self
-                .reader
-                .head()
-                .await?
-                .ok_or(io::ErrorKind::UnexpectedEof)?;
+            let head = self.reader.head().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
             reply.status = std::str::from_utf8(head.parts()[1])
                 .ok()
                 .and_then(|text| text.parse().ok())
@@ -140,12 +126,7 @@ impl Http1 {
             Some(framing) => self.reader.body(framing).await?,
             None => Body::default(),
         };
-        Ok(Reply {
-            fields: head.fields,
-            body: body.bytes,
-            trailers: body.trailers,
-            ..reply
-        })
+        Ok(Reply { fields: head.fields, body: body.bytes, trailers: body.trailers, ..reply })
     }
 
     /// At least one octet of an upgraded connection; empty: it has ended.
@@ -163,10 +144,8 @@ impl Http1 {
 }
 
 fn framing(method: &str, status: u16, head: &Head) -> Option<Framing> {
-    let bodiless = method == "HEAD"
-        || status < 200
-        || matches!(status, 204 | 304)
-        || (method == "CONNECT" && status < 300);
+    let bodiless =
+        method == "HEAD" || status < 200 || matches!(status, 204 | 304) || (method == "CONNECT" && status < 300);
     (!bodiless).then(|| head.framing().unwrap_or(Framing::Close))
 }
 
@@ -186,10 +165,7 @@ impl Http2 {
         stream.set_nodelay(true)?;
         let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
         builder.max_header_list_size(16 << 20);
-        let (sender, connection) = builder
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(io::Error::other)?;
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         tokio::spawn(connection);
         Ok(Self { sender })
     }
@@ -198,12 +174,7 @@ impl Http2 {
     ///
     /// # Errors
     /// The stream was reset, the connection ended, or [`PATIENCE`] passed.
-    pub async fn send(
-        &mut self,
-        request: Request<()>,
-        body: Bytes,
-        trailers: HeaderMap,
-    ) -> io::Result<Reply> {
+    pub async fn send(&mut self, request: Request<()>, body: Bytes, trailers: HeaderMap) -> io::Result<Reply> {
         let (mut writer, channel) = Channel::new(1);
         let request = request.map(|()| channel);
         let write = async move {
@@ -216,11 +187,7 @@ impl Http2 {
         };
         let read = async {
             self.sender.ready().await.map_err(io::Error::other)?;
-            let response = self
-                .sender
-                .send_request(request)
-                .await
-                .map_err(io::Error::other)?;
+            let response = self.sender.send_request(request).await.map_err(io::Error::other)?;
             let (head, body) = response.into_parts();
             let body = body.collect().await.map_err(io::Error::other)?;
             let trailers = body.trailers().map(fields).unwrap_or_default();
@@ -233,15 +200,12 @@ impl Http2 {
                 trailers,
             })
         };
-        let (result, ()) =
-            tokio::time::timeout(PATIENCE, async { tokio::join!(read, write) }).await?;
+        let (result, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(read, write) }).await?;
         result
     }
 }
 
 /// Header fields as they are in a map, in its order.
 pub(crate) fn fields(map: &HeaderMap) -> Fields {
-    map.iter()
-        .map(|(name, value)| (name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec()))
-        .collect()
+    map.iter().map(|(name, value)| (name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
 }

@@ -44,11 +44,8 @@ impl House {
     /// Starts a house with one policy document. Panics like [`House::start`].
     pub async fn with_policy(policy: &Value) -> Self {
         // JSON is YAML.
-        Self::start_with(&Setup {
-            policies: vec![("policy.yaml".to_owned(), policy.to_string())],
-            ..Setup::default()
-        })
-        .await
+        Self::start_with(&Setup { policies: vec![("policy.yaml".to_owned(), policy.to_string())], ..Setup::default() })
+            .await
     }
 
     /// Starts a house. Panics like [`House::start`].
@@ -63,15 +60,8 @@ impl House {
     /// # Panics
     /// When a folder or file cannot be written.
     pub fn prepare(setup: &Setup) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("gatehouse-house-")
-            .tempdir()
-            .expect("a folder for the house");
-        let house = Self {
-            folder,
-            process: None,
-            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
-        };
+        let folder = tempfile::Builder::new().prefix("gatehouse-house-").tempdir().expect("a folder for the house");
+        let house = Self { folder, process: None, admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
         std::fs::create_dir_all(house.policies()).expect("a folder for policies");
         for (name, text) in &setup.policies {
             house.put_policy(name, text);
@@ -96,24 +86,14 @@ impl House {
         let address = self.data().join("admin.address");
         let _ = std::fs::remove_file(&address);
         let mut command = Command::new(parts::house());
-        command
-            .args(["run", "--config"])
-            .arg(self.folder.path().join("house.yaml"));
-        let mut process = Process::start(
-            "the house",
-            command,
-            &self.folder.path().join("house.log"),
-            Signal::KILL,
-        );
+        command.args(["run", "--config"]).arg(self.folder.path().join("house.yaml"));
+        let mut process = Process::start("the house", command, &self.folder.path().join("house.log"), Signal::KILL);
         self.admin = wait::until(START, "the house to be ready", || {
             process.assert_running();
             let text = std::fs::read_to_string(&address).unwrap_or_default();
             async move {
                 let admin = text.trim().parse::<SocketAddr>().ok()?;
-                get(admin, "/readyz")
-                    .await
-                    .filter(|reply| reply.status == 200)
-                    .map(|_| admin)
+                get(admin, "/readyz").await.filter(|reply| reply.status == 200).map(|_| admin)
             }
         })
         .await;
@@ -184,10 +164,7 @@ impl House {
     /// # Panics
     /// When the house does not answer.
     pub async fn page(&self, path: &str) -> String {
-        get(self.admin, path)
-            .await
-            .unwrap_or_else(|| panic!("the house's admin did not answer {path}"))
-            .text()
+        get(self.admin, path).await.unwrap_or_else(|| panic!("the house's admin did not answer {path}")).text()
     }
 
     /// `/status`. Panics when the house does not answer with JSON.
@@ -202,11 +179,7 @@ impl House {
         files.sort();
         let whole = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default();
         let texts: Vec<String> = files.iter().map(whole).collect();
-        texts
-            .iter()
-            .flat_map(|text| text.lines())
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect()
+        texts.iter().flat_map(|text| text.lines()).filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Waits for the final event of the request with this `x-request-id`.
@@ -217,8 +190,7 @@ impl House {
         let what = format!("the event of request {request_id}");
         wait::until(Duration::from_secs(15), &what, || async {
             let own = |event: &Value| {
-                event["http_request"]["uid"] == request_id
-                    && event["unmapped"]["gatehouse"]["part"] == "final"
+                event["http_request"]["uid"] == request_id && event["unmapped"]["gatehouse"]["part"] == "final"
             };
             self.events().into_iter().find(own)
         })
@@ -243,10 +215,7 @@ impl Drop for House {
         if std::thread::panicking() {
             self.folder.disable_cleanup(true);
             let tail = process::tail(&self.log(), 25);
-            eprintln!(
-                "the house's folder is kept: {}; its log ends:\n{tail}",
-                self.folder.path().display()
-            );
+            eprintln!("the house's folder is kept: {}; its log ends:\n{tail}", self.folder.path().display());
         }
     }
 }
@@ -254,10 +223,7 @@ impl Drop for House {
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     let mut all = Vec::new();
     walk(folder, &mut all);
-    files.extend(all.into_iter().filter(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "ndjson")
-    }));
+    files.extend(all.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "ndjson")));
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -271,15 +237,5 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 async fn get(admin: SocketAddr, path: &str) -> Option<Reply> {
-    exchange(
-        admin,
-        &request(
-            "GET",
-            path,
-            &[("host", "admin"), ("connection", "close")],
-            b"",
-        ),
-    )
-    .await
-    .ok()
+    exchange(admin, &request("GET", path, &[("host", "localhost"), ("connection", "close")], b"")).await.ok()
 }

@@ -54,27 +54,18 @@ impl Head {
 
     /// The framing that its fields announce; `None`: they announce none.
     pub fn framing(&self) -> Option<Framing> {
-        let chunked = self
-            .field("transfer-encoding")
-            .is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
+        let chunked = self.field("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
         if chunked {
             return Some(Framing::Chunked);
         }
-        let length = std::str::from_utf8(self.field("content-length")?)
-            .ok()?
-            .trim()
-            .parse()
-            .ok()?;
+        let length = std::str::from_utf8(self.field("content-length")?).ok()?.trim().parse().ok()?;
         Some(Framing::Length(length))
     }
 }
 
 /// The first value of the field `name`, whatever the case of its letters.
 pub fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a [u8]> {
-    fields
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
-        .map(|(_, value)| value.as_slice())
+    fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value.as_slice())
 }
 
 /// Reads messages from one side of a connection.
@@ -87,10 +78,7 @@ pub struct Reader<S> {
 impl<S: AsyncRead + Unpin> Reader<S> {
     /// A reader that starts with octets already taken from the stream.
     pub fn new(stream: S, taken: Vec<u8>) -> Self {
-        Self {
-            stream,
-            buffer: taken,
-        }
+        Self { stream, buffer: taken }
     }
 
     /// The next head; `None`: the connection ended before its first octet.
@@ -106,22 +94,13 @@ impl<S: AsyncRead + Unpin> Reader<S> {
             }
             searched = self.buffer.len();
             if !self.more().await? {
-                return if self.buffer.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                };
+                return if self.buffer.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
             }
         };
         let text = self.take(end + 4);
-        let mut lines = text[..end]
-            .split(|byte| *byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let mut lines = text[..end].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let start = lines.next().unwrap_or_default().to_vec();
-        Ok(Some(Head {
-            start,
-            fields: lines.map(split).collect(),
-        }))
+        Ok(Some(Head { start, fields: lines.map(split).collect() }))
     }
 
     /// The body that follows.
@@ -132,17 +111,11 @@ impl<S: AsyncRead + Unpin> Reader<S> {
         match framing {
             Framing::Length(length) => {
                 self.fill(length).await?;
-                Ok(Body {
-                    bytes: self.take(length),
-                    trailers: Fields::new(),
-                })
+                Ok(Body { bytes: self.take(length), trailers: Fields::new() })
             }
             Framing::Close => {
                 while self.more().await? {}
-                Ok(Body {
-                    bytes: std::mem::take(&mut self.buffer),
-                    trailers: Fields::new(),
-                })
+                Ok(Body { bytes: std::mem::take(&mut self.buffer), trailers: Fields::new() })
             }
             Framing::Chunked => self.chunks().await,
         }
@@ -163,13 +136,9 @@ impl<S: AsyncRead + Unpin> Reader<S> {
         let mut body = Body::default();
         loop {
             let line = self.line().await?;
-            let size = line
-                .split(|byte| *byte == b';')
-                .next()
-                .and_then(|hex| std::str::from_utf8(hex).ok());
-            let size = size
-                .and_then(|hex| usize::from_str_radix(hex.trim(), 16).ok())
-                .ok_or(io::ErrorKind::InvalidData)?;
+            let size = line.split(|byte| *byte == b';').next().and_then(|hex| std::str::from_utf8(hex).ok());
+            let size =
+                size.and_then(|hex| usize::from_str_radix(hex.trim(), 16).ok()).ok_or(io::ErrorKind::InvalidData)?;
             if size == 0 {
                 break;
             }
@@ -222,10 +191,7 @@ impl<S: AsyncRead + Unpin> Reader<S> {
 }
 
 fn split(line: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let colon = line
-        .iter()
-        .position(|byte| *byte == b':')
-        .unwrap_or(line.len());
+    let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
     let value = line.get(colon + 1..).unwrap_or_default();
     (line[..colon].to_vec(), value.trim_ascii().to_vec())
 }
@@ -246,20 +212,14 @@ mod tests {
         assert_eq!(head.parts(), [b"HTTP/1.1".as_slice(), b"200", b"OK"]);
         assert_eq!(head.field("x"), Some(b"\xff".as_slice()));
         let body = reader.body(head.framing().unwrap()).await.unwrap();
-        assert_eq!(
-            (body.bytes.as_slice(), body.trailers.len()),
-            (b"abcd".as_slice(), 1)
-        );
+        assert_eq!((body.bytes.as_slice(), body.trailers.len()), (b"abcd".as_slice(), 1));
         assert_eq!(reader.body(Framing::Close).await.unwrap().bytes, b"rest");
         assert!(reader.head().await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn a_cut_message_is_an_error() {
-        let mut reader = Reader::new(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab".as_slice(),
-            Vec::new(),
-        );
+        let mut reader = Reader::new(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab".as_slice(), Vec::new());
         let head = reader.head().await.unwrap().unwrap();
         assert!(reader.body(head.framing().unwrap()).await.is_err());
     }

@@ -60,19 +60,10 @@ impl Load {
     /// Starts; the first request is due now.
     pub fn start(self) -> Running {
         let begin = Instant::now();
-        let (load, next, stop) = (
-            Arc::new(self),
-            Arc::new(AtomicU64::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
+        let (load, next, stop) = (Arc::new(self), Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let mut tasks = JoinSet::new();
         for _ in 0..load.connections {
-            tasks.spawn(drive(
-                Arc::clone(&load),
-                begin,
-                Arc::clone(&next),
-                Arc::clone(&stop),
-            ));
+            tasks.spawn(drive(Arc::clone(&load), begin, Arc::clone(&next), Arc::clone(&stop)));
         }
         Running { begin, stop, tasks }
     }
@@ -108,51 +99,32 @@ impl Report {
     pub fn statuses(&self) -> BTreeMap<u16, usize> {
         let mut counts = BTreeMap::new();
         for outcome in &self.outcomes {
-            *counts
-                .entry(outcome.result.clone().unwrap_or(0))
-                .or_default() += 1;
+            *counts.entry(outcome.result.clone().unwrap_or(0)).or_default() += 1;
         }
         counts
     }
 
     /// Requests without an answer, or answered 5xx.
     pub fn failures(&self) -> Vec<&Outcome> {
-        self.outcomes
-            .iter()
-            .filter(|outcome| !matches!(outcome.result, Ok(status) if status < 500))
-            .collect()
+        self.outcomes.iter().filter(|outcome| !matches!(outcome.result, Ok(status) if status < 500)).collect()
     }
 
     /// The slowest answer.
     pub fn slowest(&self) -> Duration {
-        self.outcomes
-            .iter()
-            .map(|outcome| outcome.latency)
-            .max()
-            .unwrap_or_default()
+        self.outcomes.iter().map(|outcome| outcome.latency).max().unwrap_or_default()
     }
 
     /// The latency that a share of the requests due in `phase` did not exceed; `None`: there were none.
     pub fn quantile(&self, share: f64, phase: &Range<Duration>) -> Option<Duration> {
-        let due = self
-            .outcomes
-            .iter()
-            .filter(|outcome| phase.contains(&outcome.due));
+        let due = self.outcomes.iter().filter(|outcome| phase.contains(&outcome.due));
         let mut latencies: Vec<Duration> = due.map(|outcome| outcome.latency).collect();
         latencies.sort_unstable();
         let last = latencies.len().checked_sub(1)?;
-        latencies
-            .get((last as f64 * share).ceil() as usize)
-            .copied()
+        latencies.get((last as f64 * share).ceil() as usize).copied()
     }
 }
 
-async fn drive(
-    load: Arc<Load>,
-    begin: Instant,
-    next: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-) -> Vec<Outcome> {
+async fn drive(load: Arc<Load>, begin: Instant, next: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let mut connection = None;
     while !stop.load(Ordering::Relaxed) {
@@ -168,42 +140,20 @@ async fn drive(
         if result.is_err() {
             connection = None;
         }
-        outcomes.push(Outcome {
-            number,
-            due,
-            latency: (begin + due).elapsed(),
-            result,
-        });
+        outcomes.push(Outcome { number, due, latency: (begin + due).elapsed(), result });
     }
     outcomes
 }
 
-async fn once(
-    connection: &mut Option<Http1>,
-    address: SocketAddr,
-    bytes: &[u8],
-) -> Result<u16, String> {
+async fn once(connection: &mut Option<Http1>, address: SocketAddr, bytes: &[u8]) -> Result<u16, String> {
     let mut client = match connection.take() {
         Some(client) => client,
-        None => Http1::connect(address)
-            .await
-            .map_err(|error| format!("connect: {error}"))?,
+        None => Http1::connect(address).await.map_err(|error| format!("connect: {error}"))?,
     };
-    client
-        .send(bytes)
-        .await
-        .map_err(|error| format!("send: {error}"))?;
-    let method =
-        String::from_utf8_lossy(bytes.split(|byte| *byte == b' ').next().unwrap_or_default())
-            .into_owned();
-    let reply = client
-        .reply(&method)
-        .await
-        .map_err(|error| format!("reply: {error}"))?;
-    if !reply
-        .field("connection")
-        .is_some_and(|value| value.eq_ignore_ascii_case("close"))
-    {
+    client.send(bytes).await.map_err(|error| format!("send: {error}"))?;
+    let method = String::from_utf8_lossy(bytes.split(|byte| *byte == b' ').next().unwrap_or_default()).into_owned();
+    let reply = client.reply(&method).await.map_err(|error| format!("reply: {error}"))?;
+    if !reply.field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
         *connection = Some(client);
     }
     Ok(reply.status)
@@ -220,27 +170,12 @@ mod tests {
     #[tokio::test]
     async fn every_request_is_counted_on_both_sides() {
         let upstream = Upstream::start().await;
-        let request =
-            Box::new(|number| request("GET", &format!("/{number}"), &[("host", "a")], b""));
-        let load = Load {
-            address: upstream.address(),
-            rate: 400,
-            connections: 8,
-            request,
-        };
+        let request = Box::new(|number| request("GET", &format!("/{number}"), &[("host", "a")], b""));
+        let load = Load { address: upstream.address(), rate: 400, connections: 8, request };
         let report = load.run(Duration::from_millis(500)).await;
         assert_eq!(report.statuses().keys().collect::<Vec<_>>(), [&200]);
         assert_eq!(report.outcomes.len() as u64, upstream.count());
-        assert!(
-            (150..=210).contains(&report.outcomes.len()),
-            "{}",
-            report.outcomes.len()
-        );
-        assert!(
-            report
-                .quantile(0.99, &(Duration::ZERO..Duration::from_secs(9)))
-                .unwrap()
-                <= report.slowest()
-        );
+        assert!((150..=210).contains(&report.outcomes.len()), "{}", report.outcomes.len());
+        assert!(report.quantile(0.99, &(Duration::ZERO..Duration::from_secs(9))).unwrap() <= report.slowest());
     }
 }

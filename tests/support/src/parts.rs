@@ -11,29 +11,17 @@ const FUNC_E: &str = "func-e-1.6.0";
 pub fn envoy() -> PathBuf {
     let version = std::env::var("ENVOY_VERSION").unwrap_or_else(|_| ENVOY.trim().to_owned());
     let remedy = format!("tests/tools/get-envoy {version}");
-    present(
-        "ENVOY_PATH",
-        cache().join("bin").join(format!("envoy-{version}")),
-        &remedy,
-    )
+    present("ENVOY_PATH", cache().join("bin").join(format!("envoy-{version}")), &remedy)
 }
 
 /// func-e: `FUNC_E`, else the cache of `tests/tools/get-func-e`.
 pub fn func_e() -> PathBuf {
-    present(
-        "FUNC_E",
-        cache().join("bin").join(FUNC_E),
-        "tests/tools/get-func-e",
-    )
+    present("FUNC_E", cache().join("bin").join(FUNC_E), "tests/tools/get-func-e")
 }
 
 /// The filter as shipped: `GATEHOUSE_WASM`, else where `make wasm` puts it.
 pub fn wasm() -> PathBuf {
-    present(
-        "GATEHOUSE_WASM",
-        target().join("wasm32-wasip1/wasm/gatehouse_http.wasm"),
-        "make wasm",
-    )
+    present("GATEHOUSE_WASM", target().join("wasm32-wasip1/wasm/gatehouse_http.wasm"), "make wasm")
 }
 
 /// The filter that traps on request: `GATEHOUSE_WASM_TRAP`, else where `make wasm-trap` puts it.
@@ -44,11 +32,7 @@ pub fn wasm_trap() -> PathBuf {
 
 /// The house: `GATEHOUSE_BIN`, else where `make house` puts it.
 pub fn house() -> PathBuf {
-    present(
-        "GATEHOUSE_BIN",
-        target().join("debug/gatehouse"),
-        "make house",
-    )
+    present("GATEHOUSE_BIN", target().join("debug/gatehouse"), "make house")
 }
 
 /// The root of the checkout.
@@ -62,11 +46,7 @@ pub fn root() -> PathBuf {
 
 fn present(variable: &str, usual: PathBuf, remedy: &str) -> PathBuf {
     let path = std::env::var_os(variable).map_or(usual, PathBuf::from);
-    assert!(
-        path.is_file(),
-        "absent: {} (run `{remedy}`, or set {variable})",
-        path.display()
-    );
+    assert!(path.is_file(), "absent: {} (run `{remedy}`, or set {variable})", path.display());
     path
 }
 
@@ -75,8 +55,7 @@ fn target() -> PathBuf {
 }
 
 fn cache() -> PathBuf {
-    if let Some(configured) = std::env::var_os("GATEHOUSE_CACHE").filter(|value| !value.is_empty())
-    {
+    if let Some(configured) = std::env::var_os("GATEHOUSE_CACHE").filter(|value| !value.is_empty()) {
         return PathBuf::from(configured);
     }
     let home = std::env::var_os("HOME").expect("HOME, or GATEHOUSE_CACHE, is set");

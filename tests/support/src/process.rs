@@ -32,22 +32,13 @@ impl Process {
     /// # Panics
     /// When the program cannot be started.
     pub fn start(name: &str, mut command: Command, log: &Path, on_death: Signal) -> Self {
-        let output = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .expect("a log file");
+        let output = File::options().create(true).append(true).open(log).expect("a log file");
         let errors = output.try_clone().expect("a second handle of the log file");
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         let program = command.get_program().to_string_lossy().into_owned();
-        let child = fork(command, on_death)
-            .unwrap_or_else(|error| panic!("cannot start {name} (`{program}`): {error}"));
-        Self {
-            name: name.to_owned(),
-            child,
-            log: log.to_path_buf(),
-            ended: None,
-        }
+        let child =
+            fork(command, on_death).unwrap_or_else(|error| panic!("cannot start {name} (`{program}`): {error}"));
+        Self { name: name.to_owned(), child, log: log.to_path_buf(), ended: None }
     }
 
     /// Its process id.
@@ -58,10 +49,7 @@ impl Process {
     /// Its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
-            self.ended = self
-                .child
-                .try_wait()
-                .expect("a child can be asked for its status");
+            self.ended = self.child.try_wait().expect("a child can be asked for its status");
         }
         self.ended
     }
@@ -72,11 +60,7 @@ impl Process {
     /// With the end of its log, when it has ended.
     pub fn assert_running(&mut self) {
         if let Some(status) = self.ended() {
-            panic!(
-                "{} ended early ({status}); its log ends:\n{}",
-                self.name,
-                self.tail(40)
-            );
+            panic!("{} ended early ({status}); its log ends:\n{}", self.name, self.tail(40));
         }
     }
 
@@ -94,10 +78,7 @@ impl Process {
     pub async fn wait(&mut self, limit: Duration) -> ExitStatus {
         let what = format!("the end of {}", self.name);
         let this = Mutex::new(self);
-        wait::until(limit, &what, || async {
-            this.lock().expect("one waiter").ended()
-        })
-        .await
+        wait::until(limit, &what, || async { this.lock().expect("one waiter").ended() }).await
     }
 
     /// What it wrote so far.
@@ -124,26 +105,16 @@ impl Drop for Process {
 /// The last lines of a log, long ones cut.
 pub fn tail(log: &str, lines: usize) -> String {
     const WIDTH: usize = 600;
-    let all: Vec<String> = log
-        .lines()
-        .map(|line| line.chars().take(WIDTH).collect())
-        .collect();
+    let all: Vec<String> = log.lines().map(|line| line.chars().take(WIDTH).collect()).collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
 /// The children of a process, as the kernel lists them.
 pub fn children(parent: u32) -> Vec<u32> {
-    let threads = std::fs::read_dir(format!("/proc/{parent}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     threads
         .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|list| {
-            list.split_whitespace()
-                .filter_map(|id| id.parse().ok())
-                .collect::<Vec<u32>>()
-        })
+        .flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>())
         .collect()
 }
 
@@ -157,9 +128,7 @@ pub fn send(id: u32, signal: Signal) {
 /// Resident memory of a process in bytes, from /proc; `None` when it is gone.
 pub fn resident(id: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
@@ -172,24 +141,15 @@ fn fork(mut command: Command, on_death: Signal) -> io::Result<Child> {
     static FORKER: OnceLock<Mutex<Sender<Job>>> = OnceLock::new();
     // SAFETY: between fork and exec only one system call is made; it takes no lock and allocates nothing.
     unsafe {
-        command.pre_exec(move || {
-            set_parent_process_death_signal(Some(on_death)).map_err(io::Error::from)
-        });
+        command.pre_exec(move || set_parent_process_death_signal(Some(on_death)).map_err(io::Error::from));
     }
     let forker = FORKER.get_or_init(|| {
         let (jobs, queue) = channel();
-        std::thread::Builder::new()
-            .name("forker".to_owned())
-            .spawn(move || serve(&queue))
-            .expect("a thread");
+        std::thread::Builder::new().name("forker".to_owned()).spawn(move || serve(&queue)).expect("a thread");
         Mutex::new(jobs)
     });
     let (answer, result) = channel();
-    forker
-        .lock()
-        .expect("the forker")
-        .send(Job { command, answer })
-        .expect("the forker never ends");
+    forker.lock().expect("the forker").send(Job { command, answer }).expect("the forker never ends");
     result.recv().expect("the forker answers")
 }
 

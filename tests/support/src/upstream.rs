@@ -41,24 +41,10 @@ pub struct Received {
 }
 
 impl Received {
-    fn new(
-        version: &'static str,
-        method: String,
-        target: Vec<u8>,
-        fields: Fields,
-        body: &http1::Body,
-    ) -> Self {
+    fn new(version: &'static str, method: String, target: Vec<u8>, fields: Fields, body: &http1::Body) -> Self {
         let body_digest = Sha256::digest(&body.bytes).into();
         let (body_length, trailers) = (body.bytes.len(), body.trailers.clone());
-        Self {
-            version,
-            method,
-            target,
-            fields,
-            body_length,
-            body_digest,
-            trailers,
-        }
+        Self { version, method, target, fields, body_length, body_digest, trailers }
     }
 
     /// The target as text.
@@ -73,10 +59,7 @@ impl Received {
 
     /// The names of all header fields.
     pub fn names(&self) -> Vec<String> {
-        self.fields
-            .iter()
-            .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
-            .collect()
+        self.fields.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
     }
 }
 
@@ -118,17 +101,11 @@ impl Upstream {
     /// # Panics
     /// When it is taken.
     pub async fn start_on(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port))
-            .await
-            .expect("a port for the upstream");
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port for the upstream");
         let address = listener.local_addr().expect("an address");
         let store = Arc::new(Store::default());
         let task = tokio::spawn(accept(listener, Arc::clone(&store)));
-        Self {
-            address,
-            store,
-            task,
-        }
+        Self { address, store, task }
     }
 
     /// Where it listens.
@@ -143,20 +120,13 @@ impl Upstream {
 
     /// Every request kept, in order of arrival.
     pub fn received(&self) -> Vec<Received> {
-        self.store
-            .kept
-            .lock()
-            .expect("the upstream's store")
-            .clone()
+        self.store.kept.lock().expect("the upstream's store").clone()
     }
 
     /// The requests whose target contains `text`.
     pub fn with(&self, text: &str) -> Vec<Received> {
         let kept = self.store.kept.lock().expect("the upstream's store");
-        kept.iter()
-            .filter(|received| received.target().contains(text))
-            .cloned()
-            .collect()
+        kept.iter().filter(|received| received.target().contains(text)).cloned().collect()
     }
 }
 
@@ -185,9 +155,5 @@ async fn serve(stream: TcpStream, store: Arc<Store>) -> io::Result<()> {
             return Ok(());
         }
     }
-    if first == PREFACE[..first.len()] {
-        two::serve(stream, store).await
-    } else {
-        one::serve(stream, store).await
-    }
+    if first == PREFACE[..first.len()] { two::serve(stream, store).await } else { one::serve(stream, store).await }
 }

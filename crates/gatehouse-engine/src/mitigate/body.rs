@@ -14,7 +14,9 @@ pub(super) fn refusal(form: Form, status: u16, reference: &str) -> String {
              <body><h1>{title}</h1><p>This request was refused. Reference: <code>{reference}</code></p></body>\n</html>\n"
         ),
         Form::Problem => {
-            format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"reference\":\"{reference}\"}}\n")
+            format!(
+                "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"reference\":\"{reference}\"}}\n"
+            )
         }
         Form::Text => format!("{title}\nReference: {reference}\n"),
     }

@@ -76,7 +76,7 @@ fn headers(head: &Head<'_>, redactor: &Redactor<Classes>) -> Vec<(String, String
 
 fn is_kept(name: &[u8]) -> bool {
     let begins = |start: &&[u8]| name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
-    KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept)) || KEPT_BEGINNINGS.iter().any(|start| begins(start))
+    KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept)) || KEPT_BEGINNINGS.iter().any(begins)
 }
 
 /// A URI up to its query or fragment, also where their marks are percent-encoded, once or more.
@@ -100,9 +100,8 @@ fn without_query(uri: &[u8]) -> &[u8] {
 fn traceparent(value: &[u8], redactor: &Redactor<Classes>) -> String {
     let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let lengths = value.split(|byte| *byte == b'-').map(<[u8]>::len);
-    let formed = value.len() == 55
-        && lengths.eq([2, 32, 16, 2])
-        && value.iter().all(|byte| is_hex(byte) || *byte == b'-');
+    let formed =
+        value.len() == 55 && lengths.eq([2, 32, 16, 2]) && value.iter().all(|byte| is_hex(byte) || *byte == b'-');
     match core::str::from_utf8(value) {
         Ok(text) if formed => text.to_owned(),
         _ => redactor.name(value),

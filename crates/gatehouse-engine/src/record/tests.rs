@@ -28,7 +28,8 @@ fn pairs<'a>(headers: &[(&'a str, &'a str)]) -> Vec<Pair<'a>> {
 
 #[test]
 fn an_ordinary_request_is_told_whole() {
-    let user_agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
+    let user_agent =
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
     let headers = pairs(&[
         (":method", "GET"),
         (":scheme", "https"),
@@ -46,26 +47,46 @@ fn an_ordinary_request_is_told_whole() {
     ]);
     let connection = Connection { peer: "192.0.2.9".parse().ok(), peer_port: Some(5000), ..Connection::default() };
     let request = record_of(&headers, &connection, Outcome { protocol: "HTTP/2".into(), ..Outcome::default() }).request;
-    assert_eq!((request.method.as_str(), request.scheme.as_str(), request.protocol.as_str()), ("GET", "https", "HTTP/2"));
+    assert_eq!(
+        (request.method.as_str(), request.scheme.as_str(), request.protocol.as_str()),
+        ("GET", "https", "HTTP/2")
+    );
     assert_eq!(request.authority, "shop.example.com:8443");
     assert_eq!((request.path.as_str(), request.canonical_path.as_str()), ("/catalog/%69tems", "/catalog/items"));
-    let parameter = |name: &str, class: &str, length| Parameter { name: name.into(), value_class: class.into(), value_length: length };
+    let parameter = |name: &str, class: &str, length| Parameter {
+        name: name.into(),
+        value_class: class.into(),
+        value_length: length,
+    };
     assert_eq!(request.query, [parameter("page", "", 1), parameter("q", "", 11)]);
     assert_eq!(request.cookies, [parameter("sid", "token", 20), parameter("lang", "", 2)]);
     let kept: Vec<_> = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(kept, [("accept", "text/html"), ("referer", "https://shop.example.com/home"), ("sec-fetch-mode", "navigate")]);
+    assert_eq!(
+        kept,
+        [("accept", "text/html"), ("referer", "https://shop.example.com/home"), ("sec-fetch-mode", "navigate")]
+    );
     assert_eq!(request.user_agent, user_agent);
     assert_eq!(request.request_id, "550e8400-e29b-41d4-a716-446655440000");
     assert_eq!(request.traceparent, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     assert_eq!(request.header_count, 13);
-    assert_eq!(request.header_bytes, headers.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum::<u64>());
+    assert_eq!(
+        request.header_bytes,
+        headers.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum::<u64>()
+    );
 }
 
 #[test]
 fn the_outcome_and_the_verdict_are_told() {
     let upstream = Upstream { cluster: "outbound|443|v1|api.example.com".into(), attempts: 2, ..Upstream::default() };
     let response = Response { status: 200, content_type: "text/html; charset=utf-8".into(), ..Response::default() };
-    let outcome = Outcome { part: Part::Interim, duration_ns: 7, response, upstream, request_body_bytes: 5, ..Outcome::default() };
+    let outcome = Outcome {
+        part: Part::Interim,
+        duration_ns: 7,
+        response,
+        upstream,
+        request_body_bytes: 5,
+        ..Outcome::default()
+    };
     let verdict = Verdict {
         action: Some(Action::Block),
         rule: Some("shop/admin".into()),
@@ -85,6 +106,12 @@ fn the_outcome_and_the_verdict_are_told() {
     let upstream = record.upstream;
     assert_eq!((upstream.port, upstream.subset.as_str(), upstream.host.as_str()), (443, "v1", "api.example.com"));
     assert_eq!((upstream.attempts, record.request.body_bytes, record.origin.gateway.as_str()), (2, 5, "gw-1"));
+}
+
+#[test]
+fn every_ambiguity_has_its_word_in_records() {
+    let words = gatehouse_signals::Ambiguity::ALL.map(gatehouse_signals::Ambiguity::as_str);
+    assert_eq!(words, gatehouse_verdict::verdict::AMBIGUITIES);
 }
 
 #[test]
@@ -109,7 +136,8 @@ fn the_source_of_the_address_and_its_form_are_told() {
     let connection = Connection { peer: "10.0.0.1".parse().ok(), ..Connection::default() };
     let head = Head { headers: &[], connection: &connection };
     let client = Client { address: "192.0.2.77".parse().ok(), forwarded: true };
-    let record = record(RecordId::default(), 1, head, &judged(client), Outcome::default(), &context(AddressForm::Prefix));
+    let record =
+        record(RecordId::default(), 1, head, &judged(client), Outcome::default(), &context(AddressForm::Prefix));
     let downstream = record.downstream;
     assert_eq!(downstream.client_address_source, AddressSource::Forwarded);
     assert_eq!((downstream.client_address.as_str(), downstream.peer_address.as_str()), ("192.0.2.0/24", "10.0.0.0/24"));
@@ -125,7 +153,13 @@ fn a_record_of_the_largest_request_has_a_bounded_form() {
     let long = "x".repeat(100_000);
     let path = format!("/{long}?{}", "name=value&".repeat(5_000));
     let cookie = "c=1; ".repeat(5_000);
-    let mut headers = pairs(&[(":method", &long), (":path", &path), (":authority", &long), ("cookie", &cookie), ("user-agent", &long)]);
+    let mut headers = pairs(&[
+        (":method", &long),
+        (":path", &path),
+        (":authority", &long),
+        ("cookie", &cookie),
+        ("user-agent", &long),
+    ]);
     headers.extend((0..200).map(|_| (&b"accept"[..], long.as_bytes())));
     let mut whole = record_of(&headers, &Connection::default(), Outcome::default());
     assert_eq!((whole.request.query.len(), whole.request.cookies.len(), whole.request.headers.len()), (64, 64, 32));
@@ -141,12 +175,20 @@ fn a_record_of_the_largest_request_has_a_bounded_form() {
 #[test]
 fn bytes_that_cannot_be_shown_are_escaped_everywhere() {
     let odd: &[u8] = b"a\xFF\x00\r\n";
-    let headers: Vec<Pair<'_>> = [":method", ":path", ":authority", "user-agent", "accept", "referer", "x-request-id", "traceparent"]
-        .iter()
-        .map(|name| (name.as_bytes(), odd))
-        .collect();
+    let headers: Vec<Pair<'_>> =
+        [":method", ":path", ":authority", "user-agent", "accept", "referer", "x-request-id", "traceparent"]
+            .iter()
+            .map(|name| (name.as_bytes(), odd))
+            .collect();
     let request = record_of(&headers, &Connection::default(), Outcome::default()).request;
-    for text in [&request.method, &request.path, &request.authority, &request.user_agent, &request.request_id, &request.traceparent] {
+    for text in [
+        &request.method,
+        &request.path,
+        &request.authority,
+        &request.user_agent,
+        &request.request_id,
+        &request.traceparent,
+    ] {
         assert_eq!(text, "a%FF%00%0D%0A");
     }
     assert!(request.headers.iter().all(|(_, value)| value == "a%FF%00%0D%0A"));

@@ -8,7 +8,9 @@ use super::{Leaf, Truth};
 use crate::image::{V4, V6, View, node};
 
 pub(super) fn holds(leaf: Leaf<'_>, address: Option<IpAddr>) -> Truth {
-    let Some(address) = address else { return Truth::Unknown };
+    let Some(address) = address else {
+        return Truth::Unknown;
+    };
     let (first, count) = (leaf.word(node::A), leaf.word(node::A + 1));
     within(leaf.view, first, count, fold(address)).into()
 }
@@ -23,7 +25,12 @@ fn within(view: &View, first: usize, count: usize, address: IpAddr) -> bool {
     while low < high {
         let middle = low + (high - low) / 2;
         let (family, _, start) = view.network(middle);
-        if (family, start) <= key { low = middle + 1 } else { high = middle }
+        if (family, start) <= key {
+            low = middle + 1
+        } else {
+            high = middle
+        }
     }
-    low.checked_sub(1).is_some_and(|found| found >= first && view.network_of(found).contains(address))
+    low.checked_sub(1)
+        .is_some_and(|found| found >= first && view.network_of(found).contains(address))
 }

@@ -25,7 +25,11 @@ fn bare(text: &str) -> Option<IpAddr> {
     match text.split_once(':') {
         None => text.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
         Some((host, port)) if !port.contains(':') => {
-            if is_port(port) { host.parse::<Ipv4Addr>().ok().map(IpAddr::V4) } else { None }
+            if is_port(port) {
+                host.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+            } else {
+                None
+            }
         }
         Some(_) => v6(text),
     }

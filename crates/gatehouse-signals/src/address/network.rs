@@ -37,10 +37,16 @@ impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(text) => {
-                write!(f, "`{text}` is no network: write an address, or a network such as `192.0.2.0/24` or `2001:db8::/32`")
+                write!(
+                    f,
+                    "`{text}` is no network: write an address, or a network such as `192.0.2.0/24` or `2001:db8::/32`"
+                )
             }
             Self::HostBits { text, network } => {
-                write!(f, "`{text}` has bits set after its prefix: write `{network}` for the network, or the address alone")
+                write!(
+                    f,
+                    "`{text}` has bits set after its prefix: write `{network}` for the network, or the address alone"
+                )
             }
             Self::Prefix { text, bits } => {
                 write!(f, "`{text}` has no such prefix length: write a whole number from 0 to {bits} after the slash")

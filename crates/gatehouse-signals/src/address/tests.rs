@@ -82,7 +82,9 @@ fn where_all_are_trusted_the_first_of_them_is_the_client() {
 #[test]
 fn an_entry_that_is_no_address_ends_the_walk_at_the_hop_before_it() {
     let trust = networks(&["10.0.0.0/8"]);
-    for odd in ["unknown", "_hidden", "", "host.example", "1.2.3.4.5", "0.0.0.0", "::", "1.2.3.4:x", "[::1", "256.1.1.1", "-"] {
+    for odd in
+        ["unknown", "_hidden", "", "host.example", "1.2.3.4.5", "0.0.0.0", "::", "1.2.3.4:x", "[::1", "256.1.1.1", "-"]
+    {
         let header = format!("7.7.7.7, {odd}, 10.0.0.2");
         assert_eq!(client("10.0.0.1", &[&header], &trust), forwarded("10.0.0.2"), "{odd}");
         assert_eq!(client("10.0.0.1", &[&format!("7.7.7.7, {odd}")], &trust), peer("10.0.0.1"), "{odd}");
@@ -118,7 +120,10 @@ fn a_flood_of_trusted_entries_is_walked_so_far_and_no_further() {
 #[test]
 fn networks_say_what_is_wrong_with_them() {
     for (text, says) in [
-        ("10.0.0.1/8", "`10.0.0.1/8` has bits set after its prefix: write `10.0.0.0/8` for the network, or the address alone"),
+        (
+            "10.0.0.1/8",
+            "`10.0.0.1/8` has bits set after its prefix: write `10.0.0.0/8` for the network, or the address alone",
+        ),
         ("10.0.0.0/33", "`10.0.0.0/33` has no such prefix length: write a whole number from 0 to 32 after the slash"),
         ("::/129", "`::/129` has no such prefix length: write a whole number from 0 to 128 after the slash"),
         ("10.0.0.0/+8", "`10.0.0.0/+8` has no such prefix length: write a whole number from 0 to 32 after the slash"),
@@ -146,7 +151,8 @@ fn networks_are_folded_and_printed() {
 
 fn any_network() -> impl Strategy<Value = Network> {
     // Few distinct bits, so that networks overlap and addresses meet them.
-    let v4 = (0u32..8, 26u8..=32).prop_map(|(low, prefix)| Network::new(IpAddr::V4((0x0A00_0000 | low).into()), prefix));
+    let v4 =
+        (0u32..8, 26u8..=32).prop_map(|(low, prefix)| Network::new(IpAddr::V4((0x0A00_0000 | low).into()), prefix));
     let v6 = (0u128..8, 122u8..=128).prop_map(|(low, prefix)| Network::new(IpAddr::V6(low.into()), prefix));
     prop_oneof![v4, v6]
 }

@@ -84,11 +84,19 @@ fn push_canonical(out: &mut Vec<u8>, segment: &[u8]) {
     while let Some(&byte) = segment.get(at) {
         match escape_at(segment, at) {
             Some(decoded) => {
-                if is_unreserved(decoded) { out.push(decoded) } else { push_escape(out, decoded) }
+                if is_unreserved(decoded) {
+                    out.push(decoded)
+                } else {
+                    push_escape(out, decoded)
+                }
                 at += 3;
             }
             None => {
-                if may_stand(byte) { out.push(byte) } else { push_escape(out, byte) }
+                if may_stand(byte) {
+                    out.push(byte)
+                } else {
+                    push_escape(out, byte)
+                }
                 at += 1;
             }
         }

@@ -18,7 +18,17 @@ fn ambiguity(raw: &str) -> Option<Ambiguity> {
 
 #[test]
 fn a_plain_path_is_borrowed_and_has_one_reading() {
-    for raw in ["/", "/catalog/items", "/a.b/~c/d-e_f", "/a/", "/caf%C3%A9", "/a%20b", "/@me/x:y,z=1", "/...", "/.well-known/x"] {
+    for raw in [
+        "/",
+        "/catalog/items",
+        "/a.b/~c/d-e_f",
+        "/a/",
+        "/caf%C3%A9",
+        "/a%20b",
+        "/@me/x:y,z=1",
+        "/...",
+        "/.well-known/x",
+    ] {
         let path = Path::parse(raw.as_bytes());
         assert!(matches!(path.canonical, Cow::Borrowed(_)), "{raw}");
         assert_eq!((&*path.canonical, path.ambiguity, path.readings.len()), (raw.as_bytes(), None, 0), "{raw}");
@@ -164,8 +174,8 @@ fn a_mebibyte_of_the_worst_is_read_in_linear_time() {
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::sample::select(vec![
-            "/", "//", ".", "..", ";", "%2f", "%2F", "%5c", "\\", "%25", "%", "%2", "%2e", "%00", "?", "#", "a", "Z", "%41", "%40",
-            "%c0%af", "http://", "*", " ", "é"
+            "/", "//", ".", "..", ";", "%2f", "%2F", "%5c", "\\", "%25", "%", "%2", "%2e", "%00", "?", "#", "a", "Z",
+            "%41", "%40", "%c0%af", "http://", "*", " ", "é"
         ])
         .prop_map(|s| s.as_bytes().to_vec()),
         prop::collection::vec(any::<u8>(), 0..4),

@@ -47,6 +47,22 @@ const PREFIXES: [(&[u8], usize); 38] = [
     (b"hvs.", 16),
 ];
 
+/// The bytes that [`PREFIXES`] begin with: hardly a word has to be compared with any of them.
+const BEGINNINGS: [bool; 256] = {
+    let mut beginnings = [false; 256];
+    let mut rest: &[(&[u8], usize)] = &PREFIXES;
+    while let [(prefix, _), others @ ..] = rest {
+        if let [first, ..] = prefix {
+            #[expect(clippy::indexing_slicing, reason = "a byte is below 256, and constants are made before anything runs")]
+            {
+                beginnings[*first as usize] = true;
+            }
+        }
+        rest = others;
+    }
+    beginnings
+};
+
 /// How many bytes after a prefix are looked at to tell a key from a word.
 const JUDGED_BYTES: usize = 64;
 
@@ -124,7 +140,8 @@ fn scheme(rest: &[u8], at: usize) -> Option<Found> {
     };
     let after = rest.get(length..)?;
     let gap = after.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'+' | b':' | b'=')).count();
-    let value = after.get(gap..)?.iter().take_while(|b| !b.is_ascii_whitespace() && !b"\"',;&<>(){}".contains(b)).count();
+    let value =
+        after.get(gap..)?.iter().take_while(|b| !b.is_ascii_whitespace() && !b"\"',;&<>(){}".contains(b)).count();
     let start = at + length + gap;
     (gap > 0 && value > 0).then(|| (start..start + value, class))
 }
@@ -140,6 +157,9 @@ fn jwt(runs: &mut Runs<'_>, rest: &[u8], at: usize) -> Option<Found> {
 }
 
 fn prefixed(runs: &mut Runs<'_>, rest: &[u8], at: usize) -> Option<Found> {
+    if !BEGINNINGS.get(usize::from(*rest.first()?))? {
+        return None;
+    }
     let (prefix, fewest) = PREFIXES.iter().find(|(prefix, _)| rest.starts_with(prefix))?;
     let end = runs.end(at);
     let tail = runs.text.get(at + prefix.len()..end)?;
@@ -168,7 +188,8 @@ fn email(text: &[u8], at: usize) -> Option<Found> {
 /// `://user:password@`: the range is what stands before the last `@` of the authority.
 fn userinfo(text: &[u8], at: usize) -> Option<Found> {
     let authority = text.get(at..)?.strip_prefix(b"://")?;
-    let length = authority.iter().take_while(|b| !matches!(b, b'/' | b'?' | b'#' | b'"' | b'<' | b'>' | 0..=b' ')).count();
+    let length =
+        authority.iter().take_while(|b| !matches!(b, b'/' | b'?' | b'#' | b'"' | b'<' | b'>' | 0..=b' ')).count();
     let before = authority.get(..length)?.iter().rposition(|byte| *byte == b'@')?;
     (before > 0).then(|| (at + 3..at + 3 + before, Class::Basic))
 }

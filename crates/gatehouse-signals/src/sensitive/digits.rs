@@ -40,7 +40,11 @@ fn card(text: &[u8], start: usize) -> Option<usize> {
                 *digits.get_mut(count)? = digit - b'0';
                 count += 1;
                 let number = digits.get(..count)?;
-                if !next.is_ascii_digit() && CARD_DIGITS.contains(&count) && is_card(number) && !runs::in_uuid(text, start) {
+                if !next.is_ascii_digit()
+                    && CARD_DIGITS.contains(&count)
+                    && is_card(number)
+                    && !runs::in_uuid(text, start)
+                {
                     return Some(at + 1);
                 }
             }
@@ -54,7 +58,9 @@ fn card(text: &[u8], start: usize) -> Option<usize> {
 fn is_card(digits: &[u8]) -> bool {
     let issued = match digits {
         // The two-series of Mastercard; other numbers that begin so are dates and counters.
-        [2, a, b, c, ..] => digits.len() == 16 && (221..=720).contains(&(u16::from(*a) * 100 + u16::from(*b) * 10 + u16::from(*c))),
+        [2, a, b, c, ..] => {
+            digits.len() == 16 && (221..=720).contains(&(u16::from(*a) * 100 + u16::from(*b) * 10 + u16::from(*c)))
+        }
         [first, ..] => (3..=6).contains(first),
         [] => false,
     };

@@ -109,7 +109,23 @@ fn encoded_values_are_classified_up_to_three_times_encoded() {
 
 #[test]
 fn a_long_text_of_the_worst_is_searched_in_linear_time() {
-    for unit in ["@", "a@", "://", "1 ", "1-", "+1", "eyJ.", "eyJaaaaaaaa.", "eyJaaaaaa-", "bearer ", "a/", "4111111111111111 ", "sk-", "x@y.zz ", "b"] {
+    for unit in [
+        "@",
+        "a@",
+        "://",
+        "1 ",
+        "1-",
+        "+1",
+        "eyJ.",
+        "eyJaaaaaaaa.",
+        "eyJaaaaaa-",
+        "bearer ",
+        "a/",
+        "4111111111111111 ",
+        "sk-",
+        "x@y.zz ",
+        "b",
+    ] {
         let text = unit.repeat((1 << 18) / unit.len());
         let started = Instant::now();
         assert!(find(text.as_bytes()).count() <= text.len() / 4);
@@ -139,7 +155,8 @@ fn random_tokens_are_found() {
         (b"0123456789abcdef", 32, 1),
         (b"abcdefghijklmnopqrstuvwxyz0123456789", 20, 150),
     ] {
-        let missed = (0..10_000).filter(|_| found(&format!("x={}&", draw(alphabet, length, &mut state))).is_empty()).count();
+        let missed =
+            (0..10_000).filter(|_| found(&format!("x={}&", draw(alphabet, length, &mut state))).is_empty()).count();
         assert!(missed <= most_missed, "{missed} of 10000 missed, {length} of {}", alphabet.len());
     }
 }

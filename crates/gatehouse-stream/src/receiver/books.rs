@@ -20,10 +20,7 @@ impl Dropped {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.ring_full
-            .saturating_add(self.no_stream)
-            .saturating_add(self.oversize)
-            .saturating_add(self.unreadable)
+        self.ring_full.saturating_add(self.no_stream).saturating_add(self.oversize).saturating_add(self.unreadable)
     }
 
     pub(super) fn add(&mut self, losses: &[v1::Loss]) {
@@ -131,19 +128,10 @@ impl Totals {
         self.epochs = self.epochs.saturating_add(1);
         self.seen = self.seen.saturating_add(books.seen);
         self.stored = self.stored.saturating_add(books.stored);
-        self.dropped.ring_full = self
-            .dropped
-            .ring_full
-            .saturating_add(books.dropped.ring_full);
-        self.dropped.no_stream = self
-            .dropped
-            .no_stream
-            .saturating_add(books.dropped.no_stream);
+        self.dropped.ring_full = self.dropped.ring_full.saturating_add(books.dropped.ring_full);
+        self.dropped.no_stream = self.dropped.no_stream.saturating_add(books.dropped.no_stream);
         self.dropped.oversize = self.dropped.oversize.saturating_add(books.dropped.oversize);
-        self.dropped.unreadable = self
-            .dropped
-            .unreadable
-            .saturating_add(books.dropped.unreadable);
+        self.dropped.unreadable = self.dropped.unreadable.saturating_add(books.dropped.unreadable);
         self.elsewhere = self.elsewhere.saturating_add(books.elsewhere);
         self.in_flight = self.in_flight.saturating_add(books.in_flight);
         self.unknown_tail = self.unknown_tail.saturating_add(books.unknown_tail);

@@ -39,26 +39,14 @@ impl fmt::Display for HelloError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Backwards { received, next_seq } => {
-                write!(
-                    f,
-                    "gate counts {next_seq} sequences where {received} are known; its epoch is not its own"
-                )
+                write!(f, "gate counts {next_seq} sequences where {received} are known; its epoch is not its own")
             }
             Self::NoEpoch => f.write_str("gate sent epoch 0"),
-            Self::NotNewer { got, last } => write!(
-                f,
-                "stream {got} of the gate is not newer than stream {last}"
-            ),
+            Self::NotNewer { got, last } => write!(f, "stream {got} of the gate is not newer than stream {last}"),
             Self::Protocol { got } => {
-                write!(
-                    f,
-                    "gate speaks protocol {got}, this house speaks {PROTOCOL}; bring both to the same release"
-                )
+                write!(f, "gate speaks protocol {got}, this house speaks {PROTOCOL}; bring both to the same release")
             }
-            Self::TooMany { limit } => write!(
-                f,
-                "{limit} workers have a stream open already, no more are taken"
-            ),
+            Self::TooMany { limit } => write!(f, "{limit} workers have a stream open already, no more are taken"),
         }
     }
 }
@@ -106,27 +94,17 @@ impl fmt::Display for BatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BeyondSeen { first_seq } => {
-                write!(
-                    f,
-                    "batch at {first_seq} goes beyond what its gate says it has seen"
-                )
+                write!(f, "batch at {first_seq} goes beyond what its gate says it has seen")
             }
             Self::Gap { expected, got } => {
                 write!(f, "batch begins at {got} where {expected} comes next")
             }
-            Self::Loss { first_seq } => write!(
-                f,
-                "loss range at {first_seq} is empty, out of order or out of its batch"
-            ),
+            Self::Loss { first_seq } => {
+                write!(f, "loss range at {first_seq} is empty, out of order or out of its batch")
+            }
             Self::Reason { got } => write!(f, "loss range gives the unknown reason {got}"),
-            Self::TooLarge { bytes } => write!(
-                f,
-                "batch of {bytes} bytes, at most {MAX_BATCH_BYTES} are allowed"
-            ),
-            Self::WrongEpoch { got } => write!(
-                f,
-                "batch names epoch {got:#018x}, which is not its stream's"
-            ),
+            Self::TooLarge { bytes } => write!(f, "batch of {bytes} bytes, at most {MAX_BATCH_BYTES} are allowed"),
+            Self::WrongEpoch { got } => write!(f, "batch names epoch {got:#018x}, which is not its stream's"),
         }
     }
 }

@@ -25,19 +25,9 @@ impl Run {
         let first_seq = batch.first_seq;
         let beyond = BatchError::BeyondSeen { first_seq };
         let records = u64::try_from(batch.records.len()).map_err(|_| beyond)?;
-        let lost = batch
-            .losses
-            .iter()
-            .try_fold(0u64, |sum, loss| sum.checked_add(loss.count))
-            .ok_or(beyond)?;
-        let end_seq = records
-            .checked_add(lost)
-            .and_then(|span| first_seq.checked_add(span))
-            .ok_or(beyond)?;
-        if batch
-            .counters
-            .is_some_and(|counters| end_seq > counters.seen)
-        {
+        let lost = batch.losses.iter().try_fold(0u64, |sum, loss| sum.checked_add(loss.count)).ok_or(beyond)?;
+        let end_seq = records.checked_add(lost).and_then(|span| first_seq.checked_add(span)).ok_or(beyond)?;
+        if batch.counters.is_some_and(|counters| end_seq > counters.seen) {
             return Err(beyond);
         }
         let run = Self { first_seq, end_seq };
@@ -48,9 +38,7 @@ impl Run {
     fn check_losses(&self, losses: &[v1::Loss]) -> Result<(), BatchError> {
         let mut free_from = self.first_seq;
         for loss in losses {
-            let wrong = BatchError::Loss {
-                first_seq: loss.first_seq,
-            };
+            let wrong = BatchError::Loss { first_seq: loss.first_seq };
             let end = loss.first_seq.checked_add(loss.count).ok_or(wrong)?;
             if loss.count == 0 || loss.first_seq < free_from || end > self.end_seq {
                 return Err(wrong);
@@ -59,9 +47,7 @@ impl Run {
                 Ok(Reason::Unspecified) | Err(_) => {
                     return Err(BatchError::Reason { got: loss.reason });
                 }
-                Ok(Reason::NoStream | Reason::Oversize | Reason::RingFull | Reason::Unreadable) => {
-                    free_from = end
-                }
+                Ok(Reason::NoStream | Reason::Oversize | Reason::RingFull | Reason::Unreadable) => free_from = end,
             }
         }
         Ok(())
@@ -83,8 +69,6 @@ pub(super) fn trim(batch: &mut v1::Batch, from: u64) {
         loss.count > 0
     });
     let known_records = usize::try_from(known.saturating_sub(known_lost)).unwrap_or(usize::MAX);
-    batch
-        .records
-        .drain(..known_records.min(batch.records.len()));
+    batch.records.drain(..known_records.min(batch.records.len()));
     batch.first_seq = from;
 }

@@ -76,16 +76,11 @@ impl Item {
             What::Lost { count, reason } => self.loss(*count, *reason).encoded_len(),
             What::Record { bytes, .. } => bytes.len(),
         };
-        len.saturating_add(prost::length_delimiter_len(len))
-            .saturating_add(1)
+        len.saturating_add(prost::length_delimiter_len(len)).saturating_add(1)
     }
 
     fn loss(&self, count: u64, reason: Reason) -> v1::Loss {
-        v1::Loss {
-            first_seq: self.first_seq,
-            count,
-            reason: i32::from(reason),
-        }
+        v1::Loss { first_seq: self.first_seq, count, reason: i32::from(reason) }
     }
 }
 
@@ -107,16 +102,9 @@ impl Ring {
 
     /// Adds a record, or gives it up; returns how many records were given up for `reason`.
     pub(super) fn push(&mut self, seq: u64, class: Class, bytes: Vec<u8>, reason: Reason) -> u64 {
-        let item = Item {
-            first_seq: seq,
-            what: What::Record { class, bytes },
-        };
+        let item = Item { first_seq: seq, what: What::Record { class, bytes } };
         let need = self.bytes.saturating_add(item.charge());
-        let free = if class == Class::Kept {
-            self.plain_bytes
-        } else {
-            0
-        };
+        let free = if class == Class::Kept { self.plain_bytes } else { 0 };
         if need.saturating_sub(free) > self.limit {
             self.lose(seq, reason);
             return 1;
@@ -127,9 +115,7 @@ impl Ring {
         }
         if class == Class::Plain {
             self.plain.push_back(seq);
-            self.plain_bytes = self
-                .plain_bytes
-                .saturating_add(item.charge().saturating_sub(ITEM_BYTES));
+            self.plain_bytes = self.plain_bytes.saturating_add(item.charge().saturating_sub(ITEM_BYTES));
         }
         self.append(item);
         shed
@@ -139,23 +125,13 @@ impl Ring {
     pub(super) fn lose(&mut self, seq: u64, reason: Reason) {
         let crowded = self.ranges >= RANGES;
         if self.items.len() > self.sent
-            && let Some(Item {
-                what:
-                    What::Lost {
-                        count,
-                        reason: last,
-                    },
-                ..
-            }) = self.items.back_mut()
+            && let Some(Item { what: What::Lost { count, reason: last }, .. }) = self.items.back_mut()
             && (*last == reason || crowded)
         {
             *count = count.saturating_add(1);
             return;
         }
-        self.append(Item {
-            first_seq: seq,
-            what: What::Lost { count: 1, reason },
-        });
+        self.append(Item { first_seq: seq, what: What::Lost { count: 1, reason } });
         self.ranges += 1;
         self.merge_if_many();
     }
@@ -169,9 +145,7 @@ impl Ring {
     /// Forgets all that lies below `durable_seq`, which is at most [`sent_seq`](Self::sent_seq).
     pub(super) fn release(&mut self, durable_seq: u64) {
         while self.sent > 0
-            && let Some(item) = self
-                .items
-                .pop_front_if(|item| item.end_seq() <= durable_seq)
+            && let Some(item) = self.items.pop_front_if(|item| item.end_seq() <= durable_seq)
         {
             self.bytes = self.bytes.saturating_sub(item.charge());
             self.ranges -= usize::from(matches!(item.what, What::Lost { .. }));
@@ -182,10 +156,7 @@ impl Ring {
             self.sent -= 1;
         }
         // A house that names a number inside a range has the front of it.
-        if let Some(Item {
-            first_seq,
-            what: What::Lost { count, .. },
-        }) = self.items.front_mut()
+        if let Some(Item { first_seq, what: What::Lost { count, .. } }) = self.items.front_mut()
             && *first_seq < durable_seq
         {
             *count = count.saturating_sub(durable_seq - *first_seq);
@@ -201,10 +172,7 @@ impl Ring {
             if bytes > room {
                 break;
             }
-            plan = Plan {
-                items: plan.items + 1,
-                bytes,
-            };
+            plan = Plan { items: plan.items + 1, bytes };
         }
         plan
     }
@@ -251,10 +219,7 @@ impl Ring {
 
     /// End of what was ever sent and is still held; 0 when nothing is.
     pub(super) fn sent_seq(&self) -> u64 {
-        self.sent
-            .checked_sub(1)
-            .and_then(|last| self.items.get(last))
-            .map_or(0, Item::end_seq)
+        self.sent.checked_sub(1).and_then(|last| self.items.get(last)).map_or(0, Item::end_seq)
     }
 
     fn append(&mut self, item: Item) {
@@ -300,18 +265,10 @@ impl Ring {
         if self.items.len() <= self.sent {
             return false;
         }
-        let Some(Item {
-            what: What::Lost { count, reason },
-            ..
-        }) = self.items.back_mut()
-        else {
+        let Some(Item { what: What::Lost { count, reason }, .. }) = self.items.back_mut() else {
             return false;
         };
-        let What::Lost {
-            count: more,
-            reason: other,
-        } = item.what
-        else {
+        let What::Lost { count: more, reason: other } = item.what else {
             return false;
         };
         if more > *count {

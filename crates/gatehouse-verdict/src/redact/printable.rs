@@ -93,6 +93,7 @@ impl Bounded {
 }
 
 fn is_shown(character: char) -> bool {
-    let turns = matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{FEFF}');
+    let turns =
+        matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{FEFF}');
     !character.is_control() && !turns
 }

@@ -101,7 +101,9 @@ impl<C: Classify> Redactor<C> {
         match (self.address_form, address) {
             (AddressForm::Full, address) => address.to_string(),
             (AddressForm::Hash, address) => self.hash.hex("address", address.to_string().as_bytes()),
-            (AddressForm::Prefix, IpAddr::V4(v4)) => format!("{}/24", IpAddr::from((u32::from(v4) & !0xFF).to_be_bytes())),
+            (AddressForm::Prefix, IpAddr::V4(v4)) => {
+                format!("{}/24", IpAddr::from((u32::from(v4) & !0xFF).to_be_bytes()))
+            }
             (AddressForm::Prefix, IpAddr::V6(v6)) => {
                 format!("{}/48", IpAddr::from((u128::from(v6) & (u128::MAX << 80)).to_be_bytes()))
             }

@@ -14,13 +14,36 @@ mod wasm {
         pub(crate) fn proxy_log(level: u32, message: *const u8, message_size: usize) -> u32;
         pub(crate) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         pub(crate) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-        pub(crate) fn proxy_get_buffer_bytes(buffer: u32, start: usize, length: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(crate) fn proxy_get_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            length: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
         pub(crate) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
         pub(crate) fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
-        pub(crate) fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub(crate) fn proxy_get_property(
+            path: *const u8,
+            path_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
         pub(crate) fn proxy_set_property(path: *const u8, path_size: usize, data: *const u8, size: usize) -> u32;
-        pub(crate) fn proxy_get_shared_data(key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize, cas: *mut u32) -> u32;
-        pub(crate) fn proxy_set_shared_data(key: *const u8, key_size: usize, data: *const u8, size: usize, cas: u32) -> u32;
+        pub(crate) fn proxy_get_shared_data(
+            key: *const u8,
+            key_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            cas: *mut u32,
+        ) -> u32;
+        pub(crate) fn proxy_set_shared_data(
+            key: *const u8,
+            key_size: usize,
+            data: *const u8,
+            size: usize,
+            cas: u32,
+        ) -> u32;
         pub(crate) fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -71,7 +94,8 @@ mod wasm {
 #[cfg(not(target_arch = "wasm32"))]
 macro_rules! absent {
     ($($name:ident($($argument:ty),*);)*) => {
-        $(pub(super) unsafe fn $name($(_: $argument),*) -> u32 { 12 })*
+        $(#[allow(clippy::too_many_arguments, reason = "the ABI's own shape")]
+        pub(super) unsafe fn $name($(_: $argument),*) -> u32 { 12 })*
     };
 }
 

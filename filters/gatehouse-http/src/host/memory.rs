@@ -20,7 +20,10 @@ pub(super) fn take(data: *mut u8, size: usize) -> Vec<u8> {
     if data.is_null() || size == 0 {
         return Vec::new();
     }
-    #[expect(unsafe_code, reason = "the ABI: the host returns a block that it got from `allocate`, with the size that it asked for")]
+    #[expect(
+        unsafe_code,
+        reason = "the ABI: the host returns a block that it got from `allocate`, with the size that it asked for"
+    )]
     unsafe {
         Vec::from_raw_parts(data, size, size)
     }

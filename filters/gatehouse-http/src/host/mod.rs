@@ -9,8 +9,8 @@ mod memory;
 mod pairs;
 
 pub(crate) use memory::allocate;
-use pairs::encode;
 pub(crate) use pairs::Pairs;
+use pairs::encode;
 
 /// A host call that was not answered with OK (or answered with bytes that make no sense).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +156,9 @@ pub(crate) fn set_property(name: &str, value: &[u8]) -> Result<()> {
 /// A value that all VMs of this Envoy share; `None`: there is none.
 pub(crate) fn shared(key: &str) -> Result<Option<Vec<u8>>> {
     let mut cas = 0;
-    found(taken("get_shared_data", |data, size| call!(proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas))))
+    found(taken("get_shared_data", |data, size| {
+        call!(proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas))
+    }))
 }
 
 /// Sets a shared value unconditionally.
@@ -165,7 +167,13 @@ pub(crate) fn set_shared(key: &str, value: &[u8]) -> Result<()> {
 }
 
 /// An answer of the gate's own, sent when the callback returns.
-pub(crate) fn reply(status: u16, details: &str, headers: &[(Cow<'static, str>, String)], body: &[u8], grpc: Option<u32>) -> Result<()> {
+pub(crate) fn reply(
+    status: u16,
+    details: &str,
+    headers: &[(Cow<'static, str>, String)],
+    body: &[u8],
+    grpc: Option<u32>,
+) -> Result<()> {
     let raw = encode(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     let grpc = grpc.and_then(|status| i32::try_from(status).ok()).unwrap_or(-1);
     check(

@@ -75,7 +75,9 @@ fn place(raw: &[u8], at: &mut usize, length: u32) -> Option<(u32, u32)> {
 
 /// Writes pairs in the ABI's form.
 pub(crate) fn encode<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
-    let size = pairs.clone().fold(4usize, |sum, (name, value)| sum.saturating_add(name.len()).saturating_add(value.len()).saturating_add(10));
+    let size = pairs.clone().fold(4usize, |sum, (name, value)| {
+        sum.saturating_add(name.len()).saturating_add(value.len()).saturating_add(10)
+    });
     let mut out = Vec::with_capacity(size);
     out.extend_from_slice(&length(pairs.clone().count()));
     for (name, value) in pairs.clone() {

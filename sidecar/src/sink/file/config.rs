@@ -33,10 +33,7 @@ pub struct Rotate {
 
 impl Default for Rotate {
     fn default() -> Self {
-        Self {
-            size: 64 << 20,
-            keep: 8,
-        }
+        Self { size: 64 << 20, keep: 8 }
     }
 }
 
@@ -55,10 +52,7 @@ impl Config {
             }
             Some(PathBuf::from(text))
         });
-        let rotate = fields
-            .take("rotate")
-            .and_then(|node| Rotate::read(node, problems))
-            .unwrap_or_default();
+        let rotate = fields.take("rotate").and_then(|node| Rotate::read(node, problems)).unwrap_or_default();
         fields.finish(problems);
         Some(Self { path, rotate })
     }
@@ -73,18 +67,12 @@ impl Rotate {
         {
             rotate.size = size;
             if !(SMALLEST..=LARGEST).contains(&size) {
-                problems.push(
-                    &node.place,
-                    "`size` is out of range",
-                    "write a size from 64KiB to 64GiB",
-                );
+                problems.push(&node.place, "`size` is out of range", "write a size from 64KiB to 64GiB");
             }
         }
         if let Some(node) = fields.take("keep") {
-            rotate.keep = node
-                .integer(0..=1000, problems)
-                .and_then(|keep| u32::try_from(keep).ok())
-                .unwrap_or_default();
+            rotate.keep =
+                node.integer(0..=1000, problems).and_then(|keep| u32::try_from(keep).ok()).unwrap_or_default();
         }
         fields.finish(problems);
         Some(rotate)

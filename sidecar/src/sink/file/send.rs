@@ -1,7 +1,7 @@
 //! Writing, syncing and rotating.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::{Config, Rotate};
 use crate::sink::Sink;
 use crate::sink::board::Trouble;
+use crate::sink::lines::end_of_last_line;
 use crate::sink::parcel::{Parcel, Progress};
 
 /// Writes events to one file. What a call returns `Ok` for is synced.
@@ -24,27 +25,13 @@ impl FileSink {
     /// A sink that opens its file with the first event. `name` and `data` give the path where the configuration has none.
     #[must_use]
     pub fn new(config: &Config, name: &str, data: &Path) -> Self {
-        let path = config
-            .path
-            .clone()
-            .unwrap_or_else(|| data.join(format!("{name}.ndjson")));
-        Self {
-            writer: Some(Writer {
-                path,
-                rotate: config.rotate,
-                open: None,
-                synced: None,
-            }),
-        }
+        let path = config.path.clone().unwrap_or_else(|| data.join(format!("{name}.ndjson")));
+        Self { writer: Some(Writer { path, rotate: config.rotate, open: None, synced: None }) }
     }
 }
 
 impl Sink for FileSink {
-    async fn deliver(
-        &mut self,
-        parcel: &Arc<Parcel>,
-        progress: &mut Progress,
-    ) -> Result<(), Trouble> {
+    async fn deliver(&mut self, parcel: &Arc<Parcel>, progress: &mut Progress) -> Result<(), Trouble> {
         let given_up = || Trouble::Retry("an earlier write was given up".into());
         let mut writer = self.writer.take().ok_or_else(given_up)?;
         let (parcel, mut done) = (Arc::clone(parcel), core::mem::take(progress));
@@ -52,9 +39,8 @@ impl Sink for FileSink {
             let result = writer.write(&parcel, &mut done);
             (writer, done, result)
         };
-        let (writer, done, result) = tokio::task::spawn_blocking(write)
-            .await
-            .map_err(|error| Trouble::Retry(error.to_string()))?;
+        let (writer, done, result) =
+            tokio::task::spawn_blocking(write).await.map_err(|error| Trouble::Retry(error.to_string()))?;
         let path = writer.path.display().to_string();
         self.writer = Some(writer);
         *progress = done;
@@ -93,11 +79,7 @@ struct Mark {
 impl Mark {
     fn of(file: &File, length: u64) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length,
-        })
+        Ok(Self { device: metadata.dev(), inode: metadata.ino(), length })
     }
 
     fn is_same_file(self, other: &std::fs::Metadata) -> bool {
@@ -119,11 +101,7 @@ impl Writer {
 
     /// Gives the space of unsynced lines back at once: on a full disk others wait for it. Opening cuts again if this fails.
     fn forget(&self, open: &Open) {
-        let longer = |length: u64| {
-            open.file
-                .metadata()
-                .is_ok_and(|metadata| metadata.len() > length)
-        };
+        let longer = |length: u64| open.file.metadata().is_ok_and(|metadata| metadata.len() > length);
         if let Some(mark) = self.synced
             && longer(mark.length)
         {
@@ -179,39 +157,19 @@ impl Writer {
     }
 
     fn open_file(&mut self) -> io::Result<Open> {
-        if let Some(folder) = self
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o750)
-                .create(folder)?;
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
         }
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .mode(0o640)
-            .open(&self.path)?;
+        let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o640).open(&self.path)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(io::Error::new(
-                io::ErrorKind::WouldBlock,
-                "another process writes this file",
-            ));
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process writes this file"));
         }
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "this is not a file",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is not a file"));
         }
         let length = match self.synced {
-            Some(mark) if mark.is_same_file(&metadata) && mark.length <= metadata.len() => {
-                mark.length
-            }
+            Some(mark) if mark.is_same_file(&metadata) && mark.length <= metadata.len() => mark.length,
             _ => end_of_last_line(&mut file, metadata.len())?,
         };
         if length < metadata.len() {
@@ -258,11 +216,7 @@ impl Open {
 fn fitting(parcel: &Parcel, pending: &[usize], room: u64, empty: bool) -> (usize, Vec<u8>) {
     let mut bytes = Vec::new();
     let mut count = 0;
-    for line in pending
-        .iter()
-        .filter_map(|index| parcel.events().get(*index))
-        .map(|event| parcel.line(event))
-    {
+    for line in pending.iter().filter_map(|index| parcel.events().get(*index)).map(|event| parcel.line(event)) {
         let first = empty && count == 0;
         if !first && (bytes.len() + line.len()) as u64 > room {
             break;
@@ -271,24 +225,6 @@ fn fitting(parcel: &Parcel, pending: &[usize], room: u64, empty: bool) -> (usize
         count += 1;
     }
     (count, bytes)
-}
-
-/// Length up to and with the last line end.
-fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
-    const BLOCK: u64 = 64 << 10;
-    let mut end = length;
-    let mut block = Vec::new();
-    while end > 0 {
-        let start = end.saturating_sub(BLOCK);
-        file.seek(SeekFrom::Start(start))?;
-        block.clear();
-        file.take(end - start).read_to_end(&mut block)?;
-        if let Some(place) = block.iter().rposition(|byte| *byte == b'\n') {
-            return Ok(start + place as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(0)
 }
 
 fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
@@ -300,10 +236,7 @@ fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Makes names last: a new or renamed file is there after a power loss only when its folder is synced.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 

@@ -90,49 +90,25 @@ impl Config {
     /// Reads `kafka:`.
     pub fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`kafka`", problems)?;
-        let brokers = fields
-            .require("brokers")
-            .and_then(|node| brokers(node, problems));
-        let topic = fields
-            .require("topic")
-            .and_then(|node| topic(node, problems));
-        let tls = fields
-            .take("tls")
-            .and_then(|node| Tls::read(node, problems));
+        let brokers = fields.require("brokers").and_then(|node| brokers(node, problems));
+        let topic = fields.require("topic").and_then(|node| topic(node, problems));
+        let tls = fields.take("tls").and_then(|node| Tls::read(node, problems));
         let sasl_node = fields.take("sasl");
         let sasl = sasl_node.and_then(|node| Sasl::read(node, problems));
-        let options = fields
-            .take("options")
-            .and_then(|node| options::read(node, problems))
-            .unwrap_or_default();
-        if let (Some(node), Some(Mechanism::Plain), None) =
-            (sasl_node, sasl.as_ref().map(|sasl| sasl.mechanism), &tls)
+        let options = fields.take("options").and_then(|node| options::read(node, problems)).unwrap_or_default();
+        if let (Some(node), Some(Mechanism::Plain), None) = (sasl_node, sasl.as_ref().map(|sasl| sasl.mechanism), &tls)
         {
             let help = "add `tls: {}`, or use a SCRAM mechanism";
-            problems.push(
-                &node.place,
-                "`PLAIN` without `tls` would send the password in clear text",
-                help,
-            );
+            problems.push(&node.place, "`PLAIN` without `tls` would send the password in clear text", help);
         }
         fields.finish(problems);
-        Some(Self {
-            brokers: brokers?,
-            topic: topic?,
-            tls,
-            sasl,
-            options,
-        })
+        Some(Self { brokers: brokers?, topic: topic?, tls, sasl, options })
     }
 
     /// Every file that the connection needs.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls.iter().flat_map(|tls| {
-            let (certificate, key) = tls
-                .identity
-                .as_ref()
-                .map(|(certificate, key)| (certificate, key))
-                .unzip();
+            let (certificate, key) = tls.identity.as_ref().map(|(certificate, key)| (certificate, key)).unzip();
             [tls.ca.as_ref(), certificate, key].into_iter().flatten()
         });
         tls.map(PathBuf::as_path)
@@ -141,10 +117,7 @@ impl Config {
     /// What the Kafka client is told. Options come first, so that none can undo what the promise rests on.
     pub(super) fn client(&self, password: Option<&Secret>) -> ClientConfig {
         let mut client = ClientConfig::new();
-        client
-            .set("client.id", "gatehouse")
-            .set("linger.ms", "5")
-            .set("reconnect.backoff.max.ms", "1000");
+        client.set("client.id", "gatehouse").set("linger.ms", "5").set("reconnect.backoff.max.ms", "1000");
         for (name, value) in &self.options {
             client.set(name, value.reveal());
         }
@@ -181,9 +154,7 @@ impl Config {
         }
         if let (Some(sasl), Some(password)) = (&self.sasl, password) {
             client.set("sasl.mechanism", sasl.mechanism.word());
-            client
-                .set("sasl.username", &sasl.username)
-                .set("sasl.password", password.reveal());
+            client.set("sasl.username", &sasl.username).set("sasl.password", password.reveal());
         }
     }
 }
@@ -192,46 +163,29 @@ impl Tls {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`tls`", problems)?;
         let ca = fields.take("ca").and_then(|node| path(node, problems));
-        let certificate = fields
-            .take("certificate")
-            .and_then(|node| path(node, problems));
+        let certificate = fields.take("certificate").and_then(|node| path(node, problems));
         let key = fields.take("key").and_then(|node| path(node, problems));
         if certificate.is_some() != key.is_some() {
             let message = "`certificate` and `key` come together";
-            problems.push(
-                fields.place(),
-                message,
-                "write both for mutual TLS, or none",
-            );
+            problems.push(fields.place(), message, "write both for mutual TLS, or none");
         }
         fields.finish(problems);
-        Some(Self {
-            ca,
-            identity: certificate.zip(key),
-        })
+        Some(Self { ca, identity: certificate.zip(key) })
     }
 }
 
 impl Sasl {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`sasl`", problems)?;
-        fields.not_built(&["password"]);
-        let mechanism = fields
-            .require("mechanism")
-            .and_then(|node| node.one_of(&Mechanism::WORDS, problems));
-        let username = fields
-            .require("username")
-            .and_then(|node| node.string(problems))
-            .map(str::to_owned);
-        let password_file = fields
-            .require("password_file")
-            .and_then(|node| path(node, problems));
+        if let Some(node) = fields.take("password") {
+            let help = "write it to a file of its own and name that as `password_file`";
+            problems.push(&node.place, "`password` does not belong into a configuration", help);
+        }
+        let mechanism = fields.require("mechanism").and_then(|node| node.one_of(&Mechanism::WORDS, problems));
+        let username = fields.require("username").and_then(|node| node.string(problems)).map(str::to_owned);
+        let password_file = fields.require("password_file").and_then(|node| path(node, problems));
         fields.finish(problems);
-        Some(Self {
-            mechanism: Mechanism::of(mechanism?),
-            username: username?,
-            password_file: password_file?,
-        })
+        Some(Self { mechanism: Mechanism::of(mechanism?), username: username?, password_file: password_file? })
     }
 }
 
@@ -247,14 +201,8 @@ fn brokers(node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
     for broker in &brokers {
         let parts = broker.rsplit_once(':');
         let good = |host: &str| !host.is_empty() && !host.contains([',', '/', ' ']);
-        if !parts.is_some_and(|(host, port)| {
-            good(host) && port.parse::<u16>().is_ok_and(|port| port != 0)
-        }) {
-            problems.push(
-                &node.place,
-                format!("{} is no broker", quoted(broker)),
-                "write `host:port`",
-            );
+        if !parts.is_some_and(|(host, port)| good(host) && port.parse::<u16>().is_ok_and(|port| port != 0)) {
+            problems.push(&node.place, format!("{} is no broker", quoted(broker)), "write `host:port`");
         }
     }
     Some(brokers.into_iter().map(str::to_owned).collect())
@@ -264,18 +212,9 @@ fn brokers(node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
 fn topic(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = node.string(problems)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if text.is_empty()
-        || text.len() > 249
-        || text == "."
-        || text == ".."
-        || !text.chars().all(plain)
-    {
+    if text.is_empty() || text.len() > 249 || text == "." || text == ".." || !text.chars().all(plain) {
         let help = "use up to 249 of letters, digits, `.`, `_` and `-`";
-        problems.push(
-            &node.place,
-            format!("{} is no name of a topic", quoted(text)),
-            help,
-        );
+        problems.push(&node.place, format!("{} is no name of a topic", quoted(text)), help);
     }
     Some(text.into())
 }

@@ -21,14 +21,8 @@ pub(super) fn message<'a>(
     topic: &'a str,
     opaque: usize,
 ) -> BaseRecord<'a, str, [u8], usize> {
-    let message = BaseRecord::with_opaque_to(topic, opaque)
-        .payload(parcel.value(event))
-        .headers(headers(event));
-    if event.key.is_empty() {
-        message
-    } else {
-        message.key(event.key.as_str())
-    }
+    let message = BaseRecord::with_opaque_to(topic, opaque).payload(parcel.value(event)).headers(headers(event));
+    if event.key.is_empty() { message } else { message.key(event.key.as_str()) }
 }
 
 fn headers(event: &Event) -> OwnedHeaders {
@@ -39,30 +33,12 @@ fn headers(event: &Event) -> OwnedHeaders {
     let id = Hex(event.id).to_string();
     let time = Rfc3339(event.time_ms).to_string();
     OwnedHeaders::new_with_capacity(6)
-        .insert(Header {
-            key: "ce_specversion",
-            value: Some("1.0"),
-        })
-        .insert(Header {
-            key: "ce_id",
-            value: Some(&id),
-        })
-        .insert(Header {
-            key: "ce_source",
-            value: Some(&source(&event.gateway)),
-        })
-        .insert(Header {
-            key: "ce_type",
-            value: Some(kind),
-        })
-        .insert(Header {
-            key: "ce_time",
-            value: Some(&time),
-        })
-        .insert(Header {
-            key: "content-type",
-            value: Some("application/json"),
-        })
+        .insert(Header { key: "ce_specversion", value: Some("1.0") })
+        .insert(Header { key: "ce_id", value: Some(&id) })
+        .insert(Header { key: "ce_source", value: Some(&source(&event.gateway)) })
+        .insert(Header { key: "ce_type", value: Some(kind) })
+        .insert(Header { key: "ce_time", value: Some(&time) })
+        .insert(Header { key: "content-type", value: Some("application/json") })
 }
 
 /// A URI reference that names the gateway: `/gatehouse/GATEWAY`, what is not unreserved percent-encoded (RFC 3986, 2.3).
@@ -89,9 +65,6 @@ mod tests {
     #[test]
     fn a_source_is_a_uri_reference() {
         assert_eq!(source(""), "/gatehouse");
-        assert_eq!(
-            source("router~10.0.0.1~edge ä/1"),
-            "/gatehouse/router~10.0.0.1~edge%20%C3%A4%2F1"
-        );
+        assert_eq!(source("router~10.0.0.1~edge ä/1"), "/gatehouse/router~10.0.0.1~edge%20%C3%A4%2F1");
     }
 }

@@ -13,6 +13,7 @@
 mod config;
 mod encode;
 mod options;
+mod round;
 mod send;
 mod trust;
 

@@ -52,14 +52,7 @@ const FIELDS: [(&str, &str); 8] = [
 ];
 
 /// Options that would load foreign code, or tell secrets to the log.
-const REFUSED: [&str; 6] = [
-    "plugin.library.paths",
-    "debug",
-    "interceptors",
-    "opaque",
-    "log_cb",
-    "default_topic_conf",
-];
+const REFUSED: [&str; 6] = ["plugin.library.paths", "debug", "interceptors", "opaque", "log_cb", "default_topic_conf"];
 
 /// Reads `options:`; what is refused is named, with the reason.
 pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<BTreeMap<String, Secret>> {
@@ -71,12 +64,7 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<BTreeMap<Stri
             format!("write at most {MAX_OPTIONS}"),
         );
     }
-    Some(
-        entries
-            .iter()
-            .filter_map(|entry| option(entry, problems))
-            .collect(),
-    )
+    Some(entries.iter().filter_map(|entry| option(entry, problems)).collect())
 }
 
 fn option(entry: &Entry, problems: &mut Problems) -> Option<(String, Secret)> {
@@ -100,10 +88,7 @@ fn option(entry: &Entry, problems: &mut Problems) -> Option<(String, Secret)> {
             return None;
         }
     };
-    match ClientConfig::new()
-        .set(name, value.as_str())
-        .create_native_config()
-    {
+    match ClientConfig::new().set(name, value.as_str()).create_native_config() {
         Ok(_) => Some((name.into(), Secret::new(value))),
         Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
             problems.push(
@@ -114,13 +99,8 @@ fn option(entry: &Entry, problems: &mut Problems) -> Option<(String, Secret)> {
             None
         }
         Err(_) => {
-            let message =
-                format!("the Kafka client does not take this value for its option {shown}");
-            problems.push(
-                &entry.value.place,
-                message,
-                "see its configuration reference",
-            );
+            let message = format!("the Kafka client does not take this value for its option {shown}");
+            problems.push(&entry.value.place, message, "see its configuration reference");
             None
         }
     }
@@ -128,20 +108,13 @@ fn option(entry: &Entry, problems: &mut Problems) -> Option<(String, Secret)> {
 
 fn refusal(name: &str, shown: &str) -> Option<(String, String)> {
     if let Some((_, other)) = FIXED.iter().find(|(fixed, _)| *fixed == name) {
-        let also = if other.is_empty() {
-            String::new()
-        } else {
-            format!(" (also called `{other}`)")
-        };
+        let also = if other.is_empty() { String::new() } else { format!(" (also called `{other}`)") };
         return Some((
             format!("option {shown}{also} would break the promise of delivery"),
             "leave it out: it is fixed".into(),
         ));
     }
-    if let Some((_, field)) = FIELDS
-        .iter()
-        .find(|(beginning, _)| name.starts_with(beginning))
-    {
+    if let Some((_, field)) = FIELDS.iter().find(|(beginning, _)| name.starts_with(beginning)) {
         return Some((
             format!("option {shown} has a field of its own, `{field}`"),
             format!("write `{field}` beside `options`"),

@@ -1,6 +1,5 @@
 //! Handing messages over and waiting for their receipts.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,10 +8,10 @@ use rdkafka::config::{FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::Config;
 use super::encode::message;
+use super::round::{Receipt, Round};
 use super::trust::{Material, Secret};
 use crate::sink::Sink;
 use crate::sink::board::{Board, Trouble};
@@ -36,11 +35,7 @@ impl KafkaSink {
     /// A sink that connects with the first event.
     #[must_use]
     pub fn new(config: Config, board: Arc<Board>) -> Self {
-        Self {
-            config,
-            board,
-            line: None,
-        }
+        Self { config, board, line: None }
     }
 
     async fn connect(&self) -> Result<Line, Trouble> {
@@ -51,11 +46,7 @@ impl KafkaSink {
 }
 
 impl Sink for KafkaSink {
-    async fn deliver(
-        &mut self,
-        parcel: &Arc<Parcel>,
-        progress: &mut Progress,
-    ) -> Result<(), Trouble> {
+    async fn deliver(&mut self, parcel: &Arc<Parcel>, progress: &mut Progress) -> Result<(), Trouble> {
         let mut line = match self.line.take() {
             Some(line) if !line.material.is_stale() => line,
             old => {
@@ -110,12 +101,6 @@ struct Line {
     serial: usize,
 }
 
-/// What became of one message.
-struct Receipt {
-    opaque: usize,
-    result: Result<(), RDKafkaErrorCode>,
-}
-
 struct Context {
     receipts: mpsc::UnboundedSender<Receipt>,
     last_error: Arc<Mutex<Option<String>>>,
@@ -132,10 +117,7 @@ impl ClientContext for Context {
         tracing::debug!(?code, reason, "kafka client error");
         // "All brokers are down" says less than the reason that came before it.
         if code != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self
-                .last_error
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(reason.into());
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.into());
         }
     }
 }
@@ -146,9 +128,7 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
         let result = match result {
             Ok(_) => Ok(()),
-            Err((error, _)) => Err(error
-                .rdkafka_error_code()
-                .unwrap_or(RDKafkaErrorCode::Unknown)),
+            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
         };
         // Nobody listens when the line is being hung up: what it held is sent again by the next one.
         let _ = self.receipts.send(Receipt { opaque, result });
@@ -157,35 +137,21 @@ impl ProducerContext for Context {
 
 impl Line {
     fn connect(config: &Config) -> Result<Self, Trouble> {
-        let password_file = config
-            .sasl
-            .as_ref()
-            .map(|sasl| sasl.password_file.as_path());
+        let password_file = config.sasl.as_ref().map(|sasl| sasl.password_file.as_path());
         let material = Material::look(config.files().chain(password_file))?;
         let password = password_file.map(Secret::read).transpose()?;
         let (sender, receipts) = mpsc::unbounded_channel();
         let last_error = Arc::new(Mutex::new(None));
-        let context = Context {
-            receipts: sender,
-            last_error: Arc::clone(&last_error),
-        };
+        let context = Context { receipts: sender, last_error: Arc::clone(&last_error) };
         let client = config.client(password.as_ref());
-        let producer = ThreadedProducer::from_config_and_context(&client, context).map_err(
-            |error| match error {
-                // The description may hold the value of an option.
-                KafkaError::ClientConfig(_, _, name, _) => Trouble::Retry(format!(
-                    "the Kafka client does not take its option `{name}`"
-                )),
-                error => Trouble::Retry(error.to_string()),
-            },
-        )?;
-        Ok(Self {
-            producer,
-            receipts,
-            last_error,
-            material,
-            serial: 0,
-        })
+        let producer = ThreadedProducer::from_config_and_context(&client, context).map_err(|error| match error {
+            // The description may hold the value of an option.
+            KafkaError::ClientConfig(_, _, name, _) => {
+                Trouble::Retry(format!("the Kafka client does not take its option `{name}`"))
+            }
+            error => Trouble::Retry(error.to_string()),
+        })?;
+        Ok(Self { producer, receipts, last_error, material, serial: 0 })
     }
 
     /// Hands over what is pending and waits for every receipt.
@@ -221,14 +187,8 @@ impl Line {
         };
         self.serial = self.serial.wrapping_add(1);
         loop {
-            let sent = self
-                .producer
-                .send(message(round.parcel, event, round.topic, self.serial));
-            let code = sent.map_err(|(error, _)| {
-                error
-                    .rdkafka_error_code()
-                    .unwrap_or(RDKafkaErrorCode::Unknown)
-            });
+            let sent = self.producer.send(message(round.parcel, event, round.topic, self.serial));
+            let code = sent.map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown));
             match code {
                 Ok(()) => _ = round.out.insert(self.serial, index),
                 Err(RDKafkaErrorCode::QueueFull) => {
@@ -236,10 +196,7 @@ impl Line {
                     continue;
                 }
                 Err(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                    round.refuse(
-                        index,
-                        "too large for the Kafka client, see its option `message.max.bytes`",
-                    );
+                    round.refuse(index, "too large for the Kafka client, see its option `message.max.bytes`");
                 }
                 Err(code) => _ = round.failed.get_or_insert(code),
             }
@@ -264,6 +221,7 @@ impl Line {
                     round.receipt(&receipt);
                 }
                 round.heard();
+                *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 Ok(())
             }
             // The context lives as long as the producer.
@@ -284,14 +242,8 @@ impl Line {
             });
         }
         if round.silent_since.elapsed() >= SILENCE {
-            let reason = self
-                .last_error
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
-            round.board.hangs(&Trouble::Retry(
-                reason.unwrap_or_else(|| "no answer from the brokers".into()),
-            ));
+            let reason = self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            round.board.hangs(&Trouble::Retry(reason.unwrap_or_else(|| "no answer from the brokers".into())));
         }
         Ok(())
     }
@@ -300,86 +252,6 @@ impl Line {
         let fatal = self.producer.client().fatal_error();
         let renew = fatal.is_some();
         let message = fatal.map_or(message, |(code, reason)| format!("{code}: {reason}"));
-        Failure {
-            trouble: Trouble::Retry(message),
-            renew,
-        }
-    }
-}
-
-/// One attempt to deliver one parcel.
-struct Round<'a> {
-    parcel: &'a Parcel,
-    progress: &'a mut Progress,
-    topic: &'a str,
-    board: &'a Board,
-    /// Not acknowledged, not refused.
-    pending: BTreeSet<usize>,
-    /// Handed over, no receipt yet: index by serial number.
-    out: BTreeMap<usize, usize>,
-    /// Refused for their size as part of a batch, perhaps.
-    suspects: Vec<usize>,
-    /// Handed over and given up by the client: whether the broker has them is not known.
-    unknown: u64,
-    /// Why the first of those was given up, or a message was not taken.
-    failed: Option<RDKafkaErrorCode>,
-    silent_since: Instant,
-}
-
-impl<'a> Round<'a> {
-    fn new(
-        parcel: &'a Parcel,
-        progress: &'a mut Progress,
-        topic: &'a str,
-        board: &'a Board,
-    ) -> Self {
-        let pending = core::mem::take(&mut progress.pending).into_iter().collect();
-        Self {
-            parcel,
-            progress,
-            topic,
-            board,
-            pending,
-            out: BTreeMap::new(),
-            suspects: Vec::new(),
-            unknown: 0,
-            failed: None,
-            silent_since: Instant::now(),
-        }
-    }
-
-    fn receipt(&mut self, receipt: &Receipt) {
-        let Some(index) = self.out.remove(&receipt.opaque) else {
-            return;
-        };
-        match receipt.result {
-            Ok(()) => _ = self.pending.remove(&index),
-            Err(RDKafkaErrorCode::MessageSizeTooLarge) => self.suspects.push(index),
-            Err(code @ RDKafkaErrorCode::InvalidRecord) => {
-                self.refuse(index, &format!("refused by the broker: {code}"))
-            }
-            Err(code) => {
-                self.unknown += 1;
-                self.failed.get_or_insert(code);
-            }
-        }
-    }
-
-    fn refuse(&mut self, index: usize, reason: &str) {
-        self.pending.remove(&index);
-        self.progress.refused.push((index, reason.into()));
-    }
-
-    fn heard(&mut self) {
-        self.silent_since = Instant::now();
-        if self.failed.is_none() {
-            self.board.well();
-        }
-    }
-
-    /// Gives back what is still pending; what was on its way may be there already.
-    fn end(self) {
-        self.progress.again += self.unknown + self.out.len() as u64;
-        self.progress.pending = self.pending.into_iter().collect();
+        Failure { trouble: Trouble::Retry(message), renew }
     }
 }

@@ -30,22 +30,15 @@ impl Secret {
 
     /// Reads a file; line ends at its end do not count.
     pub(super) fn read(path: &Path) -> Result<Self, Trouble> {
-        let waiting = |problem: &dyn fmt::Display| {
-            Trouble::Waiting(format!("password file ({}): {problem}", path.display()))
-        };
-        let length = std::fs::metadata(path)
-            .map_err(|error| waiting(&error))?
-            .len();
+        let waiting =
+            |problem: &dyn fmt::Display| Trouble::Waiting(format!("password file ({}): {problem}", path.display()));
+        let length = std::fs::metadata(path).map_err(|error| waiting(&error))?.len();
         if length > MAX_SECRET {
             return Err(waiting(&"it is larger than 64 KiB"));
         }
         let text = std::fs::read_to_string(path).map_err(|error| waiting(&error))?;
         let secret = text.trim_end_matches(['\r', '\n']);
-        if secret.is_empty() {
-            Err(waiting(&"it is empty"))
-        } else {
-            Ok(Self::new(secret))
-        }
+        if secret.is_empty() { Err(waiting(&"it is empty")) } else { Ok(Self::new(secret)) }
     }
 }
 
@@ -93,9 +86,7 @@ impl Material {
 
     /// A file was renewed. One that is missing is not: what was read of it still stands.
     pub(super) fn is_stale(&self) -> bool {
-        self.0
-            .iter()
-            .any(|(path, stamp)| Stamp::of(path).is_ok_and(|now| now != *stamp && now.length > 0))
+        self.0.iter().any(|(path, stamp)| Stamp::of(path).is_ok_and(|now| now != *stamp && now.length > 0))
     }
 }
 
@@ -103,12 +94,7 @@ impl Stamp {
     fn of(path: &Path) -> io::Result<Self> {
         let metadata = std::fs::metadata(path)?;
         let modified = (metadata.mtime(), metadata.mtime_nsec());
-        Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.len(),
-            modified,
-        })
+        Ok(Self { device: metadata.dev(), inode: metadata.ino(), length: metadata.len(), modified })
     }
 }
 
@@ -128,13 +114,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         let look = || Material::look([path.as_path()].into_iter());
-        let Err(Trouble::Waiting(message)) = look() else {
-            panic!("nothing is there yet")
-        };
-        assert!(
-            message.starts_with(&format!("trust material ({})", path.display())),
-            "{message}"
-        );
+        let Err(Trouble::Waiting(message)) = look() else { panic!("nothing is there yet") };
+        assert!(message.starts_with(&format!("trust material ({})", path.display())), "{message}");
         std::fs::write(&path, "one").unwrap();
         let material = look().unwrap();
         assert!(!material.is_stale());

@@ -16,16 +16,10 @@ fn account() -> Account {
     account.total = 13_600;
     account.decisions = [
         (decision("allow", None, "otherwise"), 12_000),
-        (
-            decision("block", Some("shop/admin-is-for-the-office"), "rule"),
-            400,
-        ),
+        (decision("block", Some("shop/admin-is-for-the-office"), "rule"), 400),
         (decision("block", Some("shop/scanned-paths"), "rule"), 900),
         (decision("block", None, "ambiguous"), 60),
-        (
-            decision("redirect", Some("shop/old-shop-has-moved"), "rule"),
-            240,
-        ),
+        (decision("redirect", Some("shop/old-shop-has-moved"), "rule"), 240),
     ]
     .into();
     account.would_have = [(("block".into(), "shop/no-crawlers-in-search".into()), 180)].into();
@@ -51,88 +45,36 @@ What was decided  from 13,600 events
 
 #[test]
 fn monitor_mode_and_tags_have_their_own_lines() {
-    let page = PLAIN.beside(
-        &account(),
-        Reached {
-            requests: 0,
-            tagged: 1080,
-            forged: 0,
-        },
-    );
-    assert!(
-        page.contains("  block            180  shop/no-crawlers-in-search\n"),
-        "{page}"
-    );
-    assert!(
-        page.contains("  1,080  tagged for the shop, which saw the tag 1,080 times\n"),
-        "{page}"
-    );
-    assert!(
-        page.contains("      0  forged x-gatehouse-* headers reached the shop\n"),
-        "{page}"
-    );
-    assert!(
-        PLAIN
-            .beside(&Account::default(), Reached::default())
-            .contains("  nothing\n")
-    );
+    let page = PLAIN.beside(&account(), Reached { requests: 0, tagged: 1080, forged: 0 });
+    assert!(page.contains("  block            180  shop/no-crawlers-in-search\n"), "{page}");
+    assert!(page.contains("  1,080  tagged for the shop, which saw the tag 1,080 times\n"), "{page}");
+    assert!(page.contains("      0  forged x-gatehouse-* headers reached the shop\n"), "{page}");
+    assert!(PLAIN.beside(&Account::default(), Reached::default()).contains("  nothing\n"));
 }
 
 #[test]
 fn every_actor_has_a_row_even_one_that_sent_nothing() {
     let mut tally = Tally::default();
-    let answer = Answer {
-        status: 403,
-        reference: Some("R".into()),
-        elapsed: Duration::ZERO,
-    };
+    let answer = Answer { status: 403, reference: Some("R".into()), elapsed: Duration::ZERO };
     tally.count(Actor::Scanner, Some(&answer));
     let page = PLAIN.clients(&tally);
     assert_eq!(page.lines().count(), 3 + Actor::ALL.len());
-    let scanner = page
-        .lines()
-        .find(|line| line.contains("path scanner"))
-        .unwrap();
-    assert_eq!(
-        scanner.split_whitespace().take(6).collect::<Vec<_>>(),
-        ["path", "scanner", "1", "·", "1", "·"]
-    );
+    let scanner = page.lines().find(|line| line.contains("path scanner")).unwrap();
+    assert_eq!(scanner.split_whitespace().take(6).collect::<Vec<_>>(), ["path", "scanner", "1", "·", "1", "·"]);
 }
 
 #[test]
 fn books_that_differ_say_so_in_the_line_and_below() {
-    let line = |what: &str, outside, events| crate::books::Line {
-        what: what.into(),
-        outside,
-        events,
-    };
-    let mut books = Books {
-        lines: vec![line("answered 200", 10, 10)],
-    };
-    assert!(
-        PLAIN
-            .books(&books, &Account::default(), None)
-            .contains("the books balance; records booked as lost: none")
-    );
+    let line = |what: &str, outside, events| crate::books::Line { what: what.into(), outside, events };
+    let mut books = Books { lines: vec![line("answered 200", 10, 10)] };
+    assert!(PLAIN.books(&books, &Account::default(), None).contains("the books balance; records booked as lost: none"));
     books.lines.push(line("answered 403", 3, 2));
     let mut account = Account::default();
     account.lost = 1;
-    let own = OwnAccount {
-        seen: 1300,
-        stored: 1200,
-        dropped: 90,
-        in_flight: 9,
-        difference: 1,
-    };
+    let own = OwnAccount { seen: 1300, stored: 1200, dropped: 90, in_flight: 9, difference: 1 };
     let page = PLAIN.books(&books, &account, Some(own));
-    assert!(
-        page.contains("  answered 403        3       2  DIFFERENT\n"),
-        "{page}"
-    );
-    assert!(
-        page.contains("the books do not balance; records booked as lost: 1"),
-        "{page}"
-    );
+    assert!(page.contains("  answered 403        3       2  DIFFERENT\n"), "{page}");
+    assert!(page.contains("the books do not balance; records booked as lost: 1"), "{page}");
 }
 
 #[test]
@@ -143,42 +85,23 @@ fn latency_shows_both_ways_and_the_difference() {
         pairs.without.push(Duration::from_micros(400 + micros));
     }
     let page = PLAIN.latency(&pairs);
-    assert!(
-        page.contains("  milliseconds      p50     p99\n  with the gate   0.550   0.599\n"),
-        "{page}"
-    );
+    assert!(page.contains("  milliseconds      p50     p99\n  with the gate   0.550   0.599\n"), "{page}");
     assert!(page.contains("  difference     +0.100  +0.100\n"), "{page}");
-    assert!(
-        PLAIN
-            .latency(&Pairs::default())
-            .contains("no pair was answered")
-    );
+    assert!(PLAIN.latency(&Pairs::default()).contains("no pair was answered"));
 }
 
 #[test]
 fn an_event_is_shown_whole_and_never_wider_than_the_page() {
-    let event =
-        serde_json::json!({ "time": 1, "long": "x".repeat(300), "deep": { "deeper": ["é"] } });
+    let event = serde_json::json!({ "time": 1, "long": "x".repeat(300), "deep": { "deeper": ["é"] } });
     let page = PLAIN.event(Some(&event));
-    assert!(
-        page.lines().all(|line| line.chars().count() <= 96),
-        "{page}"
-    );
-    let letters: String = page
-        .lines()
-        .skip(2)
-        .flat_map(|line| line.trim().chars())
-        .collect();
+    assert!(page.lines().all(|line| line.chars().count() <= 96), "{page}");
+    let letters: String = page.lines().skip(2).flat_map(|line| line.trim().chars()).collect();
     assert_eq!(serde_json::from_str::<Value>(&letters).unwrap(), event);
 }
 
 #[test]
 fn a_page_in_colour_is_the_plain_page_with_escapes() {
-    let coloured = Report(Terminal {
-        colour: true,
-        live: true,
-    })
-    .decisions(&account());
+    let coloured = Report(Terminal { colour: true, live: true }).decisions(&account());
     let mut stripped = String::new();
     let mut escape = false;
     for letter in coloured.chars() {

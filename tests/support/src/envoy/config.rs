@@ -44,11 +44,7 @@ pub struct Gate {
 impl Gate {
     /// The filter as shipped with this plugin configuration.
     pub fn new(bootstrap: Value) -> Self {
-        Self {
-            wasm: crate::parts::wasm(),
-            bootstrap: Some(bootstrap),
-            peer: true,
-        }
+        Self { wasm: crate::parts::wasm(), bootstrap: Some(bootstrap), peer: true }
     }
 }
 
@@ -103,15 +99,11 @@ impl Gateway {
 
     /// The whole configuration; the listener stands on `port`, the access log goes to `access_log`.
     pub fn render(&self, port: u16, access_log: &Path) -> Value {
-        let mut clusters = vec![
-            cluster("app", &tcp(self.upstream), false),
-            cluster("app_h2", &tcp(self.upstream), true),
-        ];
+        let mut clusters =
+            vec![cluster("app", &tcp(self.upstream), false), cluster("app_h2", &tcp(self.upstream), true)];
         match &self.house {
             HouseAt::Absent => {}
-            HouseAt::Socket(path) => {
-                clusters.push(house_cluster(&json!({ "pipe": { "path": path } })))
-            }
+            HouseAt::Socket(path) => clusters.push(house_cluster(&json!({ "pipe": { "path": path } }))),
             HouseAt::Tcp(address) => clusters.push(house_cluster(&tcp(*address))),
         }
         clusters.extend(self.clusters.iter().cloned());
@@ -131,8 +123,7 @@ impl Gateway {
     }
 
     fn manager(&self, access_log: &Path) -> Value {
-        let network =
-            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+        let network = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
         let mut manager = json!({
             "@type": format!("{TYPES}/{network}"),
             "stat_prefix": "http",
@@ -158,8 +149,7 @@ impl Gateway {
         if self.limits == Limits::Raised {
             manager["max_request_headers_kb"] = json!(8192);
             manager["common_http_protocol_options"]["max_headers_count"] = json!(1000);
-            manager["upgrade_configs"] =
-                json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "CONNECT" }]);
+            manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "CONNECT" }]);
             manager["http2_protocol_options"] = json!({ "allow_connect": true });
         }
         manager
@@ -168,13 +158,15 @@ impl Gateway {
     fn route_list(&self) -> Vec<Value> {
         let mut routes = self.routes.clone();
         if self.limits == Limits::Raised {
-            routes.push(json!({ "name": "connect", "match": { "connect_matcher": {} }, "route": { "cluster": "app" } }));
+            routes
+                .push(json!({ "name": "connect", "match": { "connect_matcher": {} }, "route": { "cluster": "app" } }));
         }
         let grpc = json!({ "prefix": "/", "grpc": {} });
         let two = json!({ "prefix": "/", "headers": [{ "name": "x-test-version", "string_match": { "exact": "2" } }] });
         routes.push(json!({ "name": "grpc", "match": grpc, "route": { "cluster": "app_h2", "timeout": "0s" } }));
         routes.push(json!({ "name": "two", "match": two, "route": { "cluster": "app_h2", "timeout": "0s" } }));
-        routes.push(json!({ "name": "app", "match": { "prefix": "/" }, "route": { "cluster": "app", "timeout": "0s" } }));
+        routes
+            .push(json!({ "name": "app", "match": { "prefix": "/" }, "route": { "cluster": "app", "timeout": "0s" } }));
         routes
     }
 
@@ -186,8 +178,7 @@ impl Gateway {
             }
             filters.push(wasm_filter(gate));
         }
-        let router =
-            json!({ "@type": format!("{TYPES}/envoy.extensions.filters.http.router.v3.Router") });
+        let router = json!({ "@type": format!("{TYPES}/envoy.extensions.filters.http.router.v3.Router") });
         filters.push(json!({ "name": "envoy.filters.http.router", "typed_config": router }));
         filters
     }
@@ -216,11 +207,8 @@ fn wasm_filter(gate: &Gate) -> Value {
         },
     });
     if let Some(bootstrap) = &gate.bootstrap {
-        let text = bootstrap
-            .as_str()
-            .map_or_else(|| bootstrap.to_string(), str::to_owned);
-        config["configuration"] =
-            json!({ "@type": format!("{TYPES}/google.protobuf.StringValue"), "value": text });
+        let text = bootstrap.as_str().map_or_else(|| bootstrap.to_string(), str::to_owned);
+        config["configuration"] = json!({ "@type": format!("{TYPES}/google.protobuf.StringValue"), "value": text });
     }
     let kind = format!("{TYPES}/envoy.extensions.filters.http.wasm.v3.Wasm");
     json!({ "name": "gatehouse", "typed_config": { "@type": kind, "config": config } })

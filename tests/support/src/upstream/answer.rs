@@ -53,24 +53,13 @@ impl Answer {
 
 /// The answer to one request.
 pub fn answer(request: &Received, body: &Body) -> Answer {
-    if http1::field(&request.fields, "upgrade")
-        .is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
-    {
-        return Answer {
-            echo: true,
-            ..Answer::plain(101, Vec::new())
-        };
+    if http1::field(&request.fields, "upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) {
+        return Answer { echo: true, ..Answer::plain(101, Vec::new()) };
     }
     if request.method == "CONNECT" {
-        return Answer {
-            echo: true,
-            ..Answer::plain(200, Vec::new())
-        };
+        return Answer { echo: true, ..Answer::plain(200, Vec::new()) };
     }
-    if let Some(kind) = request
-        .field("content-type")
-        .filter(|kind| kind.starts_with("application/grpc"))
-    {
+    if let Some(kind) = request.field("content-type").filter(|kind| kind.starts_with("application/grpc")) {
         let plain = Answer::plain(200, body.bytes.clone());
         return Answer {
             content_type: kind,
@@ -87,12 +76,7 @@ pub fn answer(request: &Received, body: &Body) -> Answer {
 fn by_path(request: &Received, path: &str, body: &Body) -> Answer {
     let mut segments = path.split('/').skip(1);
     let word = segments.next().unwrap_or_default();
-    let mut number = |otherwise: u64| {
-        segments
-            .next()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(otherwise)
-    };
+    let mut number = |otherwise: u64| segments.next().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     match word {
         "login" if request.method == "POST" => {
             let right = String::from_utf8_lossy(&body.bytes).contains("password=right");
@@ -106,29 +90,15 @@ fn by_path(request: &Received, path: &str, body: &Body) -> Answer {
         "size" => Answer::plain(200, vec![b'x'; usize::try_from(number(0)).unwrap_or(0)]),
         "events" => {
             let (count, pause) = (number(1), Duration::from_millis(number(0)));
-            let pieces = (0..count)
-                .map(|event| (pause, format!("data: {event}\n\n").into_bytes()))
-                .collect();
+            let pieces = (0..count).map(|event| (pause, format!("data: {event}\n\n").into_bytes())).collect();
             let plain = Answer::plain(200, Vec::new());
-            Answer {
-                content_type: "text/event-stream".to_owned(),
-                pieces,
-                sized: false,
-                ..plain
-            }
+            Answer { content_type: "text/event-stream".to_owned(), pieces, sized: false, ..plain }
         }
         "trailers" => {
             let plain = Answer::plain(200, b"and then".to_vec());
-            Answer {
-                sized: false,
-                trailers: vec![("x-first", "1"), ("x-second", "2")],
-                ..plain
-            }
+            Answer { sized: false, trailers: vec![("x-first", "1"), ("x-second", "2")], ..plain }
         }
-        "early" => Answer {
-            early: true,
-            ..Answer::plain(200, b"late".to_vec())
-        },
+        "early" => Answer { early: true, ..Answer::plain(200, b"late".to_vec()) },
         _ => Answer::plain(200, body.bytes.clone()),
     }
 }

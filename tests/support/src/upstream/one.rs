@@ -22,10 +22,7 @@ pub(super) async fn serve(stream: TcpStream, store: Arc<Store>) -> io::Result<()
             None => Body::default(),
         };
         let [method, target, _] = head.parts();
-        let (method, target) = (
-            String::from_utf8_lossy(method).into_owned(),
-            target.to_vec(),
-        );
+        let (method, target) = (String::from_utf8_lossy(method).into_owned(), target.to_vec());
         let received = Received::new("HTTP/1.1", method, target, head.fields, &body);
         let answer = answer(&received, &body);
         let bodiless = received.method == "HEAD" || answer.status == 204 || answer.status == 304;
@@ -38,15 +35,9 @@ pub(super) async fn serve(stream: TcpStream, store: Arc<Store>) -> io::Result<()
     Ok(())
 }
 
-async fn send(
-    write: &mut (impl AsyncWrite + Unpin),
-    answer: &Answer,
-    bodiless: bool,
-) -> io::Result<()> {
+async fn send(write: &mut (impl AsyncWrite + Unpin), answer: &Answer, bodiless: bool) -> io::Result<()> {
     if answer.early {
-        write
-            .write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n")
-            .await?;
+        write.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n").await?;
     }
     // A slow answer is slow with its first octet too.
     if let (true, Some((pause, _))) = (answer.sized, answer.pieces.first()) {
@@ -62,23 +53,15 @@ async fn send(
         } else {
             tokio::time::sleep(*pause).await;
             if !piece.is_empty() {
-                write
-                    .write_all(format!("{:x}\r\n", piece.len()).as_bytes())
-                    .await?;
+                write.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
                 write.write_all(piece).await?;
                 write.write_all(b"\r\n").await?;
             }
         }
     }
     if !answer.sized {
-        let trailers: String = answer
-            .trailers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
-        write
-            .write_all(format!("0\r\n{trailers}\r\n").as_bytes())
-            .await?;
+        let trailers: String = answer.trailers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        write.write_all(format!("0\r\n{trailers}\r\n").as_bytes()).await?;
     }
     Ok(())
 }
@@ -97,10 +80,7 @@ fn head(answer: &Answer) -> String {
         (true, _) => format!("content-length: {length}\r\n"),
         (false, _) => "transfer-encoding: chunked\r\n".to_owned(),
     };
-    format!(
-        "HTTP/1.1 {status} Answer\r\ncontent-type: {}\r\nx-upstream: app\r\n{framing}\r\n",
-        answer.content_type
-    )
+    format!("HTTP/1.1 {status} Answer\r\ncontent-type: {}\r\nx-upstream: app\r\n{framing}\r\n", answer.content_type)
 }
 
 async fn echo(

@@ -31,7 +31,8 @@ fn base64(bytes: &[u8]) -> String {
 fn card(body: &str, separator: &str) -> Secret {
     let doubled = |digit: u32| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
     let digit = |c: char| c.to_digit(10).unwrap();
-    let sum: u32 = body.chars().rev().enumerate().map(|(at, c)| if at % 2 == 0 { doubled(digit(c)) } else { digit(c) }).sum();
+    let sum: u32 =
+        body.chars().rev().enumerate().map(|(at, c)| if at % 2 == 0 { doubled(digit(c)) } else { digit(c) }).sum();
     let digits = format!("{body}{}", (10 - sum % 10) % 10);
     let groups: Vec<_> = digits.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group)).collect();
     let written = groups.join(separator);
@@ -121,7 +122,15 @@ fn requests(spelling: &str) -> Vec<Vec<(String, String)>> {
         with("referer", format!("https://{spelling}@shop.example.com/x")),
         with("origin", format!("https://{spelling}.example.com")),
     ];
-    for name in ["user-agent", "accept", "accept-language", "content-type", "content-length", "sec-fetch-site", "sec-ch-ua-model"] {
+    for name in [
+        "user-agent",
+        "accept",
+        "accept-language",
+        "content-type",
+        "content-length",
+        "sec-fetch-site",
+        "sec-ch-ua-model",
+    ] {
         requests.push(with(name, format!("x {spelling}, y")));
         requests.push(with(name, spelling.to_owned()));
     }
@@ -146,12 +155,14 @@ fn readings(text: &str) -> Vec<String> {
 fn kept_within(secret: &Secret) -> Result<(), String> {
     for spelling in spellings(&secret.written) {
         for request in requests(&spelling) {
-            let headers: Vec<Pair<'_>> = request.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+            let headers: Vec<Pair<'_>> =
+                request.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
             let connection = Connection { sni: Some(spelling.clone()), ..Connection::default() };
             let head = Head { headers: &headers, connection: &connection };
             let response = Response { content_type: format!("{spelling}; x={spelling}"), ..Response::default() };
             let outcome = Outcome { response, ..Outcome::default() };
-            let made = record(RecordId::default(), 1, head, &judged(Client::default()), outcome, &context(AddressForm::Full));
+            let made =
+                record(RecordId::default(), 1, head, &judged(Client::default()), outcome, &context(AddressForm::Full));
             for reading in readings(&format!("{made:?}")) {
                 if let Some(part) = secret.parts.iter().find(|part| reading.contains(part.as_str())) {
                     return Err(format!("`{part}` of `{spelling}` is seen in the record of {request:?}: {reading}"));
@@ -199,12 +210,16 @@ fn the_search_itself_finds_what_is_seen() {
 
 fn any_secret() -> impl Strategy<Value = Secret> {
     prop_oneof![
-        ("[3-6][0-9]{14}", prop::sample::select(vec!["", " ", "-"])).prop_map(|(body, separator)| card(&body, separator)),
+        ("[3-6][0-9]{14}", prop::sample::select(vec!["", " ", "-"]))
+            .prop_map(|(body, separator)| card(&body, separator)),
         ("[a-z]{5}[0-9]{4}", "[A-Za-z0-9_-]{42}[A-Za-z0-9]").prop_map(|(subject, signature)| jwt(&subject, &signature)),
         "[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{8,30}".prop_map(|token| bearer(&token)),
         ("[a-z]{3,8}", "[A-Za-z0-9!.]{8,16}").prop_map(|(user, password)| basic(&user, &password)),
         ("[a-z]{3,8}", "[A-Za-z0-9!.]{8,16}").prop_map(|(user, password)| basic_alone(&user, &password)),
-        (prop::sample::select(vec!["sk_live_", "pk_test_", "ghp_", "xoxb-", "glpat-", "SG.", "hf_"]), "[A-Z][a-z][0-9]{2}[A-Za-z0-9]{20}")
+        (
+            prop::sample::select(vec!["sk_live_", "pk_test_", "ghp_", "xoxb-", "glpat-", "SG.", "hf_"]),
+            "[A-Z][a-z][0-9]{2}[A-Za-z0-9]{20}"
+        )
             .prop_map(|(prefix, tail)| api_key(prefix, &tail)),
         ("[a-z]{4,8}[0-9]{3}", "[a-z]{4,9}\\.(com|org|co\\.uk)").prop_map(|(local, domain)| email(&local, &domain)),
     ]
