@@ -1,4 +1,4 @@
-//! The access log on standard output: one line a request, when it has ended. Its forms: [`line`].
+//! The access log on standard output: one line a request, when it has ended. Its forms: [`line`](mod@line).
 //!
 //! Whoever logs never waits: lines go into a buffer of at most [`BUFFER_BYTES`], which one thread writes. When standard
 //! output does not keep up, whole lines are dropped and counted; the events in the sinks are complete all the same.

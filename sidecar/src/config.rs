@@ -19,6 +19,7 @@ use gatehouse_policy::document::{self, Place, Problems};
 use gatehouse_proto::v1::welcome;
 
 use crate::logging::{Form, Level};
+use crate::sink;
 use written::Written;
 
 const DEFAULT_DATA: &str = "/var/lib/gatehouse";
@@ -179,6 +180,7 @@ impl Config {
         let listen = Listen::decide(written.listen, &data, top, problems);
         let spool = Spool::decide(written.spool, &data, problems);
         let sinks = written.sinks.unwrap_or_else(|| vec![written::Sink::default_file()]);
+        refuse_shared_files(&sinks, &data, problems);
         Self {
             node: written.node.unwrap_or_else(host_name),
             listen,
@@ -266,6 +268,24 @@ impl AddressForm {
             Self::Full => welcome::AddressForm::Full,
             Self::Hash => welcome::AddressForm::Hash,
             Self::Prefix => welcome::AddressForm::Prefix,
+        }
+    }
+}
+
+/// Two sinks that rotate one file would take each other's events away.
+fn refuse_shared_files(sinks: &[written::Sink], data: &Path, problems: &mut Problems) {
+    let file = |sink: &written::Sink| match &sink.kind {
+        sink::Kind::File(config) => {
+            Some(config.path.clone().unwrap_or_else(|| data.join(format!("{}.ndjson", sink.name))))
+        }
+        #[cfg(feature = "kafka")]
+        sink::Kind::Kafka(_) => None,
+    };
+    for (place, second) in sinks.iter().enumerate() {
+        let first = sinks.iter().take(place).find(|first| file(first).is_some() && file(first) == file(second));
+        if let Some(first) = first {
+            let message = format!("the sinks `{}` and `{}` write the same file", first.name, second.name);
+            problems.push(&second.place, message, "give each a `path` of its own");
         }
     }
 }

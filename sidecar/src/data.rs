@@ -105,6 +105,18 @@ impl DataFolder {
         Ok(Some(bytes))
     }
 
+    /// Removes a file, if it is there.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<(), DataError> {
+        let path = self.path.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Replaces a file whole: after a crash it holds the old bytes or the new ones.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 //! A batch is acknowledged when the spool has synced it. Batches of all streams share the spool's syncs: a stream hands
 //! its batch over and reads on; the [`ledger`] books the results in the order handed over.
 
+pub mod connection;
 pub mod ledger;
 pub mod listen;
 pub mod stream;
@@ -25,13 +26,16 @@ pub(crate) mod service {
     include!("intake/generated/gatehouse.v1.rs");
 }
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatehouse_proto::v1;
 use gatehouse_stream::receiver::{BatchError, Books, HighWater, Receiver, Taken, Ticket, Totals};
 use prost::Message as _;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -74,6 +78,7 @@ pub struct Intake {
     metrics: Arc<Metrics>,
     stopping: CancellationToken,
     tasks: TaskTracker,
+    connections: Arc<Semaphore>,
 }
 
 /// What an [`Intake`] is made of.
@@ -114,6 +119,7 @@ impl Intake {
             metrics: parts.metrics,
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            connections: Arc::new(Semaphore::new(streams::MAX_STREAMS)),
         });
         tokio::spawn(ledger::book(Arc::clone(&intake), results));
         intake
@@ -125,10 +131,11 @@ impl Intake {
     /// The listener failed.
     pub async fn serve<L, C>(self: Arc<Self>, connections: L) -> Result<(), tonic::transport::Error>
     where
-        L: tokio_stream::Stream<Item = std::io::Result<C>>,
-        C: tokio::io::AsyncRead + tokio::io::AsyncWrite + tonic::transport::server::Connected + Unpin + Send + 'static,
+        L: Stream<Item = io::Result<C>>,
+        C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stopping = self.stopping.clone();
+        let connections = connection::bounded(connections, Arc::clone(&self.connections));
         let service = HouseServer::new(Door(self)).max_decoding_message_size(MAX_MESSAGE_BYTES);
         tonic::transport::Server::builder()
             .initial_stream_window_size(1 << 20)

@@ -15,6 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const REFUSED: u8 = 1;
 const USAGE: u8 = 2;
+/// Streams, connections that wait, segments, sinks and the admin pages, with room to spare.
+const OPEN_FILES: u64 = 4096;
 
 /// Gatehouse: API protection at an Envoy gateway, without a detour.
 #[derive(Parser)]
@@ -121,6 +123,7 @@ fn run_house(arguments: Run) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let log = Log::install(config.log_form, config.log_level);
+    raise_open_files();
     // Two workers: the house waits for disks and peers, and shares its machine with the gateway.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -135,6 +138,18 @@ fn run_house(arguments: Run) -> ExitCode {
     match runtime.block_on(async { run::run(config, log, asked_to_stop()?).await.map_err(io::Error::other) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(REFUSED, &error),
+    }
+}
+
+/// Each gate holds a file descriptor, and customary soft limits are below the number of gates served.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+    {
+        tracing::warn!(%error, "limit of open files not raised");
     }
 }
 

@@ -29,12 +29,17 @@ use crate::{access_log, admin};
 
 /// Time for gates' last batches to be synced and acknowledged.
 const INTAKE_GRACE: Duration = Duration::from_secs(5);
+/// Time for the last words to gates to leave this machine's socket buffers.
+const FLUSH_GRACE: Duration = Duration::from_secs(1);
 /// Time for sinks to deliver what the spool holds; the rest is delivered after the next start.
 const SINK_GRACE: Duration = Duration::from_secs(10);
 /// How often windows follow what the spool can take.
 const SHARE_EVERY: Duration = Duration::from_millis(250);
 /// How often workers that are gone for a day are looked for.
 const AGE_EVERY: Duration = Duration::from_secs(600);
+
+const ADMIN_ADDRESS: &str = "admin.address";
+const INTAKE_ADDRESS: &str = "intake.address";
 
 /// Why the house did not start, or did not go on.
 #[derive(Debug)]
@@ -67,7 +72,7 @@ pub async fn run(config: Config, log: Log, shutdown: impl Future<Output = ()>) -
 
 /// Everything that runs.
 struct House {
-    _data: Arc<DataFolder>,
+    data: Arc<DataFolder>,
     spool: Spool,
     sinks: Vec<sink::Running>,
     access_log: access_log::Running,
@@ -75,13 +80,15 @@ struct House {
     intake: Arc<Intake>,
     chores: JoinHandle<()>,
     state: Arc<admin::State>,
-    serving: JoinSet<Result<(), String>>,
+    gates: JoinSet<Result<(), String>>,
+    admin: JoinSet<Result<(), String>>,
     stop: CancellationToken,
 }
 
 impl House {
     async fn start(config: Config, log: Log) -> Result<Self, RunError> {
         let data = Arc::new(DataFolder::open(&config.data)?);
+        forget_addresses(&data)?;
         let key = HashKey::open(&data)?;
         let policies = Policies::open(&data, config.policies.as_ref())?;
         let (spool, recovered) = open_spool(&config).await?;
@@ -114,19 +121,25 @@ impl House {
             ready: AtomicBool::new(false),
         });
 
-        let mut serving = JoinSet::new();
-        write_address(&data, "admin.address", admin_listener.local_addr())?;
-        serving.spawn(serve_admin(admin_listener, Arc::clone(&state), stop.clone()));
-        doors.serve(&intake, &data, &mut serving)?;
+        let (mut gates, mut admin) = (JoinSet::new(), JoinSet::new());
+        write_address(&data, ADMIN_ADDRESS, admin_listener.local_addr())?;
+        admin.spawn(serve_admin(admin_listener, Arc::clone(&state), stop.clone()));
+        intake.share_windows();
+        doors.serve(&intake, &data, &mut gates)?;
         let chores = tokio::spawn(chores(Arc::clone(&state), stop.clone()));
         state.ready.store(true, Ordering::Release);
         tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %config.data.display(), "house runs");
-        Ok(Self { _data: data, spool, sinks, access_log, watching, intake, chores, state, serving, stop })
+        Ok(Self { data, spool, sinks, access_log, watching, intake, chores, state, gates, admin, stop })
     }
 
     /// Resolves when a listener fails, which none does in good order.
     async fn broken(&mut self) -> RunError {
-        match self.serving.join_next().await {
+        let ended = tokio::select! {
+            Some(ended) = self.gates.join_next() => Some(ended),
+            Some(ended) = self.admin.join_next() => Some(ended),
+            else => None,
+        };
+        match ended {
             Some(Ok(Err(problem))) => RunError::Broken(problem),
             Some(Err(panic)) => RunError::Broken(panic.to_string()),
             Some(Ok(Ok(()))) | None => RunError::Broken("a listener ended by itself".into()),
@@ -139,6 +152,8 @@ impl House {
         if !self.intake.stop(INTAKE_GRACE).await {
             tracing::warn!("not every stream ended in time; their gates send again what was not acknowledged");
         }
+        // The listeners end when every connection has: what was said last is on the wire then.
+        let _ = tokio::time::timeout(FLUSH_GRACE, async { while self.gates.join_next().await.is_some() {} }).await;
         self.stop.cancel();
         for sink in self.sinks {
             // Ends by itself when its time of grace is over.
@@ -148,7 +163,8 @@ impl House {
             let _ = task.await;
         }
         self.access_log.stop().await;
-        self.serving.shutdown().await;
+        self.admin.shutdown().await;
+        forget_addresses(&self.data)?;
         let spool = self.spool;
         let closed = tokio::task::spawn_blocking(move || spool.close()).await;
         closed.unwrap_or(Err(SpoolError::WriterGone))?;
@@ -242,7 +258,7 @@ impl Doors {
             });
         }
         if let Some(listener) = self.tcp {
-            write_address(data, "intake.address", listener.local_addr())?;
+            write_address(data, INTAKE_ADDRESS, listener.local_addr())?;
             let intake = Arc::clone(intake);
             serving.spawn(async move {
                 let served = intake.serve(TcpListenerStream::new(listener)).await;
@@ -261,6 +277,11 @@ fn write_address(data: &DataFolder, name: &str, address: io::Result<SocketAddr>)
         source,
     })?;
     data.replace(name, format!("{address}\n").as_bytes(), 0o644)
+}
+
+/// An address of an earlier run would send people to a port that is somebody else's by now.
+fn forget_addresses(data: &DataFolder) -> Result<(), DataError> {
+    [ADMIN_ADDRESS, INTAKE_ADDRESS].iter().try_for_each(|name| data.remove(name))
 }
 
 /// What is done by the clock.

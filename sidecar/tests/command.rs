@@ -1,5 +1,8 @@
 //! The binary as an operator meets it: exit codes, messages, signals.
 
+#[expect(dead_code, reason = "of the house in this process only the gate is wanted here")]
+mod house;
+
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -30,7 +33,6 @@ impl House {
     fn start(data: &Path, more: &[&str]) -> Self {
         let config = data.join("house.yaml");
         fs::write(&config, format!("data: {}\nadmin: 127.0.0.1:0\n", data.display())).unwrap();
-        let _ = fs::remove_file(data.join("admin.address"));
         let mut command = gatehouse(&["run", "--config", text(&config)]);
         let house = Self(command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         until("the house is ready", || get(data, "/readyz").is_some_and(|page| page.ends_with("\r\n\r\nready\n")));
@@ -169,6 +171,28 @@ fn sigterm_and_sigint_end_it_in_good_order() {
         assert!(said.contains("house stopped, everything is synced"), "{said}");
         assert!(!dir.path().join("house.sock").exists());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_drains_and_what_was_acknowledged_is_delivered() {
+    use gatehouse_proto::v1::gate_message::Message;
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::start(dir.path(), &["--access-log", "json"]);
+    let mut gate = house::Gate::attach(&dir.path().join("house.sock"), house::hello(7, 1)).await;
+    gate.greeted().await;
+    for n in 0..20 {
+        gate.send(Message::Batch(house::batch(7, n * 10..(n + 1) * 10))).await;
+    }
+    gate.durable(1).await;
+    house.signal(rustix::process::Signal::TERM);
+    let (end, credit) = gate.end().await;
+    end.expect("the stream ends in good order");
+    let credit = credit.expect("a last credit");
+    assert_eq!(credit.window_bytes, 0);
+    let (code, said) = house.end();
+    assert_eq!(code, Some(0), "{said}");
+    let delivered = house::events(dir.path()).len() as u64;
+    assert!(delivered >= credit.durable_seq, "{delivered} delivered, {} acknowledged", credit.durable_seq);
 }
 
 #[test]

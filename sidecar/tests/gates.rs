@@ -298,14 +298,73 @@ async fn windows_shrink_as_streams_come_and_their_sum_stays_within_the_spool() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_spool_takes_credit_back_and_gives_it_again_when_the_sink_is_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let blocked = dir.path().join("blocked");
+    // A file where the sink needs a folder.
+    fs::write(&blocked, "").unwrap();
+    let path = blocked.join("events.ndjson");
+    let more = format!(
+        "spool: {{ size: 4MiB, segment: 1MiB }}\nsinks: {{ events: {{ file: {{ path: {} }} }} }}",
+        path.display()
+    );
+    let house = House::start(dir.path(), &more).await;
+    let mut gate = house.attach(hello(EPOCH, 1)).await;
+    let mut credit = gate.greeted().await.1;
+    let mut next = 0;
+    loop {
+        while credit.window_bytes == 0 && next == 0 {
+            credit = gate.credit().await;
+        }
+        if credit.window_bytes == 0 {
+            break;
+        }
+        gate.send(FromGate::Batch(batch(EPOCH, next..next + 500))).await;
+        next += 500;
+        credit = gate.durable(next).await;
+        assert!(next < 1_000_000, "credit never ends");
+    }
+    let status = house.status().await;
+    assert_eq!(status["books"]["total"]["stored"].as_u64(), Some(next), "{status:#}");
+    assert_eq!(
+        (status["sinks"][0]["pending"].as_u64(), status["sinks"][0]["delivered"].as_u64()),
+        (Some(next), Some(0))
+    );
+    assert!(status["sinks"][0]["problem"].is_string());
+
+    fs::remove_file(&blocked).unwrap();
+    fs::create_dir(&blocked).unwrap();
+    while gate.credit().await.window_bytes == 0 {}
+    gate.send(FromGate::Batch(batch(EPOCH, next..next + 500))).await;
+    gate.durable(next + 500).await;
+    until("everything is delivered", async || house.status().await["sinks"][0]["pending"] == 0).await;
+    house.stop().await;
+    let lines = fs::read_to_string(&path).unwrap().lines().count() as u64;
+    assert_eq!(lines, next + 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loopback_is_served_if_asked_for_and_then_no_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::start(dir.path(), "listen: { tcp: \"127.0.0.1:0\" }").await;
+    assert!(!dir.path().join("house.sock").exists());
+    let address = fs::read_to_string(dir.path().join("intake.address")).unwrap();
+    let mut gate = Gate::attach_to(&format!("http://{}", address.trim()), hello(EPOCH, 1)).await;
+    gate.greeted().await;
+    gate.send(FromGate::Batch(batch(EPOCH, 0..1))).await;
+    gate.durable(1).await;
+    house.stop().await;
+    assert!(!dir.path().join("intake.address").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_house_on_the_same_data_is_refused_and_the_first_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let house = House::start(dir.path(), "").await;
-    let address = fs::read(dir.path().join("admin.address")).unwrap();
     let error = House::spawn(dir.path(), "").end().await.unwrap_err();
     assert!(matches!(error, RunError::Data(_)), "{error}");
     assert!(error.to_string().contains("another house"), "{error}");
-    fs::write(dir.path().join("admin.address"), address).unwrap();
+    assert!(house.admin("/readyz").await.is_some());
     let mut gate = house.attach(hello(EPOCH, 1)).await;
     gate.greeted().await;
     house.stop().await;

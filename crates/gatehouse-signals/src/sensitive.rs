@@ -1,11 +1,12 @@
 //! Sensitive-data classes in text, path segments and parameter values.
 //!
-//! Judged by form alone, in a few linear passes that allocate only when something is found. The rules lean towards finding:
+//! Judged by form alone, in one linear pass that allocates only when something is found. The rules lean towards finding:
 //! a slug taken for a token costs a readable path, a token taken for a slug costs a secret.
 
 mod credentials;
 mod digits;
 mod runs;
+mod scan;
 
 use core::ops::Range;
 
@@ -62,10 +63,7 @@ type Found = (Range<usize>, Class);
 /// Every sensitive value in `text`, as it stands (nothing is decoded), in order and disjoint. Linear in the length of the text,
 /// which the caller bounds; the finds are fewer than an eighth of its bytes.
 pub fn find(text: &[u8]) -> impl Iterator<Item = (Range<usize>, Class)> + use<> {
-    let mut found: Vec<Found> = Vec::new();
-    credentials::find(text, &mut found);
-    digits::find(text, &mut found);
-    runs::find(text, &mut found);
+    let mut found = scan::scan(text);
     if found.len() > 1 {
         found.sort_unstable_by_key(|(range, _)| range.start);
         found.dedup_by(|(next, next_class), (kept, class)| {

@@ -10,7 +10,7 @@ use super::State;
 use crate::intake::streams::View;
 use crate::ocsf::hex::Hex;
 use crate::ocsf::time::Rfc3339;
-use crate::policies::Problem;
+use crate::policies::{Problem, Snapshot};
 use crate::sink::board;
 use crate::spool::Stat;
 
@@ -57,8 +57,9 @@ struct Refusal {
 #[derive(Debug, Serialize)]
 struct PolicyStatus {
     folder: Option<PathBuf>,
-    #[serde(flatten)]
-    stamp: Option<Stamp>,
+    /// 0: there is none.
+    revision: u64,
+    digest: Option<String>,
     bytes: usize,
     since: Option<String>,
     files: Vec<String>,
@@ -205,11 +206,11 @@ impl PolicyStatus {
         let current = state.policies.current();
         Self {
             folder: report.folder,
-            bytes: current.as_ref().map_or(0, super::Snapshot::size),
+            bytes: current.as_ref().map_or(0, Snapshot::size),
             workers_current: super::workers_current(views, current.as_ref()),
             workers: views.len(),
-            stamp: current
-                .map(|snapshot| Stamp { revision: snapshot.revision(), digest: Hex(snapshot.digest()).to_string() }),
+            revision: current.as_ref().map_or(0, Snapshot::revision),
+            digest: current.map(|snapshot| Hex(snapshot.digest()).to_string()),
             since: report.since.map(time),
             files: report.files,
             rules: report.rules,

@@ -90,6 +90,7 @@ fn what_cannot_be_is_refused() {
         ("policies: { every: 1s }", "has no `folder`"),
         ("sinks: { UPPER: { file: {} } }", "no name for a sink"),
         ("sinks: { a: {} }", "goes nowhere"),
+        ("sinks: { a: { file: { path: /e } }, b: { file: { path: /e } } }", "`a` and `b` write the same file"),
         ("data: \"\"", "is empty"),
         ("access_log: off", "quote it"),
         ("a: 1\n---\nb: 2", "a second document"),

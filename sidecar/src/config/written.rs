@@ -91,6 +91,8 @@ pub struct Sink {
     pub name: String,
     /// What it is.
     pub kind: sink::Kind,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// Section `log`.
@@ -129,7 +131,7 @@ impl Sink {
     /// The sink of a house without a configuration.
     #[must_use]
     pub fn default_file() -> Self {
-        Self { name: "events".into(), kind: sink::Kind::default_file() }
+        Self { name: "events".into(), kind: sink::Kind::default_file(), place: Place::pointer("defaults") }
     }
 }
 
@@ -218,7 +220,7 @@ fn one_sink(entry: &Entry, problems: &mut Problems) -> Option<Sink> {
         problems.push(&entry.key_place, "this is no name for a sink", help);
     }
     let kind = sink::Kind::read(&entry.key, &entry.value, problems)?;
-    Some(Sink { name: entry.key.clone(), kind })
+    Some(Sink { name: entry.key.clone(), kind, place: entry.key_place.clone() })
 }
 
 fn text(node: Option<&Node>, problems: &mut Problems) -> Option<String> {

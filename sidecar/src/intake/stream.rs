@@ -10,7 +10,7 @@ use gatehouse_stream::receiver::{HelloError, Ticket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tonic::{Code, Status, Streaming};
 
-use super::streams::Line;
+use super::streams::{Line, bounded};
 use super::{Intake, Took, now_ms};
 use crate::policies::Snapshot;
 
@@ -107,7 +107,7 @@ impl Stream {
             End::Refused("too_many", Status::resource_exhausted("as many streams as this house serves are open"))
         })?;
         intake.metrics.streams_opened.inc();
-        tracing::info!(epoch = hello.epoch, stream = hello.stream_no, node = ?hello.node, "gate attached");
+        tracing::info!(epoch = hello.epoch, stream = hello.stream_no, node = bounded(&hello.node), "gate attached");
         Ok(Self {
             intake: Arc::clone(intake),
             ticket: opened.ticket,
@@ -186,7 +186,12 @@ impl Stream {
         if accepted {
             tracing::info!(epoch = self.ticket.epoch(), revision = ack.revision, "policy in force");
         } else {
-            tracing::warn!(epoch = self.ticket.epoch(), revision = ack.revision, problem = ?ack.problem, "policy refused");
+            tracing::warn!(
+                epoch = self.ticket.epoch(),
+                revision = ack.revision,
+                problem = bounded(&ack.problem),
+                "policy refused"
+            );
         }
     }
 

@@ -217,7 +217,7 @@ impl View {
 }
 
 /// A gate's own text, cut to what is kept, control characters replaced.
-fn bounded(text: &str) -> String {
+pub(super) fn bounded(text: &str) -> String {
     text.chars().take(MAX_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

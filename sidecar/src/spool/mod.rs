@@ -25,12 +25,15 @@
 //! # Rules
 //! - A group of frames and its marker are written together and synced; only then is anyone told. Recovery keeps what lies
 //!   before the last marker and cuts off the rest. Where the writer stands is derived from the frames, never stored.
-//! - A segment's header is durable before its name is, and its name before its first frame is acknowledged.
-//! - A write or sync that fails is not tried again on that file: the segment ends, its unacknowledged group goes into a new
+//! - A segment's header and first group are durable before it gets its name, and the name before anyone is told.
+//! - A write or sync that fails is not tried again on those bytes: the segment ends, its unacknowledged group goes into a new
 //!   one. Frames of a segment at or beyond the next segment's first sequence are such leftovers and do not count.
-//! - Cursor first, durably; then segments that every reader has passed are unlinked. The last segment always stays.
+//! - At a start the newest group may be in memory only (a kill before the sync, a sync that failed): it is written once more,
+//!   into a new segment. Every older group was synced, for the next is not begun before.
+//! - Cursor first, durably and by this process; then segments that every reader has passed are unlinked, oldest first. The
+//!   last segment always stays: it tells the next start how far the spool had come.
 //! - The disk is full when the next segment cannot be made. There is still one to fill then; after it stores are refused, until
-//!   space returns.
+//!   space returns. Cursors need no new space.
 //! - Corrupt bytes are passed over by length if a frame follows there, else up to the next frame with a good checksum; copied
 //!   aside, counted, and never a reason to stop. A hole in the newest group is an unfinished write and takes that group along.
 
@@ -75,7 +78,6 @@ const MAX_QUEUE_BYTES: u32 = 16 * 1024 * 1024;
 pub struct Spool {
     handle: SpoolHandle,
     writer: JoinHandle<()>,
-    _lock: Lock,
 }
 
 /// Stores frames and opens readers; cheap to clone.
@@ -106,11 +108,15 @@ impl Spool {
         let writer = Writer::new(log, queue, settings.sync_every);
         let writer = std::thread::Builder::new()
             .name("spool".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                writer.run();
+                // Held to the last write, whoever dropped the spool before.
+                drop(lock);
+            })
             .map_err(SpoolError::io("start the writer of", dir.display().to_string()))?;
         let queue = Arc::new(Semaphore::new(usize::try_from(MAX_QUEUE_BYTES).unwrap_or(usize::MAX)));
         let handle = SpoolHandle { shared, commands, queue };
-        Ok((Self { handle, writer, _lock: lock }, recovered))
+        Ok((Self { handle, writer }, recovered))
     }
 
     /// What the rest of the house works with.

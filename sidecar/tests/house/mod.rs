@@ -14,7 +14,7 @@ use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tonic::{Status, Streaming};
 
 /// Beyond this a wait is a failure.
@@ -40,8 +40,6 @@ impl House {
         let text = format!("data: {}\nadmin: 127.0.0.1:0\n{more}", data.display());
         let config = Config::parse("test", &text, Overrides::default()).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        // A leftover of the run before would send us to a port that is somebody else's by now.
-        let _ = std::fs::remove_file(data.join("admin.address"));
         let task = tokio::spawn(run(config, Log::elsewhere(), async move {
             let _ = stopped.await;
         }));
@@ -161,9 +159,15 @@ pub(crate) fn batch(epoch: u64, sequences: std::ops::Range<u64>) -> v1::Batch {
 
 impl Gate {
     pub(crate) async fn attach(socket: &Path, hello: v1::Hello) -> Self {
+        Self::attach_to(&format!("unix:{}", socket.display()), hello).await
+    }
+
+    pub(crate) async fn attach_to(house: &str, hello: v1::Hello) -> Self {
         let epoch = hello.epoch;
         let (to_house, messages) = mpsc::channel(1024);
-        let mut gate = Self { answers: open(socket, messages).await.unwrap(), to_house, epoch };
+        let channel = Endpoint::from_shared(house.to_owned()).unwrap().connect().await.unwrap();
+        let answers = HouseClient::new(channel).attach(ReceiverStream::new(messages)).await.unwrap().into_inner();
+        let mut gate = Self { answers, to_house, epoch };
         gate.send(FromGate::Hello(hello)).await;
         gate
     }
@@ -237,13 +241,4 @@ impl Gate {
             }
         }
     }
-}
-
-pub(crate) async fn channel(socket: &Path) -> Channel {
-    Endpoint::from_shared(format!("unix:{}", socket.display())).unwrap().connect().await.unwrap()
-}
-
-async fn open(socket: &Path, messages: mpsc::Receiver<v1::GateMessage>) -> Result<Streaming<v1::HouseMessage>, Status> {
-    let mut client = HouseClient::new(channel(socket).await);
-    Ok(client.attach(ReceiverStream::new(messages)).await?.into_inner())
 }

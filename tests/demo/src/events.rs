@@ -74,7 +74,7 @@ impl Account {
 
     fn line(&mut self, line: &[u8]) {
         match serde_json::from_slice::<Value>(line) {
-            Ok(event) => self.event(event, line),
+            Ok(event) => self.event(&event, line),
             Err(_) => self.unreadable += 1,
         }
     }
@@ -112,14 +112,12 @@ impl Account {
         }
         self.kept += u64::from(event.pointer("/unmapped/gatehouse/record") == Some(&Value::Bool(true)));
         self.tagged += u64::from(!list(event, "/unmapped/gatehouse/tags").is_empty());
-        if blocked && self.example.as_ref().is_none_or(|known| !forwarded(known) && forwarded(&event)) {
-            self.example = Some(event);
+        let forwarded = own("client_address_source") == "forwarded";
+        if blocked && (self.example.is_none() || forwarded && !self.example_forwarded) {
+            self.example = Some(String::from_utf8_lossy(line).into_owned());
+            self.example_forwarded = forwarded;
         }
     }
-}
-
-fn forwarded(event: &Value) -> bool {
-    text(event, "/unmapped/gatehouse/client_address_source") == "forwarded"
 }
 
 fn text(event: &Value, pointer: &str) -> String {
@@ -162,7 +160,7 @@ mod tests {
         assert_eq!((account.total, account.allowed(), account.mitigated()), (3, 2, 1));
         assert_eq!(account.by_status, BTreeMap::from([(200, 2), (403, 1)]));
         assert!(account.references.contains("R1"));
-        assert_eq!(account.example.unwrap().pointer("/metadata/uid").unwrap(), "1");
+        assert_eq!(account.example.unwrap() + "\n", record("1", 403, BLOCK));
     }
 
     #[test]
@@ -196,6 +194,6 @@ mod tests {
         let through = format!("{BLOCK},\"client_address_source\":\"forwarded\"");
         let account =
             read(&[("a", [record("1", 403, BLOCK), record("2", 403, &through), record("3", 403, BLOCK)].concat())]);
-        assert_eq!(account.example.unwrap().pointer("/metadata/uid").unwrap(), "2");
+        assert_eq!(account.example.unwrap() + "\n", record("2", 403, &through));
     }
 }

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::actors::Actor;
 use crate::books::Books;
 use crate::cast::OwnAccount;
 use crate::events::{Account, Decision};
 use crate::latency::Pairs;
+use crate::layout::lay_out;
 use crate::shop::Reached;
 use crate::table::{Align, Cell, Table, grouped};
 use crate::terminal::{Ink, Terminal};
@@ -19,8 +18,8 @@ use crate::traffic::{Row, Tally};
 #[derive(Debug, Clone, Copy)]
 pub struct Report(pub Terminal);
 
-/// Lines of an event that are shown before the rest is left to the file.
-const EVENT_LINES: usize = 120;
+/// Columns of a page.
+const WIDTH: usize = 96;
 
 impl Report {
     /// A heading.
@@ -70,10 +69,11 @@ impl Report {
     /// What was decided, by rule, as the events tell it.
     pub fn decisions(self, account: &Account) -> String {
         let aside = format!("from {} events", grouped(account.total));
-        let mut table = Table::new([(Align::Left, ""), (Align::Right, "requests"), (Align::Left, "rule")]);
-        table.row([Cell::inked("allowed", Ink::Green), grouped(account.allowed()).into(), "".into()]);
+        let mut table =
+            Table::new([(Align::Left, ""), (Align::Right, "requests"), (Align::Left, "rule"), (Align::Left, "")]);
+        table.row([Cell::inked("allowed", Ink::Green), grouped(account.allowed()).into()]);
         self.by_rule(account, true, &mut table);
-        table.row([Cell::inked("mitigated", Ink::Red), grouped(account.mitigated()).into(), "".into()]);
+        table.row([Cell::inked("mitigated", Ink::Red), grouped(account.mitigated()).into()]);
         self.by_rule(account, false, &mut table);
         self.heading("What was decided", &aside) + &table.render(self.0)
     }
@@ -84,8 +84,10 @@ impl Report {
         rows.retain(|(decision, _)| (decision.action == "allow") == allowed);
         rows.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         for (decision, count) in rows {
-            let rule = decision.rule.clone().unwrap_or_else(|| reason(&decision.reason).to_owned());
-            table.row([format!("  {}", decision.action).into(), grouped(count).into(), rule.into()]);
+            let why = Cell::inked(reason(&decision.reason), Ink::Dim);
+            let rule = decision.rule.clone().map_or(why.clone(), Cell::from);
+            let aside = if decision.reason == "ambiguous" { why } else { "".into() };
+            table.row([format!("  {}", decision.action).into(), grouped(count).into(), rule, aside]);
         }
     }
 
@@ -141,13 +143,11 @@ impl Report {
     }
 
     /// One event, whole.
-    pub fn event(self, example: Option<&Value>) -> String {
+    pub fn event(self, example: Option<&str>) -> String {
         let heading =
-            self.heading("One event in full", "a blocked request, as it lies in the file (OCSF HTTP Activity)");
-        let Some(text) = example.and_then(|event| serde_json::to_string_pretty(event).ok()) else {
-            return heading + "  none was blocked\n";
-        };
-        let lines = text.lines().take(EVENT_LINES).flat_map(fold).map(|line| format!("  {line}\n"));
+            self.heading("One event in full", "a blocked request as it lies in the file (OCSF HTTP Activity)");
+        let Some(event) = example else { return heading + "  none was blocked\n" };
+        let lines = lay_out(event, WIDTH - 2).into_iter().map(|line| format!("  {line}\n"));
         heading + &lines.collect::<String>()
     }
 
@@ -209,30 +209,14 @@ fn count(count: u64) -> Cell {
 /// A reason in words, for decisions that no rule made.
 fn reason(reason: &str) -> &str {
     match reason {
-        "ambiguous" => "(a path with more than one reading)",
-        "no_policy" => "(no policy was in force)",
-        "not_covered" => "(no policy speaks for this host)",
-        "otherwise" => "(no rule matched)",
-        "unreadable" => "(the request could not be read)",
+        "ambiguous" => "a path with more than one reading",
+        "no_policy" => "no policy was in force",
+        "not_covered" => "no policy speaks for this host",
+        "otherwise" => "no rule matched",
+        "unreadable" => "the request could not be read",
+        "" => "no reason was told",
         other => other,
     }
-}
-
-/// A line of JSON that is too wide, cut into pieces that stand under each other.
-fn fold(line: &str) -> Vec<String> {
-    const WIDTH: usize = 94;
-    let indent = line.chars().take_while(|letter| *letter == ' ').count() + 4;
-    let mut pieces = vec![String::new()];
-    for letter in line.chars() {
-        let full = pieces.last().is_some_and(|piece| piece.chars().count() >= WIDTH);
-        if full {
-            pieces.push(" ".repeat(indent.min(WIDTH / 2)));
-        }
-        if let Some(piece) = pieces.last_mut() {
-            piece.push(letter);
-        }
-    }
-    pieces
 }
 
 #[cfg(test)]

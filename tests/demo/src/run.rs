@@ -108,7 +108,7 @@ async fn print(counted: &Counted, cast: &Cast, events: &Path, report: Report) ->
     say(&report.decisions(account));
     say(&report.beside(account, reached));
     say(&report.books(&books, account, cast.own_account().await));
-    say(&report.event(account.example.as_ref()));
+    say(&report.event(account.example.as_deref()));
     say(&report.latency(&tally.pairs));
     say(&report.files(events));
     if books.balance() { Ending::Done } else { Ending::Unbalanced }

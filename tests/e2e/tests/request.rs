@@ -163,11 +163,14 @@ async fn contested(upstream: &Upstream, other: &Upstream, bootstrap: Value) -> E
 #[tokio::test]
 async fn a_tag_cannot_change_the_route() {
     let (upstream, other) = (Upstream::start().await, Upstream::start().await);
-    let tag = |field: &str| {
-        let then = json!({ "tag": { "header": field, "value": "other.test" } });
-        json!({ "policy": policy("enforce", json!([{ "name": "tagged", "match": { "path": "/tagged/**" }, "then": then }])) })
+    let tags = |fields: &[&str]| {
+        let rule = |(number, field): (usize, &&str)| {
+            let then = json!({ "tag": { "header": field, "value": "other.test" } });
+            json!({ "name": format!("tagged-{number}"), "match": { "path": "/tagged/**" }, "then": then })
+        };
+        json!({ "policy": policy("enforce", fields.iter().enumerate().map(rule).collect()) })
     };
-    for field in [
+    let routing = [
         "host",
         ":authority",
         ":path",
@@ -176,11 +179,12 @@ async fn a_tag_cannot_change_the_route() {
         "x-envoy-original-path",
         "x-forwarded-host",
         "content-type",
-    ] {
-        let said = Envoy::refuses(&Gateway::new(upstream.address()).with_gate(Gate::new(tag(field)))).await;
+    ];
+    let said = Envoy::refuses(&Gateway::new(upstream.address()).with_gate(Gate::new(tags(&routing)))).await;
+    for field in routing {
         assert!(said.contains(&format!("`{field}` may not be set on a request")), "{field}: {said}");
     }
-    let mut gateway = Gateway::new(upstream.address()).with_gate(Gate::new(tag("x-gatehouse-class")));
+    let mut gateway = Gateway::new(upstream.address()).with_gate(Gate::new(tags(&["x-gatehouse-class"])));
     let address = json!({ "socket_address": { "address": "127.0.0.1", "port_value": other.address().port() } });
     gateway.clusters = vec![cluster("other", &address, false)];
     let matches =

@@ -14,9 +14,9 @@ pub fn envoy() -> PathBuf {
     present("ENVOY_PATH", cache().join("bin").join(format!("envoy-{version}")), &remedy)
 }
 
-/// func-e: `FUNC_E`, else the cache of `tests/tools/get-func-e`.
+/// func-e: `FUNC_E_PATH`, else the cache of `tests/tools/get-func-e`.
 pub fn func_e() -> PathBuf {
-    present("FUNC_E", cache().join("bin").join(FUNC_E), "tests/tools/get-func-e")
+    present("FUNC_E_PATH", cache().join("bin").join(FUNC_E), "tests/tools/get-func-e")
 }
 
 /// The filter as shipped: `GATEHOUSE_WASM`, else where `make wasm` puts it.

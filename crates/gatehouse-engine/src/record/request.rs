@@ -38,12 +38,14 @@ pub(super) fn request(head: &Head<'_>, protocol: &str, body_bytes: u64, redactor
     let word = |value: &[u8]| redactor.bounded_text(value, MAX_WORD_BYTES);
     let authority = host::without_userinfo(head.first(b":authority").unwrap_or_default()).0;
     let parameters = path.query.map(query::parameters).into_iter().flatten();
+    let received = raw_path.split(|byte| *byte == b'?').next().unwrap_or(raw_path);
+    let shown = redactor.path(received);
     Request {
         method: word(head.first(b":method").unwrap_or_default()),
         scheme: word(head.first(b":scheme").unwrap_or_default()),
         authority: redactor.text(authority),
-        path: redactor.path(raw_path.split(|byte| *byte == b'?').next().unwrap_or(raw_path)),
-        canonical_path: redactor.path(&path.canonical),
+        canonical_path: if *path.canonical == *received { shown.clone() } else { redactor.path(&path.canonical) },
+        path: shown,
         query: parameters.take(MAX_PARAMETERS).map(|pair| parameter(pair, redactor)).collect(),
         cookies: cookie::cookies(head).take(MAX_PARAMETERS).map(|pair| parameter(pair, redactor)).collect(),
         headers: headers(head, redactor),

@@ -6,7 +6,7 @@ use super::{Class, Found};
 const MAX_LOCAL_BYTES: usize = 64;
 
 /// Prefixes that issuers give their keys, and the fewest bytes that must follow.
-const PREFIXES: [(&[u8], usize); 38] = [
+pub(super) const PREFIXES: [(&[u8], usize); 38] = [
     (b"sk_live_", 8),
     (b"sk_test_", 8),
     (b"pk_live_", 8),
@@ -47,57 +47,38 @@ const PREFIXES: [(&[u8], usize); 38] = [
     (b"hvs.", 16),
 ];
 
-/// The bytes that [`PREFIXES`] begin with: hardly a word has to be compared with any of them.
-const BEGINNINGS: [bool; 256] = {
-    let mut beginnings = [false; 256];
-    let mut rest: &[(&[u8], usize)] = &PREFIXES;
-    while let [(prefix, _), others @ ..] = rest {
-        if let [first, ..] = prefix {
-            #[expect(clippy::indexing_slicing, reason = "a byte is below 256, and constants are made before anything runs")]
-            {
-                beginnings[*first as usize] = true;
-            }
-        }
-        rest = others;
-    }
-    beginnings
-};
+/// What `Bearer`, `Basic` and `eyJ` begin with.
+pub(super) const WORDS: &[u8] = b"Bbe";
 
 /// How many bytes after a prefix are looked at to tell a key from a word.
 const JUDGED_BYTES: usize = 64;
 
-pub(super) fn find(text: &[u8], found: &mut Vec<Found>) {
-    let mut runs = Runs { text, end: 0, dot: 0 };
-    let mut at = 0;
-    let mut in_word = false;
-    while let Some(&byte) = text.get(at) {
-        let starts = byte.is_ascii_alphanumeric() && !in_word;
-        in_word = byte.is_ascii_alphanumeric();
-        let hit = match byte {
-            b'@' => email(text, at),
-            b':' => userinfo(text, at),
-            _ if starts => word(&mut runs, at),
-            _ => None,
-        };
-        at += 1;
-        if let Some((range, class)) = hit {
-            in_word = false;
-            // What follows `Bearer` is looked into: it may be of a class that says more.
-            at = at.max(if class == Class::Bearer { range.start } else { range.end });
-            found.push((range, class));
-        }
-    }
+/// What the word or the mark at `at` belongs to. Returns where the search goes on.
+pub(super) fn at(runs: &mut Runs<'_>, at: usize, found: &mut Vec<Found>) -> usize {
+    let hit = match runs.text.get(at) {
+        Some(b'@') => email(runs.text, at),
+        Some(b':') => userinfo(runs.text, at),
+        _ => word(runs, at),
+    };
+    let Some((range, class)) = hit else { return at + 1 };
+    found.push((range.clone(), class));
+    // What follows `Bearer` is looked into: it may be of a class that says more.
+    if class == Class::Bearer { range.start } else { range.end }
 }
 
 /// Remembers where the run of token characters and dots ends, and its next dot: each is searched for once, so that a long run
 /// with many beginnings stays linear.
-struct Runs<'a> {
+pub(super) struct Runs<'a> {
     text: &'a [u8],
     end: usize,
     dot: usize,
 }
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { text, end: 0, dot: 0 }
+    }
+
     /// End of the run that holds `at`.
     fn end(&mut self, at: usize) -> usize {
         if self.end <= at {
@@ -157,10 +138,9 @@ fn jwt(runs: &mut Runs<'_>, rest: &[u8], at: usize) -> Option<Found> {
 }
 
 fn prefixed(runs: &mut Runs<'_>, rest: &[u8], at: usize) -> Option<Found> {
-    if !BEGINNINGS.get(usize::from(*rest.first()?))? {
-        return None;
-    }
-    let (prefix, fewest) = PREFIXES.iter().find(|(prefix, _)| rest.starts_with(prefix))?;
+    // The second byte tells nearly all words from nearly all prefixes, without comparing slices.
+    let may = |prefix: &[u8]| prefix.get(1) == rest.get(1);
+    let (prefix, fewest) = PREFIXES.iter().find(|(prefix, _)| may(prefix) && rest.starts_with(prefix))?;
     let end = runs.end(at);
     let tail = runs.text.get(at + prefix.len()..end)?;
     let judged = || tail.iter().take(JUDGED_BYTES);

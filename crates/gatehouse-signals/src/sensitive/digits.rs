@@ -8,24 +8,15 @@ const CARD_DIGITS: core::ops::RangeInclusive<usize> = 13..=19;
 /// Fewest digits that are taken for a telephone number, and the most that E.164 allows.
 const PHONE_DIGITS: core::ops::RangeInclusive<usize> = 8..=15;
 
-pub(super) fn find(text: &[u8], found: &mut Vec<Found>) {
-    let mut at = 0;
-    let mut before = b' ';
-    while let Some(&byte) = text.get(at) {
-        let end = match byte {
-            b'+' if !before.is_ascii_alphanumeric() => phone(text, at).map(|end| (end, Class::Phone)),
-            b'0'..=b'9' if !before.is_ascii_digit() => card(text, at).map(|end| (end, Class::Card)),
-            _ => None,
-        };
-        before = byte;
-        match end {
-            Some((end, class)) => {
-                found.push((at..end, class));
-                at = end;
-            }
-            None => at += 1,
-        }
-    }
+/// The number that begins at `at`, with its first digit or its plus sign. Returns where the search goes on.
+pub(super) fn at(text: &[u8], at: usize, found: &mut Vec<Found>) -> usize {
+    let (end, class) = match text.get(at) {
+        Some(b'+') => (phone(text, at), Class::Phone),
+        _ => (card(text, at), Class::Card),
+    };
+    let Some(end) = end else { return at + 1 };
+    found.push((at..end, class));
+    end
 }
 
 /// End of the card number that begins at `start`, the first digit of a group. It ends where a group ends.

@@ -1,5 +1,7 @@
 //! Runs that look drawn at random, and base64 of `user:password`.
 
+use core::ops::Range;
+
 use super::{Class, Found};
 
 /// Shortest run of letters and digits that is taken for a token, with this many of each at least.
@@ -12,35 +14,32 @@ const MIN_MIXED_BYTES: usize = 24;
 /// Shortest base64 that is looked into for `user:password`.
 const MIN_BASIC_BYTES: usize = 8;
 
-pub(super) fn find(text: &[u8], found: &mut Vec<Found>) {
-    let mut at = 0;
-    while at < text.len() {
-        let rest = text.get(at..).unwrap_or_default();
-        let length = rest.iter().take_while(|b| is_base64(**b)).count();
-        if length >= MIN_BASIC_BYTES {
-            run(rest.get(..length).unwrap_or_default(), at, found);
-        }
-        at += length + 1;
-    }
-}
-
 /// A run of base64 characters, slashes among them: either one token, or segments of a path that are judged one by one.
-fn run(run: &[u8], start: usize, found: &mut Vec<Found>) {
-    let separators = run.iter().filter(|b| matches!(b, b'/' | b'+')).count();
-    if separators > 0 && separators * 8 <= run.len() && Kinds::of(run).is_random() {
-        found.push((start..start + run.len(), Class::Token));
+pub(super) fn judge(text: &[u8], range: Range<usize>, found: &mut Vec<Found>) {
+    if range.len() < MIN_BASIC_BYTES {
         return;
     }
-    let mut at = start;
+    let run = text.get(range.clone()).unwrap_or_default();
+    if run.len() >= MIN_MIXED_BYTES && is_one_token(run) {
+        found.push((range, Class::Token));
+        return;
+    }
+    let mut at = range.start;
     for piece in run.split(|byte| *byte == b'/') {
-        if let Some(class) = judge(piece) {
+        if let Some(class) = class(piece) {
             found.push((at..at + piece.len(), class));
         }
         at += piece.len() + 1;
     }
 }
 
-fn judge(piece: &[u8]) -> Option<Class> {
+/// Base64 with a slash or plus in it here and there: far fewer than a path has.
+fn is_one_token(run: &[u8]) -> bool {
+    let separators = run.iter().filter(|b| matches!(b, b'/' | b'+')).count();
+    separators > 0 && separators * 8 <= run.len() && Kinds::of(run).is_random()
+}
+
+fn class(piece: &[u8]) -> Option<Class> {
     if piece.len() >= MIN_BASIC_BYTES && !piece.starts_with(b"eyJ") && is_basic(piece) {
         return Some(Class::Basic);
     }
@@ -148,8 +147,4 @@ pub(super) fn is_uuid(text: &[u8]) -> bool {
             8 | 13 | 18 | 23 => *byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         })
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }

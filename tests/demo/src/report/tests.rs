@@ -18,7 +18,7 @@ fn account() -> Account {
         (decision("allow", None, "otherwise"), 12_000),
         (decision("block", Some("shop/admin-is-for-the-office"), "rule"), 400),
         (decision("block", Some("shop/scanned-paths"), "rule"), 900),
-        (decision("block", None, "ambiguous"), 60),
+        (decision("block", Some("shop/ambiguous"), "ambiguous"), 60),
         (decision("redirect", Some("shop/old-shop-has-moved"), "rule"), 240),
     ]
     .into();
@@ -33,12 +33,12 @@ fn decisions_stand_by_rule_the_most_frequent_first() {
 What was decided  from 13,600 events
               requests  rule
   allowed       12,000
-    allow       12,000  (no rule matched)
+    allow       12,000  no rule matched
   mitigated      1,600
     block          900  shop/scanned-paths
     block          400  shop/admin-is-for-the-office
     redirect       240  shop/old-shop-has-moved
-    block           60  (a path with more than one reading)
+    block           60  shop/ambiguous                a path with more than one reading
 ";
     assert_eq!(PLAIN.decisions(&account()), expected);
 }
@@ -92,11 +92,12 @@ fn latency_shows_both_ways_and_the_difference() {
 
 #[test]
 fn an_event_is_shown_whole_and_never_wider_than_the_page() {
-    let event = serde_json::json!({ "time": 1, "long": "x".repeat(300), "deep": { "deeper": ["é"] } });
+    let event = format!("{{\"time\":1,\"long\":\"{}\",\"deep\":{{\"deeper\":[\"é\"]}}}}", "x".repeat(300));
     let page = PLAIN.event(Some(&event));
     assert!(page.lines().all(|line| line.chars().count() <= 96), "{page}");
-    let letters: String = page.lines().skip(2).flat_map(|line| line.trim().chars()).collect();
-    assert_eq!(serde_json::from_str::<Value>(&letters).unwrap(), event);
+    let letters: String = page.lines().skip(2).flat_map(|line| line.trim().chars()).filter(|l| *l != ' ').collect();
+    assert_eq!(letters, event);
+    assert!(PLAIN.event(None).contains("none was blocked"));
 }
 
 #[test]
