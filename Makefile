@@ -49,12 +49,15 @@ test: ## Everything that can be proved in one verb; installs what it needs on De
 	@$(STAGE) --end
 
 unit: ## Unit, property and process tests of the crates and the sidecar: the inner loop
-	@cargo test -q $(CRATES) -p gatehouse -p gatehouse-http -p gatehouse-codegen
+	@cargo test -q $(CRATES) --features gatehouse-policy/yaml -p gatehouse-http -p gatehouse-codegen -p gatehouse-demo
+	@cargo test -q -p gatehouse --lib --bins --test command --test gates
 
 scripted-host: wasm ## The built .wasm under a scripted host
 	@cargo test -q -p gatehouse-scripted-host
 
 e2e: wasm wasm-trap house ## End to end: real Envoy by func-e, real Kafka, real house
+	@cargo test -q -p gatehouse-support
+	@cargo test -q -p gatehouse --test kafka_sink
 	@tests/tools/run-e2e
 
 soak: wasm house ## A million requests: linear memory, resident memory, books (minutes)

@@ -27,6 +27,7 @@ pub(crate) mod service {
 }
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -79,6 +80,8 @@ pub struct Intake {
     stopping: CancellationToken,
     tasks: TaskTracker,
     connections: Arc<Semaphore>,
+    /// What the spool could take when the windows were last split, bytes.
+    shared: AtomicU64,
 }
 
 /// What an [`Intake`] is made of.
@@ -120,6 +123,7 @@ impl Intake {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             connections: Arc::new(Semaphore::new(streams::MAX_STREAMS)),
+            shared: AtomicU64::new(0),
         });
         tokio::spawn(ledger::book(Arc::clone(&intake), results));
         intake
@@ -161,9 +165,19 @@ impl Intake {
 
     /// Splits what the spool can still take among the streams; called every quarter of a second.
     pub fn share_windows(&self) {
+        let budget = if self.stopping.is_cancelled() { 0 } else { self.spool.budget() };
+        self.shared.store(budget, Ordering::Relaxed);
         // Half: what was granted before and is still on its way has room too.
-        let budget = if self.stopping.is_cancelled() { 0 } else { self.spool.budget() / 2 };
-        self.streams.share(budget);
+        self.streams.share(budget / 2);
+    }
+
+    /// Splits anew as soon as the spool has filled by an eighth since the last time: a quarter of a second is long for a
+    /// disk, and a batch for which there is no room costs its stream.
+    fn follow_spool(&self) {
+        let shared = self.shared.load(Ordering::Relaxed);
+        if self.spool.budget() < shared - shared / 8 {
+            self.share_windows();
+        }
     }
 
     /// Forgets workers that are gone for a day.
@@ -210,6 +224,7 @@ impl Intake {
 
     /// Books what became of a batch, and lets its stream know.
     fn stored(&self, high_water: &HighWater, result: Result<u64, StoreError>) {
+        self.follow_spool();
         let stream = match result {
             Ok(_) => self.receiver().durable(high_water),
             Err(error) => {

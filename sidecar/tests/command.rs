@@ -1,4 +1,11 @@
 //! The binary as an operator meets it: exit codes, messages, signals.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test ends at its first surprise"
+)]
 
 #[expect(dead_code, reason = "of the house in this process only the gate is wanted here")]
 mod house;

@@ -10,7 +10,7 @@ use crate::verdict::Verdict;
 pub struct RecordId {
     /// Random number of the worker's VM.
     pub epoch: u64,
-    /// Sequence within the epoch, from 1.
+    /// Sequence within the epoch, from 0.
     pub sequence: u64,
 }
 

@@ -1,13 +1,13 @@
 //! A table of attributes asked of Envoy: as one CEL list in one call, or one by one where Envoy has no expressions.
 //!
-//! Every element of the list is guarded by its author, because one absent element fails a whole list.
+//! One absent element fails a whole list: each is guarded, or the list is asked again as one that is.
 
 use crate::host::{self, Pairs};
 
 /// One attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attribute {
-    /// Guarded CEL expression: the value, or `''`.
+    /// CEL expression.
     pub(crate) expression: String,
     /// The same as a property; empty: there is no such property.
     pub(crate) path: Vec<String>,
@@ -20,6 +20,11 @@ impl Attribute {
             expression: format!("has({dotted}) ? {dotted} : ''"),
             path: dotted.split('.').map(str::to_owned).collect(),
         }
+    }
+
+    /// `a.b`: one that is absent fails the whole list.
+    pub(crate) fn bare(dotted: &str) -> Self {
+        Self { expression: dotted.to_owned(), ..Self::guarded(dotted) }
     }
 
     /// `'KEY' in MAP ? MAP['KEY'] : ''`; `map` is dotted.
@@ -58,6 +63,11 @@ impl Table {
 
     /// Asks for all of it, about the current context.
     pub(crate) fn ask(&mut self) -> Answers {
+        self.ask_list().unwrap_or_else(|| Answers::Single(self.attributes.iter().map(single).collect()))
+    }
+
+    /// Asks in one call; `None`: this Envoy cannot, or an unguarded attribute is absent.
+    pub(crate) fn ask_list(&mut self) -> Option<Answers> {
         if self.state == State::New {
             self.state = self.compile();
         }
@@ -66,9 +76,9 @@ impl Table {
             && let Some(list) = Pairs::parse(raw)
             && list.len() == self.attributes.len()
         {
-            return Answers::List(list);
+            return Some(Answers::List(list));
         }
-        Answers::Single(self.attributes.iter().map(single).collect())
+        None
     }
 
     /// Gives the compiled expression back to Envoy.
@@ -107,7 +117,7 @@ impl Answers {
     /// The bytes of the answer at `index`; `None`: absent or empty.
     pub(crate) fn bytes(&self, index: usize) -> Option<&[u8]> {
         let bytes = match self {
-            Self::List(pairs) => pairs.iter().nth(index).map(|(value, _)| value),
+            Self::List(pairs) => pairs.name(index),
             Self::Single(values) => values.get(index).and_then(Option::as_deref),
         };
         bytes.filter(|bytes| !bytes.is_empty())

@@ -144,7 +144,8 @@ impl Exchange {
             duration_ns,
             first_byte_ns: self.first_byte_ns,
         };
-        let outcome = outcome::read(&worker.outcome.ask(), part, measured);
+        let answered = part == Part::Final && self.first_byte_ns != 0 && !judged.verdict.mitigates();
+        let outcome = outcome::read(&worker.outcomes.ask(answered), part, measured);
         let pairs: Vec<Pair<'_>> = self.headers.iter().flat_map(Pairs::iter).collect();
         worker.report(self.root, self.transaction, &pairs, judged, outcome, &self.connection);
     }

@@ -1,12 +1,15 @@
 //! What Envoy knows of a transaction when it ends (or, for a long one, so far): one CEL list, read into an [`Outcome`].
+//!
+//! A guard doubles the price of an attribute, and all but one are there whenever an upstream answered. So a forwarded request
+//! is asked for without guards first; where that list fails (Envoy answered itself, the upstream did not), with them.
 
 use gatehouse_engine::Outcome;
 use gatehouse_verdict::record::{Part, Response, Upstream};
 
 use crate::cel::{Answers, Attribute, Table};
 
-/// The attributes asked, in order; the constants below are their places.
-const ATTRIBUTES: [&str; 18] = [
+/// What is there whenever an upstream answered, in order; the constants below are the places.
+const COMMON: [&str; 17] = [
     "response.code",
     "response.code_details",
     "response.flags",
@@ -17,7 +20,6 @@ const ATTRIBUTES: [&str; 18] = [
     "request.time",
     "request.protocol",
     "upstream.address",
-    "upstream.transport_failure_reason",
     "upstream.request_attempt_count",
     "upstream.cx_pool_ready_duration",
     "response.backend_latency",
@@ -36,20 +38,53 @@ const DURATION: usize = 6;
 const START: usize = 7;
 const PROTOCOL: usize = 8;
 const ADDRESS: usize = 9;
-const TRANSPORT_FAILURE: usize = 10;
-const ATTEMPTS: usize = 11;
-const POOL_READY: usize = 12;
-const BACKEND: usize = 13;
-const CLUSTER: usize = 14;
-const ROUTE: usize = 15;
-const VIRTUAL_HOST: usize = 16;
-const GRPC_STATUS: usize = 17;
-const CONTENT_TYPE: usize = 18;
+const ATTEMPTS: usize = 10;
+const POOL_READY: usize = 11;
+const BACKEND: usize = 12;
+const CLUSTER: usize = 13;
+const ROUTE: usize = 14;
+const VIRTUAL_HOST: usize = 15;
+const GRPC_STATUS: usize = 16;
+/// Not every answer has one: guarded always.
+const CONTENT_TYPE: usize = 17;
+/// Only in the whole list.
+const TRANSPORT_FAILURE: usize = 18;
 
-/// The table to ask.
-pub(crate) fn table() -> Table {
-    let content_type = Attribute::keyed("response.headers", "content-type");
-    Table::new(ATTRIBUTES.into_iter().map(Attribute::guarded).chain([content_type]).collect())
+/// After this many failures of the common list in a row it is tried only now and then, …
+const MISSES: u32 = 8;
+/// … once in so many requests: this traffic, or this Envoy, is not made for it.
+const RETRY: u32 = 16;
+
+/// The lists to ask.
+#[derive(Debug)]
+pub(crate) struct Outcomes {
+    common: Table,
+    whole: Table,
+    misses: u32,
+}
+
+impl Outcomes {
+    pub(crate) fn new() -> Self {
+        let content_type = || Attribute::keyed("response.headers", "content-type");
+        let common = COMMON.into_iter().map(Attribute::bare).chain([content_type()]).collect();
+        let last = [content_type(), Attribute::guarded("upstream.transport_failure_reason")];
+        let whole = COMMON.into_iter().map(Attribute::guarded).chain(last).collect();
+        Self { common: Table::new(common), whole: Table::new(whole), misses: 0 }
+    }
+
+    /// Asks about the current context; `answered`: an upstream has probably answered it.
+    pub(crate) fn ask(&mut self, answered: bool) -> Answers {
+        if answered {
+            if (self.misses < MISSES || self.misses.is_multiple_of(RETRY))
+                && let Some(answers) = self.common.ask_list()
+            {
+                self.misses = 0;
+                return answers;
+            }
+            self.misses = self.misses.wrapping_add(1).max(1);
+        }
+        self.whole.ask()
+    }
 }
 
 /// What the gate measured itself.
@@ -130,7 +165,7 @@ mod tests {
     }
 
     fn answers(change: impl FnOnce(&mut Vec<Option<Vec<u8>>>)) -> Answers {
-        let mut values = vec![None; ATTRIBUTES.len() + 1];
+        let mut values = vec![None; TRANSPORT_FAILURE + 1];
         change(&mut values);
         Answers::Single(values)
     }

@@ -5,6 +5,8 @@
 //! ```
 //! The books (what is sent, resent, dropped) are `gatehouse_stream::Sender`'s; here are the calls to Envoy around it.
 
+mod upstream;
+
 use gatehouse_proto::v1::{self, GateMessage, HouseMessage, gate_message, house_message};
 use gatehouse_stream::sender::{Limits, Sender};
 use gatehouse_verdict::record::PolicyStamp;
@@ -191,7 +193,7 @@ impl Link {
     }
 
     fn open(&mut self, root: u32, now_ns: u64, policy: Option<PolicyStamp>, metrics: &Metrics) {
-        let token = match host::grpc_open(&upstream(&self.house), SERVICE, METHOD) {
+        let token = match host::grpc_open(&upstream::message(&self.house, MAX_MESSAGE), SERVICE, METHOD) {
             Ok(token) => token,
             Err(refused) => {
                 self.say_lost(&format!("{refused}: is there a cluster of that name?"));
@@ -358,38 +360,6 @@ fn send(token: u32, message: gate_message::Message) -> host::Result<()> {
     host::grpc_send(token, &GateMessage { message: Some(message) }.encode_to_vec())
 }
 
-/// A serialised `envoy.config.core.v3.GrpcService`. Never a bare cluster name: Envoy tries to read every name as this message
-/// first, and one that happens to parse (`users` does) ends the process.
-///
-/// Fields: `GrpcService.envoy_grpc` = 1 { `cluster_name` = 1, `authority` = 2, `max_receive_message_length` = 4 { `value` = 1 } }.
-fn upstream(house: &House) -> Vec<u8> {
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct GrpcService {
-        #[prost(message, optional, tag = "1")]
-        envoy_grpc: Option<EnvoyGrpc>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct EnvoyGrpc {
-        #[prost(string, tag = "1")]
-        cluster_name: String,
-        #[prost(string, tag = "2")]
-        authority: String,
-        #[prost(message, optional, tag = "4")]
-        max_receive_message_length: Option<UInt32Value>,
-    }
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct UInt32Value {
-        #[prost(uint32, tag = "1")]
-        value: u32,
-    }
-    let envoy_grpc = EnvoyGrpc {
-        cluster_name: house.cluster.clone(),
-        authority: house.authority.clone(),
-        max_receive_message_length: u32::try_from(MAX_MESSAGE).ok().map(|value| UInt32Value { value }),
-    };
-    GrpcService { envoy_grpc: Some(envoy_grpc) }.encode_to_vec()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,13 +371,6 @@ mod tests {
             timeout: core::time::Duration::from_secs(5),
         };
         Link::new(house, Identity::default(), 7, 1 << 20)
-    }
-
-    #[test]
-    fn the_upstream_is_always_a_message_and_never_a_bare_name() {
-        let bytes = upstream(&link().house);
-        assert_eq!(bytes.first(), Some(&0x0a));
-        assert!(bytes.windows(5).any(|part| part == b"users") && bytes.windows(9).any(|part| part == b"gatehouse"));
     }
 
     #[test]

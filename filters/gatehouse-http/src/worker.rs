@@ -11,10 +11,9 @@ use gatehouse_verdict::redact::AddressForm;
 use prost::Message as _;
 
 use crate::bootstrap::Bootstrap;
-use crate::cel::Table;
 use crate::host::{self, Level, Refused};
 use crate::metrics::{Count, Metrics};
-use crate::outcome;
+use crate::outcome::Outcomes;
 use crate::store::Store;
 use crate::stream::{Heard, Identity, Link};
 
@@ -25,7 +24,7 @@ const MAX_COMPLAINTS: u32 = 20;
 pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
     pub(crate) references: References,
-    pub(crate) outcome: Table,
+    pub(crate) outcomes: Outcomes,
     pub(crate) link: Option<Link>,
     pub(crate) peer_warned: bool,
     snapshot: Option<Snapshot>,
@@ -51,7 +50,7 @@ impl Worker {
         Self {
             metrics: Metrics::default(),
             references: References::new(&key),
-            outcome: outcome::table(),
+            outcomes: Outcomes::new(),
             link: None,
             peer_warned: false,
             snapshot: None,

@@ -127,7 +127,7 @@ async fn a_file_that_is_still_being_written_is_waited_for() {
     desk.watcher.look().await;
     let file = desk.folder().join("a.yaml");
     let whole = fs::read_to_string(&file).unwrap().replace("/one", "/two");
-    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    fs::write(&file, &whole.as_bytes()[..whole.len() / 2]).unwrap();
     let editor = tokio::spawn(async move {
         tokio::time::sleep(SETTLE / 2).await;
         fs::write(&file, whole).unwrap();

@@ -178,8 +178,10 @@ fn crawler(n: u64) -> Shot {
     Shot::get(Actor::Crawler, target).forwarded("198.51.100.7".to_owned())
 }
 
+/// Goes through, so it also shows what becomes of headers that are not a client's to send.
 fn guesser(n: u64) -> Shot {
-    Shot::post(Actor::Guesser, "/login", credentials(n / 50, &format!("hunter{n}"))).from([127, 0, 66, 2])
+    let shot = Shot::post(Actor::Guesser, "/login", credentials(n / 50, &format!("hunter{n}"))).from([127, 0, 66, 2]);
+    shot.with("X-Gatehouse-Verdict", b"allow".as_slice()).with("X-Shop-Client", b"partner".as_slice())
 }
 
 /// Half of the tries come straight to Envoy, half through the load balancer, which adds the address it saw.

@@ -46,6 +46,11 @@ impl Books {
         // What took the listener without the gate reached the shop too, and has no event.
         let shop = reached.requests.saturating_sub(tally.plain);
         lines.push(Line { what: "requests that reached the shop".into(), outside: shop, events: account.allowed() });
+        lines.push(Line {
+            what: "requests tagged for the shop".into(),
+            outside: reached.tagged,
+            events: account.tagged,
+        });
         Self { lines }
     }
 
@@ -80,8 +85,9 @@ mod tests {
         account.by_status = [(200, 2), (403, 1)].into();
         account.references = ["A".to_owned()].into();
         let decision = |action: &str| Decision { action: action.into(), rule: None, reason: String::new() };
+        account.tagged = 1;
         account.decisions = [(decision("allow"), 2), (decision("block"), 1)].into();
-        (tally, account, Reached { requests: 6, ..Reached::default() })
+        (tally, account, Reached { requests: 6, tagged: 1, forged: 0 })
     }
 
     #[test]
@@ -89,7 +95,7 @@ mod tests {
         let (tally, account, reached) = both();
         let books = Books::compare(&tally, &account, reached);
         assert!(books.balance(), "{books:?}");
-        assert_eq!(books.lines.len(), 5);
+        assert_eq!(books.lines.len(), 6);
     }
 
     #[test]
@@ -104,10 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_reference_or_a_blocked_request_at_the_shop_does_not_balance() {
+    fn an_unknown_reference_a_blocked_request_at_the_shop_and_a_forged_tag_do_not_balance() {
         let (mut tally, account, reached) = both();
         tally.references = ["B".to_owned()].into();
-        let books = Books::compare(&tally, &account, Reached { requests: reached.requests + 1, ..reached });
-        assert_eq!(books.lines.iter().filter(|line| !line.agrees()).count(), 2);
+        let books = Books::compare(&tally, &account, Reached { requests: reached.requests + 1, tagged: 2, forged: 0 });
+        assert_eq!(books.lines.iter().filter(|line| !line.agrees()).count(), 3);
     }
 }

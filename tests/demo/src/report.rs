@@ -103,15 +103,14 @@ impl Report {
         }
         let mut page = self.heading("What monitor mode would have done", "nothing happened to these requests");
         page += &if table.is_empty() { "  nothing\n".to_owned() } else { table.render(self.0) };
-        let tagged = grouped(account.tagged);
-        page += &self.heading("What else the policy did", "");
+        page += &self.heading("What else the policy did", "these requests went on");
         let mut table = Table::new([(Align::Right, ""), (Align::Left, "")]);
+        table.row([grouped(account.tagged).into(), "tagged as a crawler's, in a header to the shop".into()]);
+        table.row([grouped(account.kept).into(), "logins whose records are marked to be kept".into()]);
         table.row([
-            tagged.into(),
-            format!("tagged for the shop, which saw the tag {} times", grouped(reached.tagged)).into(),
+            grouped(reached.forged).into(),
+            "forged x-gatehouse-* headers at the shop; login guesser and forger send them".into(),
         ]);
-        table.row([grouped(account.kept).into(), "logins marked to be kept".into()]);
-        table.row([grouped(reached.forged).into(), "forged x-gatehouse-* headers reached the shop".into()]);
         page + &table.render(self.0)
     }
 

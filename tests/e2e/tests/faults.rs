@@ -44,7 +44,7 @@ impl Stage {
 
     fn load(&self) -> Running {
         let every = |number: u64| {
-            let path = if number % 10 == 0 { "/closed" } else { "/open" };
+            let path = if number.is_multiple_of(10) { "/closed" } else { "/open" };
             request("GET", path, &[("host", HOST)], b"")
         };
         Load { address: self.envoy.address(), rate: RATE, connections: 64, request: Box::new(every) }.start()

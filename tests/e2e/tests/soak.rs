@@ -56,7 +56,7 @@ async fn drive(envoy: &Envoy, count: u64) {
             tokio::spawn(async move {
                 let mut client = Http1::connect(address).await.expect("a connection");
                 for number in 0..count / CONNECTIONS {
-                    let path = if number % 20 == 0 {
+                    let path = if number.is_multiple_of(20) {
                         format!("/closed/{number}")
                     } else {
                         format!("/items/{task}/{number}?q={number}")

@@ -1,11 +1,17 @@
-//! The filter's CEL lists: `[has(a.b) ? a.b : '','k' in m.n ? m.n['k'] : '',…]`. Only these two forms exist; another one is a
-//! failed `expr_create`, as a syntax error would be under Envoy.
+//! The filter's CEL lists: `[a.b,has(a.b) ? a.b : '','k' in m.n ? m.n['k'] : '',…]`. Only these three forms exist; another one
+//! is a failed `expr_create`, as a syntax error would be under Envoy.
 
 use std::collections::BTreeMap;
 
-/// The dotted path that each element reads.
+/// The elements in order.
 #[derive(Debug, Clone)]
-pub(crate) struct Expression(Vec<String>);
+pub(crate) struct Expression(Vec<Element>);
+
+#[derive(Debug, Clone)]
+struct Element {
+    path: String,
+    guarded: bool,
+}
 
 impl Expression {
     pub(crate) fn parse(source: &str) -> Option<Self> {
@@ -13,22 +19,29 @@ impl Expression {
         inner.split(',').map(element).collect::<Option<_>>().map(Self)
     }
 
-    /// Values in order; an absent one is empty, as its guard says.
-    pub(crate) fn evaluate(&self, properties: &BTreeMap<String, Vec<u8>>) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.0.iter().map(|path| (properties.get(path).cloned().unwrap_or_default(), Vec::new())).collect()
+    /// Values in order; an absent one is empty where it is guarded, and fails the list (`None`) where it is not.
+    pub(crate) fn evaluate(&self, properties: &BTreeMap<String, Vec<u8>>) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+        let value = |element: &Element| match properties.get(&element.path) {
+            Some(value) => Some((value.clone(), Vec::new())),
+            None => element.guarded.then(Default::default),
+        };
+        self.0.iter().map(value).collect()
     }
 }
 
-fn element(text: &str) -> Option<String> {
-    let (guard, values) = text.split_once(" ? ")?;
+fn element(text: &str) -> Option<Element> {
+    let Some((guard, values)) = text.split_once(" ? ") else {
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b));
+        return plain.then(|| Element { path: text.to_owned(), guarded: false });
+    };
     let (value, otherwise) = values.split_once(" : ")?;
     if otherwise != "''" {
         return None;
     }
     if let Some(path) = guard.strip_prefix("has(").and_then(|rest| rest.strip_suffix(')')) {
-        return (path == value).then(|| path.to_owned());
+        return (path == value).then(|| Element { path: path.to_owned(), guarded: true });
     }
     let (key, map) = guard.split_once(" in ")?;
     let key = key.strip_prefix('\'')?.strip_suffix('\'')?;
-    (value == format!("{map}['{key}']")).then(|| format!("{map}.{key}"))
+    (value == format!("{map}['{key}']")).then(|| Element { path: format!("{map}.{key}"), guarded: true })
 }

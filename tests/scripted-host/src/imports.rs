@@ -171,7 +171,7 @@ fn foreign(world: &mut World, name: &str, arguments: &[u8]) -> Result<Vec<u8>, u
         }
         "expr_evaluate" => {
             let expression = world.expressions.get(&token()?).ok_or(BAD_ARGUMENT)?;
-            Ok(encode_pairs(&expression.evaluate(&world.properties)))
+            expression.evaluate(&world.properties).map(|values| encode_pairs(&values)).ok_or(INTERNAL)
         }
         "expr_delete" => {
             let token = token()?;

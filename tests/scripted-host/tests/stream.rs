@@ -56,6 +56,28 @@ fn nothing_is_sent_before_credit_and_then_everything() {
 }
 
 #[test]
+fn a_forwarded_request_is_asked_for_once_and_one_that_nobody_answered_with_guards() {
+    let mut gate = Gate::with_config(CONFIGURATION);
+    let asked = |gate: &mut Gate| {
+        gate.world().calls.clear();
+        gate.get("/", &[]);
+        gate.world().calls.iter().filter(|call| **call == "proxy_call_foreign_function").count()
+    };
+    let _compiled = asked(&mut gate);
+    assert_eq!(asked(&mut gate), 1);
+    for absent in ["upstream.address", "response.backend_latency"] {
+        gate.world().properties.remove(absent);
+    }
+    let _compiled = asked(&mut gate);
+    assert_eq!(asked(&mut gate), 2);
+    let tries: usize = (0..64).map(|_| asked(&mut gate)).sum();
+    assert!(tries < 64 + 16, "{tries} calls: the list that always fails is tried only now and then");
+    let (mut house, _) = House::attach(&mut gate, 1 << 20);
+    let got = records(&house.batches(&mut gate));
+    assert!(got.iter().all(|record| record.response.as_ref().is_some_and(|response| response.status == 200)));
+}
+
+#[test]
 fn until_the_house_says_how_addresses_appear_none_leaves_in_the_clear() {
     let mut gate = Gate::with_config(CONFIGURATION);
     gate.get("/", &[]);

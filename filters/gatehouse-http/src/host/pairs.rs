@@ -46,6 +46,11 @@ impl Pairs {
         self.spans.iter().map(|span| (self.slice(span.name), self.slice(span.value)))
     }
 
+    /// The name at `index`; in a CEL list, the value.
+    pub(crate) fn name(&self, index: usize) -> Option<&[u8]> {
+        self.spans.get(index).map(|span| self.slice(span.name))
+    }
+
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.spans.len()

@@ -47,8 +47,8 @@ What was decided  from 13,600 events
 fn monitor_mode_and_tags_have_their_own_lines() {
     let page = PLAIN.beside(&account(), Reached { requests: 0, tagged: 1080, forged: 0 });
     assert!(page.contains("  block            180  shop/no-crawlers-in-search\n"), "{page}");
-    assert!(page.contains("  1,080  tagged for the shop, which saw the tag 1,080 times\n"), "{page}");
-    assert!(page.contains("      0  forged x-gatehouse-* headers reached the shop\n"), "{page}");
+    assert!(page.contains("  1,080  tagged as a crawler's, in a header to the shop\n"), "{page}");
+    assert!(page.contains("      0  forged x-gatehouse-* headers at the shop;"), "{page}");
     assert!(PLAIN.beside(&Account::default(), Reached::default()).contains("  nothing\n"));
 }
 
