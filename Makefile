@@ -11,6 +11,9 @@ CRATES := $(patsubst crates/%,-p %,$(wildcard crates/*))
 WASM_TARGET := wasm32-wasip1
 WASM_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/$(WASM_TARGET)/wasm
 WASM_LIMIT := 1572864
+# No path of the building machine in what ships.
+WASM_FLAGS := --remap-path-prefix=$(CURDIR)=/gatehouse --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+WASM_FLAGS += --remap-path-prefix=$(shell rustc --print sysroot 2>/dev/null)=/rust
 STAGE := tests/tools/stage
 
 ##@ Use
@@ -25,11 +28,11 @@ build: wasm ## The filter (wasm) and the sidecar (release)
 	cargo build --release -p gatehouse
 
 wasm: ## The filter, as shipped; fails above 1.5 MiB
-	@cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http
+	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http
 	@size=$$(stat -c %s $(WASM_DIR)/gatehouse_http.wasm); echo "gatehouse_http.wasm: $$size bytes (limit $(WASM_LIMIT))"; test $$size -lt $(WASM_LIMIT)
 
 wasm-trap: ## The filter with a trap on request, for the reload test; never shipped
-	@cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http --features test-trap --target-dir $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/trap
+	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http --features test-trap --target-dir $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/trap
 
 house: ## The sidecar, as the tests run it
 	@cargo build -p gatehouse

@@ -37,18 +37,9 @@ pub(crate) fn judge(
 ) -> Judged {
     let kept = mitigate::without_ours(policy, head);
     let stripped = kept.is_some();
-    let head = Head {
-        headers: kept.as_deref().unwrap_or(head.headers),
-        connection: head.connection,
-    };
+    let head = Head { headers: kept.as_deref().unwrap_or(head.headers), connection: head.connection };
     let client = Client::from_peer(head.connection.peer);
-    let mut case = Case {
-        policy: policy.map(Policy::stamp),
-        head,
-        stripped,
-        client,
-        ambiguity: None,
-    };
+    let mut case = Case { policy: policy.map(Policy::stamp), head, stripped, client, ambiguity: None };
     let mut trail = Trail::default();
     let Some(policy) = policy else {
         let decision = match settings.when_no_policy {
@@ -71,24 +62,14 @@ pub(crate) fn judge(
         let next = on_every_reading(scope, &host, &path, client, head, &mut trail);
         decision = Some(decision.map_or(next, |before| before.stricter(next)));
     }
-    case.conclude(
-        decision.unwrap_or(Decision::allowed(Reason::NotCovered)),
-        trail,
-        references,
-    )
+    case.conclude(decision.unwrap_or(Decision::allowed(Reason::NotCovered)), trail, references)
 }
 
 /// The host that is asked for; then another that an absolute-form target names, since either may be believed.
 fn hosts<'a>(head: Head<'a>, path: &Path<'a>) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a> {
-    let authority = head
-        .first(b":authority")
-        .or_else(|| head.first(b"host"))
-        .unwrap_or_default();
+    let authority = head.first(b":authority").or_else(|| head.first(b"host")).unwrap_or_default();
     let first = Host::parse(authority).name;
-    let second = path
-        .authority
-        .map(|other| Host::parse(other).name)
-        .filter(|other| *other != first);
+    let second = path.authority.map(|other| Host::parse(other).name).filter(|other| *other != first);
     core::iter::once(first).chain(second)
 }
 
@@ -101,31 +82,18 @@ fn on_every_reading<'p>(
     head: Head<'_>,
     trail: &mut Trail<'p>,
 ) -> Decision<'p> {
-    if path
-        .ambiguity
-        .is_some_and(|ambiguity| is_refused(scope, ambiguity))
-    {
+    if path.ambiguity.is_some_and(|ambiguity| is_refused(scope, ambiguity)) {
         match scope.ambiguous_mode() {
             (Mode::Enforce, document) => return Decision::ambiguous(document),
-            (Mode::Monitor, document) => {
-                trail.would_have(Action::Block, || [document, "/ambiguous"].concat())
-            }
+            (Mode::Monitor, document) => trail.would_have(Action::Block, || [document, "/ambiguous"].concat()),
         }
     }
     let method = head.first(b":method").unwrap_or_default();
     let judged = path.all().map(|reading| {
-        let facts = Facts {
-            host,
-            path: reading,
-            method,
-            address: client.address,
-            head,
-        };
+        let facts = Facts { host, path: reading, method, address: client.address, head };
         walk(scope, &facts, trail)
     });
-    judged
-        .reduce(Decision::stricter)
-        .unwrap_or(Decision::allowed(Reason::Otherwise))
+    judged.reduce(Decision::stricter).unwrap_or(Decision::allowed(Reason::Otherwise))
 }
 
 /// A path with more readings than are kept cannot be judged on all of them, whatever the policy says.
@@ -139,10 +107,7 @@ fn is_refused(scope: Scope<'_>, ambiguity: Ambiguity) -> bool {
 
 /// Walks the rules on one reading: the first final enforced rule decides. An unknown match holds for nobody.
 fn walk<'p>(scope: Scope<'p>, facts: &Facts<'_>, trail: &mut Trail<'p>) -> Decision<'p> {
-    for rule in scope
-        .rules()
-        .filter(|rule| rule.holds(facts) == Truth::True)
-    {
+    for rule in scope.rules().filter(|rule| rule.holds(facts) == Truth::True) {
         match (rule.mode(), rule.action()) {
             (Mode::Enforce, Act::Record) => trail.record = true,
             (Mode::Enforce, Act::Tag { header, value }) => trail.tag(header, value),
@@ -174,33 +139,18 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// The verdict, and what the host must do.
-    fn conclude(
-        self,
-        decision: Decision<'_>,
-        trail: Trail<'_>,
-        references: &mut References,
-    ) -> Judged {
+    fn conclude(self, decision: Decision<'_>, trail: Trail<'_>, references: &mut References) -> Judged {
         let rule = decision.rule();
         let concerned = decision.answer.is_some() || !trail.would_have.is_empty();
         let reference = concerned.then(|| references.next_reference());
         let (step, tags) = match (&decision.answer, &reference) {
             (Some(answer), Some(reference)) => {
                 let by = rule.as_deref().unwrap_or(decision.reason.as_str());
-                (
-                    Step::Reply(mitigate::reply(answer, by, reference, self.head)),
-                    Vec::new(),
-                )
+                (Step::Reply(mitigate::reply(answer, by, reference, self.head)), Vec::new())
             }
             _ => {
-                let names = trail
-                    .tags
-                    .iter()
-                    .map(|(header, _)| (*header).to_owned())
-                    .collect();
-                (
-                    Step::Forward(mitigate::edits(self.head, self.stripped, &trail.tags)),
-                    names,
-                )
+                let names = trail.tags.iter().map(|(header, _)| (*header).to_owned()).collect();
+                (Step::Forward(mitigate::edits(self.head, self.stripped, &trail.tags)), names)
             }
         };
         let verdict = Verdict {
@@ -213,11 +163,6 @@ impl Case<'_> {
             reference,
             ambiguity: self.ambiguity.map(Ambiguity::as_str),
         };
-        Judged {
-            step,
-            verdict,
-            policy: self.policy,
-            client: self.client,
-        }
+        Judged { step, verdict, policy: self.policy, client: self.client }
     }
 }

@@ -65,11 +65,6 @@ pub struct Judged {
 
 /// Judges one request. Total: hostile bytes lead to a verdict, never to an error.
 #[must_use]
-pub fn judge(
-    policy: Option<&Policy>,
-    settings: &Settings,
-    head: Head<'_>,
-    references: &mut References,
-) -> Judged {
+pub fn judge(policy: Option<&Policy>, settings: &Settings, head: Head<'_>, references: &mut References) -> Judged {
     crate::decide::judge(policy, settings, head, references)
 }

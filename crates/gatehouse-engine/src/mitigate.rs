@@ -39,66 +39,39 @@ pub(crate) enum Answer<'p> {
 /// The headers without those that a client may not send: ours, and every one that a policy sets. `None`: there are none such,
 /// and nothing was allocated.
 pub(crate) fn without_ours<'a>(policy: Option<&Policy>, head: Head<'a>) -> Option<Vec<Pair<'a>>> {
-    let foreign = |(name, _): &&Pair<'a>| {
-        !is_ours(name) && !policy.is_some_and(|policy| policy.sets_header(name))
-    };
+    let foreign = |(name, _): &&Pair<'a>| !is_ours(name) && !policy.is_some_and(|policy| policy.sets_header(name));
     let all = head.headers.iter().all(|pair| foreign(&pair));
     (!all).then(|| head.headers.iter().filter(foreign).copied().collect())
 }
 
 fn is_ours(name: &[u8]) -> bool {
     let fold = |byte: &u8| {
-        if *byte == b'_' {
-            b'-'
-        } else {
-            byte.to_ascii_lowercase()
-        }
+        if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
     };
-    name.get(..OURS.len())
-        .is_some_and(|start| start.iter().zip(OURS).all(|(byte, own)| fold(byte) == *own))
+    name.get(..OURS.len()).is_some_and(|start| start.iter().zip(OURS).all(|(byte, own)| fold(byte) == *own))
 }
 
 /// The whole header map to send on; `None`: as it came. Tags come last and are never one that Envoy routes by of itself
 /// (pseudo-headers, `host`, `x-envoy-*`): the policy refuses such names.
-pub(crate) fn edits(
-    head: Head<'_>,
-    stripped: bool,
-    tags: &[(&str, &str)],
-) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn edits(head: Head<'_>, stripped: bool, tags: &[(&str, &str)]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     if !stripped && tags.is_empty() {
         return None;
     }
-    let kept = head
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_vec(), value.to_vec()));
-    let set = tags
-        .iter()
-        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+    let kept = head.headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
+    let set = tags.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
     Some(kept.chain(set).collect())
 }
 
 /// The answer to a mitigated request. `by`: who decided, of `[a-z0-9_/-]`; `reference`: letters and digits.
 pub(crate) fn reply(answer: &Answer<'_>, by: &str, reference: &str, head: Head<'_>) -> Reply {
-    let word = if matches!(answer, Answer::Redirect { .. }) {
-        "redirect"
-    } else {
-        "block"
-    };
+    let word = if matches!(answer, Answer::Redirect { .. }) { "redirect" } else { "block" };
     let mut reply = match *answer {
         Answer::Refuse { status, own } => refuse(status, own.as_ref(), reference, head),
         Answer::Redirect { location, status } => redirect(location, status, reference, head),
     };
-    reply
-        .headers
-        .push((Cow::Borrowed("cache-control"), "no-store".into()));
-    reply
-        .headers
-        .push((Cow::Borrowed("x-gatehouse-reference"), reference.to_owned()));
+    reply.headers.push((Cow::Borrowed("cache-control"), "no-store".into()));
+    reply.headers.push((Cow::Borrowed("x-gatehouse-reference"), reference.to_owned()));
     reply.details = format!("gatehouse_{word}:{by}:{reference}");
-    if head.first(b":method") == Some(b"HEAD") {
-        reply.body = Vec::new();
-    }
     reply
 }
 
@@ -122,13 +95,7 @@ fn refuse(status: u16, own: Option<&Refusal<'_>>, reference: &str, head: Head<'_
     if !headers.iter().any(|(name, _)| name == "content-type") {
         headers.push((Cow::Borrowed("content-type"), content_type.into()));
     }
-    Reply {
-        status,
-        headers,
-        body: body.into_bytes(),
-        details: String::new(),
-        grpc_status: None,
-    }
+    Reply { status, headers, body: body.into_bytes(), details: String::new(), grpc_status: None }
 }
 
 fn redirect(location: &str, status: u16, reference: &str, head: Head<'_>) -> Reply {
@@ -136,13 +103,7 @@ fn redirect(location: &str, status: u16, reference: &str, head: Head<'_>) -> Rep
         return grpc(403, None, reference);
     }
     let headers = vec![(Cow::Borrowed("location"), location.to_owned())];
-    Reply {
-        status,
-        headers,
-        body: Vec::new(),
-        details: String::new(),
-        grpc_status: None,
-    }
+    Reply { status, headers, body: Vec::new(), details: String::new(), grpc_status: None }
 }
 
 /// A gRPC refusal is an HTTP success whose trailers tell it; the body becomes the status message.
@@ -159,9 +120,7 @@ fn grpc(status: u16, own_body: Option<&str>, reference: &str) -> Reply {
 
 /// The test that Envoy itself makes; another would let the two answer in different forms.
 fn is_grpc(head: Head<'_>) -> bool {
-    let rest = head
-        .first(b"content-type")
-        .and_then(|value| value.strip_prefix(b"application/grpc"));
+    let rest = head.first(b"content-type").and_then(|value| value.strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }
 

@@ -13,10 +13,7 @@ thread_local! {
 /// The system's allocator, counting what each thread asks of it.
 struct Counting;
 
-#[expect(
-    unsafe_code,
-    reason = "an allocator is unsafe by its trait; this one only counts and passes on"
-)]
+#[expect(unsafe_code, reason = "an allocator is unsafe by its trait; this one only counts and passes on")]
 // SAFETY: every call is passed on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -52,12 +49,9 @@ fn a_request_that_goes_on_untouched_allocates_nothing() {
             "spec":{{"hosts":"shop.example.com","client":{{"address":{{"from":"x-forwarded-for","trust":["10.0.0.0/8"]}}}},"rules":[{}]}}}}"#,
         rules()
     );
-    let policy = inline(&document::json("policy", &text).expect("json"))
-        .unwrap_or_else(|problems| panic!("{problems}"));
-    let connection = Connection {
-        peer: "10.0.0.1".parse().ok(),
-        ..Connection::default()
-    };
+    let policy =
+        inline(&document::json("policy", &text).expect("json")).unwrap_or_else(|problems| panic!("{problems}"));
+    let connection = Connection { peer: "10.0.0.1".parse().ok(), ..Connection::default() };
     let headers: [(&[u8], &[u8]); 6] = [
         (b":method", b"GET"),
         (b":path", b"/catalog/shoes?page=2"),
@@ -66,18 +60,12 @@ fn a_request_that_goes_on_untouched_allocates_nothing() {
         (b"x-forwarded-for", b"203.0.113.9, 10.0.0.2"),
         (b"accept", b"*/*"),
     ];
-    let head = Head {
-        headers: &headers,
-        connection: &connection,
-    };
+    let head = Head { headers: &headers, connection: &connection };
     let (settings, mut references) = (Settings::default(), References::new(&[1; 16]));
     let before = COUNT.with(Cell::get);
     let judged = judge(Some(&policy), &settings, head, &mut references);
     let after = COUNT.with(Cell::get);
     assert_eq!(judged.step, Step::Forward(None));
-    assert!(
-        judged.client.forwarded && judged.verdict.rule.is_none(),
-        "{judged:?}"
-    );
+    assert!(judged.client.forwarded && judged.verdict.rule.is_none(), "{judged:?}");
     assert_eq!(after - before, 0);
 }

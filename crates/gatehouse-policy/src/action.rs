@@ -39,14 +39,8 @@ impl<'p> Action<'p> {
         let text = |word| view.text(Section::Actions, index, word);
         match view.word(Section::Actions, index, action::KIND) {
             action::BLOCK | action::BLOCK_WITH => Self::Block(Refusal { view, index }),
-            action::REDIRECT => Self::Redirect {
-                location: text(action::TEXT),
-                status: status(view, index),
-            },
-            action::TAG => Self::Tag {
-                header: text(action::TEXT),
-                value: text(action::TEXT2),
-            },
+            action::REDIRECT => Self::Redirect { location: text(action::TEXT), status: status(view, index) },
+            action::TAG => Self::Tag { header: text(action::TEXT), value: text(action::TEXT2) },
             action::RECORD => Self::Record,
             _ => Self::Allow,
         }
@@ -72,12 +66,7 @@ impl<'p> Refusal<'p> {
         let view = self.view;
         let first = view.index(Section::Actions, self.index, action::FIRST_PAIR);
         let count = view.index(Section::Actions, self.index, action::PAIRS);
-        (first..first + count).map(move |pair| {
-            (
-                view.text(Section::Pairs, pair, 0),
-                view.text(Section::Pairs, pair, 2),
-            )
-        })
+        (first..first + count).map(move |pair| (view.text(Section::Pairs, pair, 0), view.text(Section::Pairs, pair, 2)))
     }
 }
 

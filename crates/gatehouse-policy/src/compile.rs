@@ -103,32 +103,19 @@ fn size(node: &Node) -> usize {
 }
 
 fn together(nodes: &[&Node], mut problems: Problems) -> Result<Compiled, Problems> {
-    let read: Vec<Option<Document>> = nodes
-        .iter()
-        .map(|node| Document::read(node, &mut problems))
-        .collect();
+    let read: Vec<Option<Document>> = nodes.iter().map(|node| Document::read(node, &mut problems)).collect();
     let mut documents: Vec<Document> = read.into_iter().flatten().collect();
     documents.sort_by(|a, b| a.name.cmp(&b.name));
     let mut warnings = Problems::default();
     let settled = settle::settle(&documents, &mut problems, &mut warnings);
     let image = emit::emit(&documents, &settled, &mut problems);
     if image.len() > MAX_IMAGE {
-        let place = nodes
-            .first()
-            .map_or_else(|| Place::pointer("policy"), |node| node.place.clone());
-        let message = format!(
-            "the policy compiles to {} bytes, at most {MAX_IMAGE} are taken",
-            image.len()
-        );
+        let place = nodes.first().map_or_else(|| Place::pointer("policy"), |node| node.place.clone());
+        let message = format!("the policy compiles to {} bytes, at most {MAX_IMAGE} are taken", image.len());
         problems.push(&place, message, "make its lists shorter");
     }
     let digest = Sha256::digest(&image).into();
     let rules = documents.iter().map(|d| d.rules.len()).sum();
     problems.sort();
-    problems.or(Compiled {
-        image,
-        digest,
-        rules,
-        warnings,
-    })
+    problems.or(Compiled { image, digest, rules, warnings })
 }

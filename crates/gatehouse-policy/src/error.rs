@@ -35,14 +35,21 @@ impl fmt::Display for PolicyError {
             Self::Gap { expected, found } => {
                 write!(f, "policy chunk at offset {found} where {expected} was due: send the image again from offset 0")
             }
-            Self::Malformed(part) => write!(f, "policy image is malformed in its {part}: send one that this version's compiler made"),
+            Self::Malformed(part) => {
+                write!(f, "policy image is malformed in its {part}: send one that this version's compiler made")
+            }
             Self::Mixed => f.write_str("policy chunk belongs to another image: send the image again from offset 0"),
-            Self::Digest => f.write_str("policy image does not have the announced sha-256: send the image again from offset 0"),
+            Self::Digest => {
+                f.write_str("policy image does not have the announced sha-256: send the image again from offset 0")
+            }
             Self::TooLarge(size) => {
                 write!(f, "policy image of {size} bytes is too large: at most {} are taken", crate::MAX_IMAGE)
             }
             Self::Version { found, needed } => {
-                write!(f, "policy image has format {found}, this gate reads format {needed}: compile for format {needed}")
+                write!(
+                    f,
+                    "policy image has format {found}, this gate reads format {needed}: compile for format {needed}"
+                )
             }
         }
     }

@@ -38,21 +38,10 @@ pub struct Facts<'a> {
 /// only where what is cheaper has not decided.
 pub(crate) fn holds(view: &View, regexes: &[Regex], at: usize, facts: &Facts<'_>) -> Truth {
     let kind = view.word(Section::Nodes, at, node::KIND);
-    let leaf = Leaf {
-        view,
-        regexes,
-        at,
-        test: (kind >> 8) as u8,
-    };
+    let leaf = Leaf { view, regexes, at, test: (kind >> 8) as u8 };
     match kind as u8 {
-        node::ALL => truth::all(
-            leaf.children()
-                .map(|child| holds(view, regexes, child, facts)),
-        ),
-        node::ANY => truth::any(
-            leaf.children()
-                .map(|child| holds(view, regexes, child, facts)),
-        ),
+        node::ALL => truth::all(leaf.children().map(|child| holds(view, regexes, child, facts))),
+        node::ANY => truth::any(leaf.children().map(|child| holds(view, regexes, child, facts))),
         node::NOT => holds(view, regexes, at + 1, facts).negated(),
         node::ALWAYS => Truth::True,
         node::METHOD => method::holds(leaf, facts.method).into(),
@@ -98,8 +87,6 @@ impl<'p> Leaf<'p> {
 
     /// The regex whose number stands at `word` is found in `bytes`.
     fn regex(self, word: usize, bytes: &[u8]) -> bool {
-        self.regexes
-            .get(self.word(word))
-            .is_some_and(|regex| crate::regex::found(regex, bytes))
+        self.regexes.get(self.word(word)).is_some_and(|regex| crate::regex::found(regex, bytes))
     }
 }

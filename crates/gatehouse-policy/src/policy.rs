@@ -33,12 +33,7 @@ pub struct Policy {
 /// document's name (documents stand in the order of their names).
 pub(crate) fn order(view: &View, index: usize) -> impl Ord + use<> {
     let word = |w| view.word(Section::Rules, index, w);
-    (
-        Reverse(word(rule::LAYER)),
-        Reverse(word(rule::PRIORITY)),
-        word(rule::POSITION),
-        word(rule::DOCUMENT),
-    )
+    (Reverse(word(rule::LAYER)), Reverse(word(rule::PRIORITY)), word(rule::POSITION), word(rule::DOCUMENT))
 }
 
 impl Policy {
@@ -52,24 +47,14 @@ impl Policy {
     }
 
     /// The same for an image whose SHA-256 is known.
-    pub(crate) fn load_hashed(
-        image: Vec<u8>,
-        revision: u64,
-        digest: [u8; 32],
-    ) -> Result<Self, PolicyError> {
+    pub(crate) fn load_hashed(image: Vec<u8>, revision: u64, digest: [u8; 32]) -> Result<Self, PolicyError> {
         let view = View::frame(image)?;
         image::check(&view)?;
         let pattern = |index| crate::regex::compile(view.text(Section::Regexes, index, 0));
         let regexes: Result<_, _> = (0..view.count(Section::Regexes)).map(pattern).collect();
         let regexes = regexes.map_err(|_| PolicyError::Malformed(Section::Regexes.name()))?;
         let (trusts, trust_of) = trusts(&view)?;
-        Ok(Self {
-            view,
-            stamp: PolicyStamp { revision, digest },
-            regexes,
-            trusts,
-            trust_of,
-        })
+        Ok(Self { view, stamp: PolicyStamp { revision, digest }, regexes, trusts, trust_of })
     }
 
     /// Which policy this is.
@@ -98,36 +83,21 @@ impl Policy {
 
     /// `policy/rule` of every rule.
     pub fn rule_names(&self) -> impl Iterator<Item = String> + '_ {
-        (0..self.rules()).map(|index| {
-            Rule {
-                policy: self,
-                index,
-            }
-            .id()
-        })
+        (0..self.rules()).map(|index| Rule { policy: self, index }.id())
     }
 
     /// Every header that some policy may set on requests: lower case, sorted. They are removed from every incoming request.
     pub fn set_headers(&self) -> impl Iterator<Item = &str> {
-        (0..self.view.count(Section::SetHeaders))
-            .map(|index| self.view.text(Section::SetHeaders, index, 0))
+        (0..self.view.count(Section::SetHeaders)).map(|index| self.view.text(Section::SetHeaders, index, 0))
     }
 
     /// `name` (any case, `_` read as `-` too, as many applications do) is a header that some policy may set.
     #[must_use]
     pub fn sets_header(&self, name: &[u8]) -> bool {
         let fold = |byte: &u8| {
-            if *byte == b'_' {
-                b'-'
-            } else {
-                byte.to_ascii_lowercase()
-            }
+            if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
         };
-        self.view
-            .find_by(Section::SetHeaders, |set| {
-                set.iter().copied().cmp(name.iter().map(fold))
-            })
-            .is_some()
+        self.view.find_by(Section::SetHeaders, |set| set.iter().copied().cmp(name.iter().map(fold))).is_some()
     }
 
     /// What holds for `host` (canonical): the rules of the document that names it and of those that hold everywhere. `None`:
@@ -135,36 +105,19 @@ impl Policy {
     #[must_use]
     pub fn for_host(&self, host: &[u8]) -> Option<Scope<'_>> {
         let document = self.document_of(host).unwrap_or(0);
-        let covered = self
-            .view
-            .word(Section::Documents, document, document::FLAGS)
-            & document::COVERED
-            != 0;
-        covered.then_some(Scope {
-            policy: self,
-            document,
-        })
+        let covered = self.view.word(Section::Documents, document, document::FLAGS) & document::COVERED != 0;
+        covered.then_some(Scope { policy: self, document })
     }
 
     /// The document that names the host itself, or else the longest domain above it.
     fn document_of(&self, host: &[u8]) -> Option<usize> {
-        let exact = self
-            .view
-            .find(Section::Hosts, host)
-            .map(|found| self.view.index(Section::Hosts, found, 2));
+        let exact = self.view.find(Section::Hosts, host).map(|found| self.view.index(Section::Hosts, found, 2));
         if exact.is_some() || host.len() > MAX_HOST {
             return exact;
         }
-        let dots = host
-            .iter()
-            .enumerate()
-            .skip(1)
-            .filter(|(_, byte)| **byte == b'.');
-        let mut domains =
-            dots.filter_map(|(at, _)| self.view.find(Section::Suffixes, host.get(at..)?));
-        domains
-            .next()
-            .map(|found| self.view.index(Section::Suffixes, found, 2))
+        let dots = host.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'.');
+        let mut domains = dots.filter_map(|(at, _)| self.view.find(Section::Suffixes, host.get(at..)?));
+        domains.next().map(|found| self.view.index(Section::Suffixes, found, 2))
     }
 }
 
@@ -176,11 +129,7 @@ fn trusts(view: &View) -> Result<(Vec<Trust>, Vec<usize>), PolicyError> {
     let (mut trusts, mut own) = (Vec::new(), Vec::new());
     for index in 0..view.count(Section::Documents) {
         let word = |w| view.word(Section::Documents, index, w);
-        let key = (
-            word(document::TRUST),
-            word(document::TRUST_A),
-            word(document::TRUST_B),
-        );
+        let key = (word(document::TRUST), word(document::TRUST_A), word(document::TRUST_B));
         if let Some(at) = known.get(&key) {
             own.push(*at);
             continue;
@@ -188,14 +137,8 @@ fn trusts(view: &View) -> Result<(Vec<Trust>, Vec<usize>), PolicyError> {
         let (first, count) = (key.1 as usize, key.2 as usize);
         let trust = match key.0 {
             document::TRUST_NETWORKS => {
-                budget = budget
-                    .checked_sub(count)
-                    .ok_or(PolicyError::Malformed("trusted networks"))?;
-                Trust::Networks(
-                    (first..first + count)
-                        .map(|network| view.network_of(network))
-                        .collect(),
-                )
+                budget = budget.checked_sub(count).ok_or(PolicyError::Malformed("trusted networks"))?;
+                Trust::Networks((first..first + count).map(|network| view.network_of(network)).collect())
             }
             document::TRUST_HOPS => Trust::Hops(u8::try_from(first).unwrap_or(0)),
             _ => Trust::None,

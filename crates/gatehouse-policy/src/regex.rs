@@ -14,10 +14,7 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
     if !pattern.is_ascii() {
         return Err("it is not ASCII; write other bytes as `\\xE9`".into());
     }
-    let built = RegexBuilder::new(pattern)
-        .size_limit(SIZE_LIMIT)
-        .nest_limit(NEST_LIMIT)
-        .build();
+    let built = RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).nest_limit(NEST_LIMIT).build();
     built.map_err(|error| error.to_string())
 }
 
@@ -47,12 +44,7 @@ mod tests {
     #[test]
     fn a_regex_that_grows_too_large_is_refused_and_a_usual_one_is_not() {
         assert!(compile(r"((a{100}){100}){100}").is_err());
-        assert!(
-            compile(
-                r"^/api/v[0-9]+/users/[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}/\w+\.(json|xml)$"
-            )
-            .is_ok()
-        );
+        assert!(compile(r"^/api/v[0-9]+/users/[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}/\w+\.(json|xml)$").is_ok());
         assert!(compile(&"(".repeat(100)).is_err());
     }
 }

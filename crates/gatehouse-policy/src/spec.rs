@@ -73,35 +73,18 @@ impl Document {
         spec.and_then(|node| Self::read_spec(node, metadata.as_ref(), problems))
     }
 
-    fn read_spec(
-        node: &Node,
-        metadata: Option<&Metadata>,
-        problems: &mut Problems,
-    ) -> Option<Self> {
+    fn read_spec(node: &Node, metadata: Option<&Metadata>, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`spec`", problems)?;
         let hosts = fields.take("hosts");
-        let mode = fields
-            .take("mode")
-            .and_then(|n| rule::read_mode(n, problems));
+        let mode = fields.take("mode").and_then(|n| rule::read_mode(n, problems));
         let trust_place = fields.key_place("client").clone();
-        let trust = fields
-            .take("client")
-            .and_then(|n| client::read_client(n, problems));
-        let lists = fields
-            .take("lists")
-            .map_or_else(Vec::new, |n| client::read_lists(n, problems));
-        let rules = fields
-            .take("rules")
-            .map_or_else(Vec::new, |n| rule::read_rules(n, problems));
-        let otherwise = fields
-            .take("otherwise")
-            .and_then(|n| Some((action::read_otherwise(n, problems)?, n.place.clone())));
-        let ambiguous = fields
-            .take("ambiguous")
-            .and_then(|n| Some((read_ambiguous(n, problems)?, n.place.clone())));
-        fields.not_built(&[
-            "backend", "contract", "defaults", "forward", "grants", "mandates",
-        ]);
+        let trust = fields.take("client").and_then(|n| client::read_client(n, problems));
+        let lists = fields.take("lists").map_or_else(Vec::new, |n| client::read_lists(n, problems));
+        let rules = fields.take("rules").map_or_else(Vec::new, |n| rule::read_rules(n, problems));
+        let otherwise =
+            fields.take("otherwise").and_then(|n| Some((action::read_otherwise(n, problems)?, n.place.clone())));
+        let ambiguous = fields.take("ambiguous").and_then(|n| Some((read_ambiguous(n, problems)?, n.place.clone())));
+        fields.not_built(&["backend", "contract", "defaults", "forward", "grants", "mandates"]);
         fields.finish(problems);
         let scope = metadata.and_then(|m| m.layer);
         let hosts = match hosts {
@@ -118,18 +101,7 @@ impl Document {
         let Metadata { name, place, .. } = metadata?.clone();
         let mode = mode.unwrap_or(Mode::Enforce);
         let trust = trust.map(|trust| (trust, trust_place));
-        Some(Self {
-            name,
-            place,
-            layer,
-            hosts,
-            mode,
-            trust,
-            lists,
-            rules,
-            otherwise,
-            ambiguous,
-        })
+        Some(Self { name, place, layer, hosts, mode, trust, lists, rules, otherwise, ambiguous })
     }
 }
 
@@ -137,11 +109,7 @@ fn read_kind(node: &Node, problems: &mut Problems) {
     if let crate::document::Value::String(kind) = &node.value
         && kind == "TcpPolicy"
     {
-        problems.push(
-            &node.place,
-            "`TcpPolicy` is not built yet",
-            "leave the document out",
-        );
+        problems.push(&node.place, "`TcpPolicy` is not built yet", "leave the document out");
         return;
     }
     node.one_of(&["Policy"], problems);
@@ -157,16 +125,9 @@ fn read_ambiguous(node: &Node, problems: &mut Problems) -> Option<Ambiguous> {
 fn read_hosts(node: &Node, problems: &mut Problems) -> Vec<(HostPattern, Place)> {
     let items = node.one_or_many();
     if items.is_empty() {
-        problems.push(
-            &node.place,
-            "`hosts` is empty",
-            "write the hosts where the document holds",
-        );
+        problems.push(&node.place, "`hosts` is empty", "write the hosts where the document holds");
     }
-    items
-        .iter()
-        .filter_map(|item| Some((HostPattern::read(item, problems)?, item.place.clone())))
-        .collect()
+    items.iter().filter_map(|item| Some((HostPattern::read(item, problems)?, item.place.clone()))).collect()
 }
 
 #[derive(Debug, Clone)]
@@ -184,11 +145,7 @@ impl Metadata {
         fields.finish(problems);
         let layer = scope.and_then(|n| read_scope(n, problems));
         let name = name?;
-        Some(Self {
-            name: read_name(name, problems)?,
-            place: name.place.clone(),
-            layer,
-        })
+        Some(Self { name: read_name(name, problems)?, place: name.place.clone(), layer })
     }
 }
 
@@ -197,11 +154,7 @@ fn read_name(node: &Node, problems: &mut Problems) -> Option<String> {
     let written = node.string(problems)?;
     if !text::is_name(written) {
         let help = "write 1 to 63 lower-case letters, digits and hyphens";
-        problems.push(
-            &node.place,
-            format!("{} is not a name", quoted(written)),
-            help,
-        );
+        problems.push(&node.place, format!("{} is not a name", quoted(written)), help);
         return None;
     }
     Some(written.to_owned())
@@ -213,11 +166,7 @@ fn read_scope(node: &Node, problems: &mut Problems) -> Option<u8> {
     let segments = written.split('/').count();
     if segments > MAX_SCOPE || !written.split('/').all(text::is_name) {
         let help = "write organisation/tenant/workspace/group or the first of these, each of lower-case letters, digits and hyphens";
-        problems.push(
-            &node.place,
-            format!("{} is not a scope", quoted(written)),
-            help,
-        );
+        problems.push(&node.place, format!("{} is not a scope", quoted(written)), help);
         return None;
     }
     u8::try_from(segments).ok()

@@ -53,9 +53,7 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// A token (RFC 9110, 5.6.2), at most [`MAX_NAME`] × 4 bytes.
 pub(crate) fn is_token(text: &str) -> bool {
-    let characters = text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    let characters = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     !text.is_empty() && text.len() <= MAX_NAME * 4 && characters
 }
 
@@ -87,9 +85,7 @@ pub(crate) fn may_be_answered(name: &str) -> bool {
 
 /// Where a redirect may lead: an absolute https URL with a host, or an absolute path on the same host.
 pub(crate) fn is_location(text: &str) -> bool {
-    let characters = text
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
+    let characters = text.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
     let rooted = text.starts_with('/') && !text.starts_with("//");
     let absolute = text.strip_prefix("https://").is_some_and(|rest| {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -104,12 +100,7 @@ mod tests {
 
     #[test]
     fn locations_lead_to_https_or_to_a_path_of_the_same_host() {
-        for good in [
-            "/",
-            "/login?from=x",
-            "https://example.com",
-            "https://example.com:8443/a#b",
-        ] {
+        for good in ["/", "/login?from=x", "https://example.com", "https://example.com:8443/a#b"] {
             assert!(is_location(good), "{good}");
         }
         for bad in [
@@ -132,18 +123,8 @@ mod tests {
         for good in ["x-gatehouse-crawler", "x-bot"] {
             assert!(may_be_tagged(good), "{good}");
         }
-        for bad in [
-            ":path",
-            "host",
-            "x-envoy-retry-on",
-            "X-Bot",
-            "cookie",
-            "te",
-            "x-forwarded-for",
-            "x_bot",
-            "a b",
-            "",
-        ] {
+        for bad in [":path", "host", "x-envoy-retry-on", "X-Bot", "cookie", "te", "x-forwarded-for", "x_bot", "a b", ""]
+        {
             assert!(!may_be_tagged(bad), "{bad}");
         }
     }

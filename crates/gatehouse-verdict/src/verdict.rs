@@ -57,7 +57,8 @@ pub enum Reason {
     NotCovered,
     /// A rule decided.
     Rule,
-    /// The request could not be read (a host call failed); it goes on, counted.
+    /// The gate could not read the request: a host call failed (it goes on, counted), or Envoy or another filter answered it
+    /// before the gate saw it.
     Unreadable,
 }
 

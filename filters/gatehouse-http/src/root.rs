@@ -100,6 +100,7 @@ impl Root {
             let inline_age = self.inline.as_ref().map(|_| now_ns.saturating_sub(self.since_ns) / 1_000_000_000);
             let age = worker.snapshot_age_s(now_ns).filter(|_| self.has_house).or(inline_age);
             worker.metrics.policy(age, now_ns);
+            worker.metrics.memory(now_ns);
         }
     }
 

@@ -41,8 +41,5 @@ pub fn generate() -> io::Result<Vec<Generated>> {
         builder.compile_fds(set.clone())?;
     }
     let read = |dir: &Path| std::fs::read_to_string(dir.join("gatehouse.v1.rs"));
-    Ok(vec![
-        Generated { path: MESSAGES, text: read(&messages)? },
-        Generated { path: SERVICE, text: read(&service)? },
-    ])
+    Ok(vec![Generated { path: MESSAGES, text: read(&messages)? }, Generated { path: SERVICE, text: read(&service)? }])
 }

@@ -22,6 +22,8 @@ const STOP: Duration = Duration::from_secs(15);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
+const REPORT: &str = "if nothing in it is yours to change, please report it";
+
 /// Lines of a log that a failure shows.
 const SHOWN: usize = 20;
 
@@ -55,7 +57,9 @@ impl Part {
             }
             if begin.elapsed() > START {
                 let what = format!("{}: {what} did not come within {} s", self.name, START.as_secs());
-                return Err(Failure::new(what, self.remedy()).with_detail(self.said()));
+                return Err(
+                    Failure::new(what, self.remedy("on a very busy machine, try again later")).with_detail(self.said())
+                );
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -70,7 +74,7 @@ impl Part {
             return Ok(());
         };
         let what = format!("{} ended by itself ({status})", self.name);
-        Err(Failure::new(what, self.remedy()).with_detail(self.said()))
+        Err(Failure::new(what, self.remedy(REPORT)).with_detail(self.said()))
     }
 
     /// Asks it to end, and waits.
@@ -85,14 +89,14 @@ impl Part {
                 Some(status) if status.success() => return Ok(()),
                 Some(status) => {
                     let what = format!("{} did not end well ({status})", self.name);
-                    return Err(Failure::new(what, self.remedy()).with_detail(self.said()));
+                    return Err(Failure::new(what, self.remedy(REPORT)).with_detail(self.said()));
                 }
                 None => tokio::time::sleep(PAUSE).await,
             }
         }
         self.process.signal(Signal::KILL);
         let what = format!("{} did not end within {} s and was killed", self.name, STOP.as_secs());
-        Err(Failure::new(what, self.remedy()).with_detail(self.said()))
+        Err(Failure::new(what, self.remedy(REPORT)).with_detail(self.said()))
     }
 
     /// The last lines that it wrote.
@@ -100,7 +104,7 @@ impl Part {
         self.process.tail(SHOWN)
     }
 
-    fn remedy(&self) -> String {
+    fn remedy(&self, otherwise: &str) -> String {
         let log = self.said().to_lowercase();
         let known = [
             ("address already in use", "another program took the port in the same moment; run it again"),
@@ -109,7 +113,7 @@ impl Part {
         ];
         match known.into_iter().find(|(words, _)| log.contains(words)) {
             Some((_, remedy)) => remedy.to_owned(),
-            None => format!("read its whole log, `{}`; on a very busy machine, try again later", self.log),
+            None => format!("read its whole log, `{}`; {otherwise}", self.log),
         }
     }
 }

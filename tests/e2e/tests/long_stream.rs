@@ -18,7 +18,11 @@ fn parts<'a>(events: &'a [Value], part: &str) -> Vec<&'a Value> {
 #[tokio::test]
 async fn server_sent_events_of_more_than_a_minute_give_an_interim_record() {
     let upstream = Upstream::start().await;
-    let house = House::with_policy(&policy("enforce", json!([{ "name": "closed", "match": { "path": "/closed" }, "then": "block" }]))).await;
+    let house = House::with_policy(&policy(
+        "enforce",
+        json!([{ "name": "closed", "match": { "path": "/closed" }, "then": "block" }]),
+    ))
+    .await;
     let mut gateway = Gateway::new(upstream.address()).with_gate(Gate::new(house_bootstrap()));
     gateway.house = HouseAt::Socket(house.socket());
     let envoy = Envoy::start(&gateway).await;

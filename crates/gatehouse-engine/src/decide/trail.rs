@@ -24,10 +24,7 @@ pub(super) struct Trail<'p> {
 impl<'p> Trail<'p> {
     pub(super) fn would_have(&mut self, action: Action, rule: impl FnOnce() -> String) {
         if self.would_have.len() < MAX_WOULD_HAVE {
-            let entry = WouldHave {
-                action,
-                rule: rule(),
-            };
+            let entry = WouldHave { action, rule: rule() };
             if !self.would_have.contains(&entry) {
                 self.would_have.push(entry);
             }
@@ -69,66 +66,32 @@ enum By<'p> {
 
 impl<'p> Decision<'p> {
     pub(super) const fn allowed(reason: Reason) -> Self {
-        Self {
-            reason,
-            answer: None,
-            by: By::Nobody,
-        }
+        Self { reason, answer: None, by: By::Nobody }
     }
 
     pub(super) const fn blocked_without_policy() -> Self {
-        Self {
-            reason: Reason::NoPolicy,
-            answer: Some(Answer::Refuse {
-                status: 403,
-                own: None,
-            }),
-            by: By::Nobody,
-        }
+        Self { reason: Reason::NoPolicy, answer: Some(Answer::Refuse { status: 403, own: None }), by: By::Nobody }
     }
 
     pub(super) fn ambiguous(document: &'p str) -> Self {
-        let answer = Some(Answer::Refuse {
-            status: 400,
-            own: None,
-        });
-        Self {
-            reason: Reason::Ambiguous,
-            answer,
-            by: By::Setting(document, "ambiguous"),
-        }
+        let answer = Some(Answer::Refuse { status: 400, own: None });
+        Self { reason: Reason::Ambiguous, answer, by: By::Setting(document, "ambiguous") }
     }
 
     pub(super) fn by_rule(rule: Rule<'p>, decided: Act<'p>) -> Self {
-        Self {
-            reason: Reason::Rule,
-            answer: answer(decided),
-            by: By::Rule(rule),
-        }
+        Self { reason: Reason::Rule, answer: answer(decided), by: By::Rule(rule) }
     }
 
     pub(super) fn otherwise(document: &'p str, decided: Act<'p>) -> Self {
         let answer = answer(decided);
         // The usual way of most requests: nobody is named, so nothing is allocated.
-        let by = if answer.is_some() {
-            By::Setting(document, "otherwise")
-        } else {
-            By::Nobody
-        };
-        Self {
-            reason: Reason::Otherwise,
-            answer,
-            by,
-        }
+        let by = if answer.is_some() { By::Setting(document, "otherwise") } else { By::Nobody };
+        Self { reason: Reason::Otherwise, answer, by }
     }
 
     /// The stricter of two; of equals the first.
     pub(super) fn stricter(self, other: Self) -> Self {
-        if other.strictness() > self.strictness() {
-            other
-        } else {
-            self
-        }
+        if other.strictness() > self.strictness() { other } else { self }
     }
 
     fn strictness(&self) -> u8 {
@@ -160,10 +123,7 @@ impl<'p> Decision<'p> {
 fn answer(decided: Act<'_>) -> Option<Answer<'_>> {
     match decided {
         Act::Allow | Act::Record | Act::Tag { .. } => None,
-        Act::Block(refusal) => Some(Answer::Refuse {
-            status: refusal.status(),
-            own: Some(refusal),
-        }),
+        Act::Block(refusal) => Some(Answer::Refuse { status: refusal.status(), own: Some(refusal) }),
         Act::Redirect { location, status } => Some(Answer::Redirect { location, status }),
     }
 }

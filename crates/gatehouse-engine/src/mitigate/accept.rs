@@ -60,9 +60,7 @@ pub(crate) fn form(head: Head<'_>) -> Form {
 /// The weight of the media range that names `form` most exactly, in thousandths; then that exactness.
 fn weight(form: Form, head: Head<'_>) -> u32 {
     let mut found = (0, 0);
-    let ranges = head
-        .values(b"accept")
-        .flat_map(|value| value.split(|byte| *byte == b','));
+    let ranges = head.values(b"accept").flat_map(|value| value.split(|byte| *byte == b','));
     for range in ranges.take(MAX_RANGES) {
         let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let exactness = form.named_by(parts.next().unwrap_or_default());
@@ -70,23 +68,13 @@ fn weight(form: Form, head: Head<'_>) -> u32 {
             found = (exactness, parts.find_map(quality).unwrap_or(1000));
         }
     }
-    if found.1 == 0 {
-        0
-    } else {
-        found.1 * 4 + u32::from(found.0)
-    }
+    if found.1 == 0 { 0 } else { found.1 * 4 + u32::from(found.0) }
 }
 
 /// `q=0.8` in thousandths; `None`: another parameter.
 fn quality(parameter: &[u8]) -> Option<u32> {
-    let value = parameter
-        .strip_prefix(b"q=")
-        .or_else(|| parameter.strip_prefix(b"Q="))?;
-    let mut digits = value
-        .iter()
-        .filter(|byte| **byte != b'.')
-        .take(4)
-        .map(|byte| u32::from(byte.wrapping_sub(b'0')));
+    let value = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="))?;
+    let mut digits = value.iter().filter(|byte| **byte != b'.').take(4).map(|byte| u32::from(byte.wrapping_sub(b'0')));
     let mut total = 0;
     for scale in [1000, 100, 10, 1] {
         total += digits.next().unwrap_or(0).min(9) * scale;

@@ -5,12 +5,7 @@ use crate::image::{Builder, Section, node};
 use crate::spec::{Addresses, Condition, Document, HostPattern, PathPattern, TextPattern};
 
 /// Writes the tree of `condition`.
-pub(super) fn write(
-    condition: &Condition,
-    document: &Document,
-    builder: &mut Builder,
-    problems: &mut Problems,
-) {
+pub(super) fn write(condition: &Condition, document: &Document, builder: &mut Builder, problems: &mut Problems) {
     let at = builder.push(Section::Nodes, &[0; 6]);
     let mut words = [0u32; 4];
     let kind = match condition {
@@ -28,12 +23,8 @@ pub(super) fn write(
             u32::from(node::NOT)
         }
         Condition::Method(method) => leaf(node::METHOD, node::EQUALS, method, builder, &mut words),
-        Condition::Host(HostPattern::Exact(host)) => {
-            leaf(node::HOST, node::EQUALS, host, builder, &mut words)
-        }
-        Condition::Host(HostPattern::Under(domain)) => {
-            leaf(node::HOST, node::SUFFIX, domain, builder, &mut words)
-        }
+        Condition::Host(HostPattern::Exact(host)) => leaf(node::HOST, node::EQUALS, host, builder, &mut words),
+        Condition::Host(HostPattern::Under(domain)) => leaf(node::HOST, node::SUFFIX, domain, builder, &mut words),
         Condition::Path(pattern) => path(pattern, builder, &mut words),
         Condition::Header(name, TextPattern::Present(false)) => {
             // Written as the opposite of presence, one node deeper.
@@ -56,12 +47,7 @@ pub(super) fn write(
     }
 }
 
-fn children(
-    parts: &[Condition],
-    document: &Document,
-    builder: &mut Builder,
-    problems: &mut Problems,
-) {
+fn children(parts: &[Condition], document: &Document, builder: &mut Builder, problems: &mut Problems) {
     let mut sorted: Vec<&Condition> = parts.iter().collect();
     sorted.sort_by_key(|part| cost(part));
     for part in sorted {
@@ -81,9 +67,7 @@ fn cost(condition: &Condition) -> u32 {
         Condition::Header(_, TextPattern::Regex(_)) => 1020,
         Condition::Header(..) => 20,
         Condition::Not(inner) => cost(inner),
-        Condition::All(parts) | Condition::Any(parts) => {
-            parts.iter().map(cost).fold(1, u32::saturating_add)
-        }
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().map(cost).fold(1, u32::saturating_add),
     }
 }
 
@@ -130,20 +114,13 @@ fn header(name: &str, pattern: &TextPattern, builder: &mut Builder, words: &mut 
     tagged(node::HEADER, test)
 }
 
-fn networks(
-    addresses: &Addresses,
-    document: &Document,
-    builder: &mut Builder,
-    problems: &mut Problems,
-) -> (u32, u32) {
+fn networks(addresses: &Addresses, document: &Document, builder: &mut Builder, problems: &mut Problems) -> (u32, u32) {
     match addresses {
         Addresses::Networks(networks) => builder.networks(networks),
-        Addresses::List(name, place) => match document.lists.iter().find(|list| list.name == *name)
-        {
+        Addresses::List(name, place) => match document.lists.iter().find(|list| list.name == *name) {
             Some(list) => builder.networks(&list.networks),
             None => {
-                let help = match nearest(name, document.lists.iter().map(|list| list.name.as_str()))
-                {
+                let help = match nearest(name, document.lists.iter().map(|list| list.name.as_str())) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "write it under `lists`".to_owned(),
                 };
@@ -163,16 +140,10 @@ mod tests {
     fn what_is_cheap_is_asked_before_a_regex() {
         let text = r#"{"apiVersion":"gatehouse.dev/v1","kind":"Policy","metadata":{"name":"p"},"spec":{"rules":[{"name":"r","then":"block",
             "match":{"any":[{"path":{"regex":"x"}},{"headers":{"a":{"present":true}}}],"path":{"regex":"y"},"host":"h","method":"GET"}}]}}"#;
-        let source = crate::Source {
-            name: "p",
-            text,
-            format: crate::Format::Json,
-        };
+        let source = crate::Source { name: "p", text, format: crate::Format::Json };
         let image = crate::compile(&[source]).expect("compiles").image;
         let view = View::frame(image).expect("sound");
-        let kinds: Vec<u8> = (0..7)
-            .map(|index| view.word(Section::Nodes, index, node::KIND) as u8)
-            .collect();
+        let kinds: Vec<u8> = (0..7).map(|index| view.word(Section::Nodes, index, node::KIND) as u8).collect();
         use node::{ALL, ANY, HEADER, HOST, METHOD, PATH};
         assert_eq!(kinds, [ALL, METHOD, HOST, PATH, ANY, HEADER, PATH]);
     }

@@ -48,11 +48,7 @@ fn limit_regexes(documents: &[Document], builder: &Builder, problems: &mut Probl
         let first = documents.first().map(|document| document.place.clone());
         let message = format!("more than {MAX_REGEXES} different regexes");
         let help = "use `prefix`, `suffix`, `contains` or `*` where they do";
-        problems.push(
-            &first.unwrap_or_else(|| Place::pointer("policy")),
-            message,
-            help,
-        );
+        problems.push(&first.unwrap_or_else(|| Place::pointer("policy")), message, help);
     }
 }
 
@@ -116,10 +112,7 @@ fn write_document(
         (d::OTHERWISE_OWNER, &[settings.otherwise.map_or(0, number)]),
         (d::AMBIGUOUS, &[ambiguous]),
         (d::AMBIGUOUS_MODE, &[mode_of(settings.ambiguous_owner)]),
-        (
-            d::AMBIGUOUS_OWNER,
-            &[settings.ambiguous_owner.map_or(0, number)],
-        ),
+        (d::AMBIGUOUS_OWNER, &[settings.ambiguous_owner.map_or(0, number)]),
         (d::FLAGS, &[u32::from(covered) * d::COVERED]),
     ]);
     builder.push(Section::Documents, &words);
@@ -140,17 +133,7 @@ fn write_rule(
     let mode = mode_word(rule.mode.unwrap_or(document.mode));
     let priority = u32::try_from(i32::from(rule.priority) + 1000).unwrap_or(0);
     let position = u32::try_from(position).unwrap_or(u32::MAX);
-    let words = [
-        name,
-        length,
-        number(index),
-        mode,
-        u32::from(document.layer),
-        priority,
-        position,
-        node,
-        action,
-    ];
+    let words = [name, length, number(index), mode, u32::from(document.layer), priority, position, node, action];
     builder.push(Section::Rules, &words)
 }
 
@@ -160,24 +143,17 @@ fn write_action(written: &Action, builder: &mut Builder) -> u32 {
     let words: [u32; 8] = match written {
         Action::Allow => entry(&[(a::KIND, &[a::ALLOW])]),
         Action::Record => entry(&[(a::KIND, &[a::RECORD])]),
-        Action::Redirect { location, status } => entry(&[
-            (a::KIND, &[a::REDIRECT, u32::from(*status)]),
-            (a::TEXT, &text(location)),
-        ]),
-        Action::Tag { header, value } => entry(&[
-            (a::KIND, &[a::TAG]),
-            (a::TEXT, &text(header)),
-            (a::TEXT2, &text(value)),
-        ]),
+        Action::Redirect { location, status } => {
+            entry(&[(a::KIND, &[a::REDIRECT, u32::from(*status)]), (a::TEXT, &text(location))])
+        }
+        Action::Tag { header, value } => {
+            entry(&[(a::KIND, &[a::TAG]), (a::TEXT, &text(header)), (a::TEXT2, &text(value))])
+        }
         Action::Block(refusal) => {
             let kind = refusal.body.as_ref().map_or(a::BLOCK, |_| a::BLOCK_WITH);
             let body = text(refusal.body.as_deref().unwrap_or_default());
             let pairs = write_pairs(&refusal.headers, builder);
-            entry(&[
-                (a::KIND, &[kind, u32::from(refusal.status)]),
-                (a::TEXT, &body),
-                (a::FIRST_PAIR, &pairs),
-            ])
+            entry(&[(a::KIND, &[kind, u32::from(refusal.status)]), (a::TEXT, &body), (a::FIRST_PAIR, &pairs)])
         }
     };
     builder.push(Section::Actions, &words)

@@ -19,21 +19,10 @@ impl<'a> Fields<'a> {
     pub fn new(node: &'a Node, what: impl Into<String>, problems: &mut Problems) -> Option<Self> {
         let what = what.into();
         let Value::Map(entries) = &node.value else {
-            problems.push(
-                &node.place,
-                format!("{} is {}", what, node.kind()),
-                "a map of `field: value` is expected",
-            );
+            problems.push(&node.place, format!("{} is {}", what, node.kind()), "a map of `field: value` is expected");
             return None;
         };
-        Some(Self {
-            entries,
-            place: &node.place,
-            what,
-            known: Vec::new(),
-            later: Vec::new(),
-            missing: Vec::new(),
-        })
+        Some(Self { entries, place: &node.place, what, known: Vec::new(), later: Vec::new(), missing: Vec::new() })
     }
 
     /// The field `key`, if it was written.
@@ -65,33 +54,18 @@ impl<'a> Fields<'a> {
     /// Where the key `key` stands; the map's own place if it was not written.
     #[must_use]
     pub fn key_place(&self, key: &str) -> &'a Place {
-        self.entries
-            .iter()
-            .find(|e| e.key == key)
-            .map_or(self.place, |e| &e.key_place)
+        self.entries.iter().find(|e| e.key == key).map_or(self.place, |e| &e.key_place)
     }
 
     /// Tells what was required and is missing, and what was written and is unknown.
     pub fn finish(self, problems: &mut Problems) {
         for key in &self.missing {
-            problems.push(
-                self.place,
-                format!("{} has no `{key}`", self.what),
-                format!("add `{key}:`"),
-            );
+            problems.push(self.place, format!("{} has no `{key}`", self.what), format!("add `{key}:`"));
         }
-        for entry in self
-            .entries
-            .iter()
-            .filter(|e| !self.known.contains(&e.key.as_str()))
-        {
+        for entry in self.entries.iter().filter(|e| !self.known.contains(&e.key.as_str())) {
             let key = quoted(&entry.key);
             if self.later.contains(&entry.key.as_str()) {
-                problems.push(
-                    &entry.key_place,
-                    format!("{key} is not built yet"),
-                    "leave it out",
-                );
+                problems.push(&entry.key_place, format!("{key} is not built yet"), "leave it out");
                 continue;
             }
             let all = self.known.iter().chain(&self.later).copied();
@@ -100,11 +74,7 @@ impl<'a> Fields<'a> {
                 None if self.known.is_empty() => String::new(),
                 None => format!("known are {}", list(&self.known)),
             };
-            problems.push(
-                &entry.key_place,
-                format!("unknown field {key} in {}", self.what),
-                help,
-            );
+            problems.push(&entry.key_place, format!("unknown field {key} in {}", self.what), help);
         }
     }
 }

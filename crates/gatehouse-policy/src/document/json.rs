@@ -18,32 +18,17 @@ const POINTER_KEY: usize = 64;
 pub fn json(name: &str, text: &str) -> Result<Node, Problems> {
     let mut problems = Problems::default();
     if text.len() > MAX_DOCUMENT {
-        problems.push(
-            &Place::pointer(name),
-            "the document is larger than 1 MiB",
-            "split it",
-        );
+        problems.push(&Place::pointer(name), "the document is larger than 1 MiB", "split it");
         return Err(problems);
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let seed = Seed {
-        path: name.to_owned(),
-        depth: 0,
-        problems: &mut problems,
-    };
-    match seed
-        .deserialize(&mut reader)
-        .and_then(|node| reader.end().map(|()| node))
-    {
+    let seed = Seed { path: name.to_owned(), depth: 0, problems: &mut problems };
+    match seed.deserialize(&mut reader).and_then(|node| reader.end().map(|()| node)) {
         Ok(node) => problems.or(node),
         Err(error) => {
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or("unreadable");
-            problems.push(
-                &Place::text(name, error.line(), error.column()),
-                format!("not JSON: {message}"),
-                "",
-            );
+            problems.push(&Place::text(name, error.line(), error.column()), format!("not JSON: {message}"), "");
             Err(problems)
         }
     }
@@ -62,18 +47,11 @@ impl Seed<'_> {
     }
 
     fn node<E>(&self, value: Value) -> Result<Node, E> {
-        Ok(Node {
-            value,
-            place: self.place(),
-        })
+        Ok(Node { value, place: self.place() })
     }
 
     fn child(&mut self, path: String) -> Seed<'_> {
-        Seed {
-            path,
-            depth: self.depth + 1,
-            problems: self.problems,
-        }
+        Seed { path, depth: self.depth + 1, problems: self.problems }
     }
 
     /// Too deep: told once where it begins.
@@ -81,8 +59,7 @@ impl Seed<'_> {
         let deep = self.depth >= MAX_DEPTH;
         if deep {
             let place = self.place();
-            self.problems
-                .push(&place, format!("nested deeper than {MAX_DEPTH}"), "");
+            self.problems.push(&place, format!("nested deeper than {MAX_DEPTH}"), "");
         }
         deep
     }
@@ -154,26 +131,14 @@ impl<'de> Visitor<'de> for Seed<'_> {
             return self.node(Value::Map(entries));
         }
         while let Some(key) = map.next_key::<String>()? {
-            let shown: String = key
-                .chars()
-                .take(POINTER_KEY)
-                .map(|c| if c.is_control() { '?' } else { c })
-                .collect();
+            let shown: String = key.chars().take(POINTER_KEY).map(|c| if c.is_control() { '?' } else { c }).collect();
             let path = format!("{}.{shown}", self.path);
             let key_place = Place::pointer(&path);
             let value = map.next_value_seed(self.child(path))?;
             if seen.insert(key.clone()) {
-                entries.push(Entry {
-                    key,
-                    key_place,
-                    value,
-                });
+                entries.push(Entry { key, key_place, value });
             } else {
-                self.problems.push(
-                    &key_place,
-                    format!("{} is written twice", quoted(&key)),
-                    "keep one of them",
-                );
+                self.problems.push(&key_place, format!("{} is written twice", quoted(&key)), "keep one of them");
             }
         }
         self.node(Value::Map(entries))

@@ -24,11 +24,7 @@ impl Place {
     #[must_use]
     pub fn text(file: &str, line: usize, column: usize) -> Self {
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Self::Text {
-            file: file.into(),
-            line: narrow(line),
-            column: narrow(column),
-        }
+        Self::Text { file: file.into(), line: narrow(line), column: narrow(column) }
     }
 
     /// A place in a value without lines.
@@ -61,11 +57,7 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.message)?;
-        if self.help.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "; {}", self.help)
-        }
+        if self.help.is_empty() { Ok(()) } else { write!(f, "; {}", self.help) }
     }
 }
 
@@ -80,11 +72,7 @@ impl Problems {
     /// Adds a problem.
     pub fn push(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         if self.0.len() < Self::CAP {
-            self.0.push(Problem {
-                place: place.clone(),
-                message: message.into(),
-                help: help.into(),
-            });
+            self.0.push(Problem { place: place.clone(), message: message.into(), help: help.into() });
         } else if self.0.len() == Self::CAP {
             self.0.push(Problem {
                 place: place.clone(),
@@ -120,11 +108,7 @@ impl Problems {
     /// # Errors
     /// The problems themselves.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.is_empty() {
-            Ok(value)
-        } else {
-            Err(self)
-        }
+        if self.is_empty() { Ok(value) } else { Err(self) }
     }
 }
 

@@ -7,19 +7,8 @@ use super::fields::list;
 use super::suggest::{nearest, quoted};
 use super::{Entry, Node, Problems, Value};
 
-const DURATION_UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
-const SIZE_UNITS: [(&str, u64); 4] = [
-    ("B", 1),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-];
+const DURATION_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const SIZE_UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 impl Node {
     /// What the node is, for messages: "`80`, a number".
@@ -40,9 +29,7 @@ impl Node {
     pub fn string(&self, problems: &mut Problems) -> Option<&str> {
         match &self.value {
             Value::String(s) => Some(s),
-            Value::Bool(_) | Value::Integer(_) | Value::Float(_) => {
-                self.wrong("a text", "quote it", problems)
-            }
+            Value::Bool(_) | Value::Integer(_) | Value::Float(_) => self.wrong("a text", "quote it", problems),
             _ => self.wrong("a text", "", problems),
         }
     }
@@ -70,11 +57,7 @@ impl Node {
         match &self.value {
             Value::Integer(n) if range.contains(n) => Some(*n),
             Value::Integer(n) => {
-                problems.push(
-                    &self.place,
-                    format!("`{n}` is out of range"),
-                    format!("write {expected}"),
-                );
+                problems.push(&self.place, format!("`{n}` is out of range"), format!("write {expected}"));
                 None
             }
             _ => self.wrong(&expected, "", problems),
@@ -83,23 +66,13 @@ impl Node {
 
     /// A time span with its unit (`ms`, `s`, `m`, `h`, `d`), e.g. `1500ms`, `10m`.
     pub fn duration(&self, problems: &mut Problems) -> Option<Duration> {
-        let ms = self.quantity(
-            "a duration",
-            "ms, s, m, h or d, such as `30s`",
-            &DURATION_UNITS,
-            problems,
-        )?;
+        let ms = self.quantity("a duration", "ms, s, m, h or d, such as `30s`", &DURATION_UNITS, problems)?;
         Some(Duration::from_millis(ms))
     }
 
     /// A number of bytes with its unit (`B`, `KiB`, `MiB`, `GiB`), e.g. `64KiB`.
     pub fn size(&self, problems: &mut Problems) -> Option<u64> {
-        self.quantity(
-            "a size",
-            "B, KiB, MiB or GiB, such as `64KiB`",
-            &SIZE_UNITS,
-            problems,
-        )
+        self.quantity("a size", "B, KiB, MiB or GiB, such as `64KiB`", &SIZE_UNITS, problems)
     }
 
     /// The items of a list.
@@ -165,13 +138,7 @@ impl Node {
         None
     }
 
-    fn quantity(
-        &self,
-        what: &str,
-        units: &str,
-        table: &[(&str, u64)],
-        problems: &mut Problems,
-    ) -> Option<u64> {
+    fn quantity(&self, what: &str, units: &str, table: &[(&str, u64)], problems: &mut Problems) -> Option<u64> {
         let text = match &self.value {
             Value::String(s) => s.as_str(),
             Value::Integer(n) => {
@@ -186,22 +153,11 @@ impl Node {
         };
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at_checked(digits)?;
-        let factor = table
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .map(|(_, factor)| *factor);
-        let value = number
-            .parse::<u64>()
-            .ok()
-            .zip(factor)
-            .and_then(|(n, f)| n.checked_mul(f));
+        let factor = table.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+        let value = number.parse::<u64>().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f));
         if value.is_none() {
             let message = format!("{} is not {what}", quoted(text));
-            problems.push(
-                &self.place,
-                message,
-                format!("write a whole number and its unit: {units}"),
-            );
+            problems.push(&self.place, message, format!("write a whole number and its unit: {units}"));
         }
         value
     }

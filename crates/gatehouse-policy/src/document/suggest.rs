@@ -12,11 +12,7 @@ pub fn quoted(text: &str) -> String {
             out.push('…');
             break;
         }
-        if c.is_control() {
-            out.extend(c.escape_default())
-        } else {
-            out.push(c)
-        }
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out.push('`');
     out
@@ -49,9 +45,7 @@ fn distance(a: &str, b: &str) -> usize {
         next.push(i + 1);
         for (j, cb) in b.iter().enumerate() {
             let at = |r: &[usize], k: usize| r.get(k).copied().unwrap_or(usize::MAX - 1);
-            let mut best = (at(&row, j) + usize::from(ca != *cb))
-                .min(at(&row, j + 1) + 1)
-                .min(at(&next, j) + 1);
+            let mut best = (at(&row, j) + usize::from(ca != *cb)).min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
             let swapped = previous == Some(*cb) && j > 0 && b.get(j - 1) == Some(&ca);
             if swapped && !before.is_empty() {
                 best = best.min(at(&before, j - 1) + 1);

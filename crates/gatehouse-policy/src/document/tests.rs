@@ -32,30 +32,19 @@ fn plain_scalars_follow_the_core_schema_of_yaml_1_2() {
     assert_eq!(value_of(""), Value::Null);
     assert_eq!(value_of("'12'"), Value::String("12".into()));
     assert_eq!(value_of("10.0.0.0/8"), Value::String("10.0.0.0/8".into()));
-    assert_eq!(
-        value_of("2001:db8::/32"),
-        Value::String("2001:db8::/32".into())
-    );
+    assert_eq!(value_of("2001:db8::/32"), Value::String("2001:db8::/32".into()));
     assert_eq!(value_of("/a/**"), Value::String("/a/**".into()));
     assert_eq!(value_of("e5"), Value::String("e5".into()));
 }
 
 #[test]
 fn words_that_readers_disagree_on_must_be_quoted_as_key_and_as_value() {
-    for word in [
-        "on", "Off", "YES", "no", "y", "N", "010", "0o17", "1_000", "12:30",
-    ] {
+    for word in ["on", "Off", "YES", "no", "y", "N", "010", "0o17", "1_000", "12:30"] {
         let as_value = refused(&format!("k: {word}\n"));
-        assert!(
-            as_value.starts_with(&format!("f.yaml:1:4: `{word}` is ")),
-            "{as_value}"
-        );
+        assert!(as_value.starts_with(&format!("f.yaml:1:4: `{word}` is ")), "{as_value}");
         assert!(as_value.ends_with("; quote it"), "{as_value}");
         let as_key = refused(&format!("{word}: 1\n"));
-        assert!(
-            as_key.starts_with(&format!("f.yaml:1:1: `{word}` is ")),
-            "{as_key}"
-        );
+        assert!(as_key.starts_with(&format!("f.yaml:1:1: `{word}` is ")), "{as_key}");
         assert_eq!(value_of(&format!("'{word}'")), Value::String(word.into()));
     }
     assert!(refused("true: 1").contains("the key `true` is not a text; quote it"));
@@ -90,30 +79,15 @@ fn several_documents_stand_in_one_text_and_empty_ones_are_left_out() {
 
 #[test]
 fn deep_nesting_and_large_documents_are_refused_without_a_deep_stack() {
-    for text in [
-        "[".repeat(100_000),
-        format!("{}1{}", "[".repeat(40), "]".repeat(40)),
-        "- ".repeat(10_000),
-    ] {
+    for text in ["[".repeat(100_000), format!("{}1{}", "[".repeat(40), "]".repeat(40)), "- ".repeat(10_000)] {
         assert!(!refused(&text).is_empty());
     }
-    assert!(
-        refused(&format!("{}1{}", "[".repeat(40), "]".repeat(40)))
-            .ends_with("nested deeper than 32")
-    );
+    assert!(refused(&format!("{}1{}", "[".repeat(40), "]".repeat(40))).ends_with("nested deeper than 32"));
     let one_mib = format!("a: \"{}\"\n", "x".repeat(MAX_DOCUMENT - 6));
     assert!(yaml("f.yaml", &one_mib).is_ok());
-    assert!(
-        refused(&format!("a: \"{}\"\n", "é".repeat(MAX_DOCUMENT / 2)))
-            .contains("larger than 1 MiB")
-    );
+    assert!(refused(&format!("a: \"{}\"\n", "é".repeat(MAX_DOCUMENT / 2))).contains("larger than 1 MiB"));
     let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
-    assert!(
-        json("j", &deep)
-            .expect_err("refused")
-            .to_string()
-            .ends_with("nested deeper than 32")
-    );
+    assert!(json("j", &deep).expect_err("refused").to_string().ends_with("nested deeper than 32"));
 }
 
 #[test]
@@ -125,15 +99,8 @@ fn broken_text_is_told_with_its_place() {
 
 #[test]
 fn json_keys_written_twice_are_told_by_pointer() {
-    let error = json(
-        "policy",
-        r#"{"spec": {"rules": [{}, {"then": 1, "then": 2}]}}"#,
-    )
-    .expect_err("refused");
-    assert_eq!(
-        error.to_string(),
-        "policy.spec.rules[1].then: `then` is written twice; keep one of them"
-    );
+    let error = json("policy", r#"{"spec": {"rules": [{}, {"then": 1, "then": 2}]}}"#).expect_err("refused");
+    assert_eq!(error.to_string(), "policy.spec.rules[1].then: `then` is written twice; keep one of them");
 }
 
 #[test]
@@ -144,19 +111,11 @@ fn durations_and_sizes_need_their_unit() {
     let mut duration = |key| fields.take(key).and_then(|n| n.duration(&mut problems));
     assert_eq!(duration("a"), Some(Duration::from_secs(30)));
     assert_eq!(duration("b"), Some(Duration::from_millis(1500)));
-    assert_eq!(
-        (duration("d"), duration("e"), duration("f")),
-        (None, None, None)
-    );
-    assert_eq!(
-        fields.take("c").and_then(|n| n.size(&mut problems)),
-        Some(65536)
-    );
+    assert_eq!((duration("d"), duration("e"), duration("f")), (None, None, None));
+    assert_eq!(fields.take("c").and_then(|n| n.size(&mut problems)), Some(65536));
     let text = problems.to_string();
     assert!(
-        text.starts_with(
-            "f.yaml:4:4: `5` has no unit; write a duration with its unit: ms, s, m, h or d"
-        ),
+        text.starts_with("f.yaml:4:4: `5` has no unit; write a duration with its unit: ms, s, m, h or d"),
         "{text}"
     );
     assert!(text.contains("`5x` is not a duration"), "{text}");
@@ -169,9 +128,7 @@ fn fields_name_what_is_missing_unknown_or_not_built() {
     let mut fields = Fields::new(&node, "a rule", &mut problems).expect("a map");
     fields.require("name");
     fields.not_built(&["limit"]);
-    fields
-        .take("mode")
-        .and_then(|n| n.one_of(&["monitor", "enforce"], &mut problems));
+    fields.take("mode").and_then(|n| n.one_of(&["monitor", "enforce"], &mut problems));
     fields.finish(&mut problems);
     let lines: Vec<String> = problems.to_string().lines().map(str::to_owned).collect();
     assert_eq!(
@@ -190,12 +147,7 @@ fn a_secret_is_never_shown() {
     let node = one("password: 12345\n");
     let mut problems = Problems::default();
     let mut fields = Fields::new(&node, "it", &mut problems).expect("a map");
-    assert_eq!(
-        fields
-            .take("password")
-            .and_then(|n| n.secret(&mut problems)),
-        None
-    );
+    assert_eq!(fields.take("password").and_then(|n| n.secret(&mut problems)), None);
     assert!(!problems.to_string().contains("12345"));
 }
 

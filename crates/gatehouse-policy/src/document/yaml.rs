@@ -19,28 +19,16 @@ use super::{Entry, MAX_DEPTH, MAX_DOCUMENT, MAX_TEXT, Node, Place, Problems, Val
 pub fn yaml(file: &str, text: &str) -> Result<Vec<Node>, Problems> {
     let mut problems = Problems::default();
     if text.len() > MAX_TEXT {
-        problems.push(
-            &Place::text(file, 1, 1),
-            "the text is larger than 16 MiB",
-            "split it",
-        );
+        problems.push(&Place::text(file, 1, 1), "the text is larger than 16 MiB", "split it");
         return Err(problems);
     }
-    let mut reader = Reader {
-        file: file.into(),
-        parser: Parser::new_from_str(text),
-        problems,
-    };
+    let mut reader = Reader { file: file.into(), parser: Parser::new_from_str(text), problems };
     let documents = match reader.documents(text) {
         Ok(documents) => documents,
         Err(error) => {
             let message = error.as_ref().map_or("it ends too early", ScanError::info);
-            let place = error
-                .as_ref()
-                .map_or_else(|| Place::text(file, 1, 1), |e| reader.place(*e.marker()));
-            reader
-                .problems
-                .push(&place, format!("not YAML: {message}"), "");
+            let place = error.as_ref().map_or_else(|| Place::text(file, 1, 1), |e| reader.place(*e.marker()));
+            reader.problems.push(&place, format!("not YAML: {message}"), "");
             Vec::new()
         }
     };
@@ -70,11 +58,7 @@ impl<'t> Reader<'t> {
                     let length = span.end.index().saturating_sub(begin);
                     if length * 4 > MAX_DOCUMENT && bytes(text, begin, length) > MAX_DOCUMENT {
                         let place = self.place(span.end);
-                        self.problems.push(
-                            &place,
-                            "the document that ends here is larger than 1 MiB",
-                            "split it",
-                        );
+                        self.problems.push(&place, "the document that ends here is larger than 1 MiB", "split it");
                     }
                 }
                 Event::StreamEnd => return Ok(documents),
@@ -98,11 +82,7 @@ impl<'t> Reader<'t> {
 
     fn place(&self, marker: Marker) -> Place {
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Place::Text {
-            file: Arc::clone(&self.file),
-            line: narrow(marker.line()),
-            column: narrow(marker.col() + 1),
-        }
+        Place::Text { file: Arc::clone(&self.file), line: narrow(marker.line()), column: narrow(marker.col() + 1) }
     }
 
     /// The node that begins with `event`.
@@ -122,8 +102,7 @@ impl<'t> Reader<'t> {
                 self.map(&place, depth)?
             }
             Event::Alias(_) => {
-                self.problems
-                    .push(&place, "aliases are not read", "write the value out");
+                self.problems.push(&place, "aliases are not read", "write the value out");
                 Value::Null
             }
             _ => return Err(None),
@@ -161,28 +140,15 @@ impl<'t> Reader<'t> {
             let value = self.node(event, span, depth + 1)?;
             let Some(key) = key else { continue };
             if seen.insert(key.clone()) {
-                entries.push(Entry {
-                    key,
-                    key_place,
-                    value,
-                });
+                entries.push(Entry { key, key_place, value });
             } else {
-                self.problems.push(
-                    &key_place,
-                    format!("{} is written twice", quoted(&key)),
-                    "keep one of them",
-                );
+                self.problems.push(&key_place, format!("{} is written twice", quoted(&key)), "keep one of them");
             }
         }
     }
 
     /// The text of a key; `None`: it was refused (and told).
-    fn key(
-        &mut self,
-        event: Event<'t>,
-        span: Span,
-        depth: usize,
-    ) -> Result<Option<String>, Broken> {
+    fn key(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Option<String>, Broken> {
         let place = self.place(span.start);
         let Event::Scalar(text, style, anchor, tag) = event else {
             self.problems.push(&place, "a key must be a text", "");
@@ -194,8 +160,7 @@ impl<'t> Reader<'t> {
             return Ok(Some(text.into_owned()));
         }
         if text == "<<" {
-            self.problems
-                .push(&place, "merge keys are not read", "write the values out");
+            self.problems.push(&place, "merge keys are not read", "write the values out");
             return Ok(None);
         }
         let told = self.problems.0.len();
@@ -203,11 +168,7 @@ impl<'t> Reader<'t> {
             Value::String(_) | Value::Integer(_) | Value::Float(_) => {}
             _ if self.problems.0.len() > told => return Ok(None),
             _ => {
-                self.problems.push(
-                    &place,
-                    format!("the key {} is not a text", quoted(&text)),
-                    "quote it",
-                );
+                self.problems.push(&place, format!("the key {} is not a text", quoted(&text)), "quote it");
                 return Ok(None);
             }
         }
@@ -219,8 +180,7 @@ impl<'t> Reader<'t> {
             return Value::String(text.into_owned());
         }
         if let Some(why) = disputed(&text) {
-            self.problems
-                .push(place, format!("{} {why}", quoted(&text)), "quote it");
+            self.problems.push(place, format!("{} {why}", quoted(&text)), "quote it");
             return Value::String(text.into_owned());
         }
         core(&text).unwrap_or_else(|| Value::String(text.into_owned()))
@@ -228,16 +188,11 @@ impl<'t> Reader<'t> {
 
     fn refuse_decoration(&mut self, anchor: usize, tag: Option<&Tag>, place: &Place) {
         if anchor != 0 {
-            self.problems
-                .push(place, "anchors are not read", "leave out the `&name`");
+            self.problems.push(place, "anchors are not read", "leave out the `&name`");
         }
         if let Some(tag) = tag {
             let shown = quoted(&tag.to_string());
-            self.problems.push(
-                place,
-                format!("the tag {shown} is not read"),
-                "leave it out",
-            );
+            self.problems.push(place, format!("the tag {shown} is not read"), "leave it out");
         }
     }
 
@@ -246,8 +201,7 @@ impl<'t> Reader<'t> {
         if depth < MAX_DEPTH {
             return Ok(false);
         }
-        self.problems
-            .push(place, format!("nested deeper than {MAX_DEPTH}"), "");
+        self.problems.push(place, format!("nested deeper than {MAX_DEPTH}"), "");
         let mut open = 1usize;
         while open > 0 {
             match self.next()?.0 {
@@ -261,11 +215,7 @@ impl<'t> Reader<'t> {
 }
 
 fn bytes(text: &str, begin: usize, length: usize) -> usize {
-    text.chars()
-        .skip(begin)
-        .take(length)
-        .map(char::len_utf8)
-        .sum()
+    text.chars().skip(begin).take(length).map(char::len_utf8).sum()
 }
 
 /// Why a plain scalar does not mean the same to every reader; `None`: it does.
@@ -281,9 +231,7 @@ fn disputed(text: &str) -> Option<&'static str> {
         return None;
     }
     let second = rest.next();
-    let numeric = digits
-        .chars()
-        .all(|c| c.is_ascii_digit() || c == '_' || c == ':');
+    let numeric = digits.chars().all(|c| c.is_ascii_digit() || c == '_' || c == ':');
     let octal = first == '0' && (matches!(second, Some('o' | 'b')) || numeric && second.is_some());
     let grouped = numeric && digits.contains(['_', ':']);
     (octal || grouped).then_some("is one number to some readers and another, or a text, to others")
@@ -302,15 +250,10 @@ fn core(text: &str) -> Option<Value> {
     }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if let Some(digits) = text.strip_prefix("0x") {
-        return i64::from_str_radix(digits, 16)
-            .ok()
-            .filter(|n| *n >= 0)
-            .map(Value::Integer);
+        return i64::from_str_radix(digits, 16).ok().filter(|n| *n >= 0).map(Value::Integer);
     }
     let first = unsigned.chars().next()?;
-    let numeric = unsigned
-        .chars()
-        .all(|c| matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-'));
+    let numeric = unsigned.chars().all(|c| matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-'));
     if !numeric || !(first.is_ascii_digit() || first == '.') {
         return None;
     }

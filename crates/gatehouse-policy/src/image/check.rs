@@ -8,52 +8,29 @@ use crate::text;
 /// Checks the sections of an image whose frame is sound.
 pub(crate) fn check(view: &View) -> Result<(), PolicyError> {
     let sets = &Sets::read(view);
-    part(
-        Section::Strings,
-        core::str::from_utf8(view.strings()).is_ok(),
-    )?;
-    each(view, Section::Documents, |view, index| {
-        document_is_sound(view, sets, index)
-    })?;
+    part(Section::Strings, core::str::from_utf8(view.strings()).is_ok())?;
+    each(view, Section::Documents, |view, index| document_is_sound(view, sets, index))?;
     part(Section::Documents, documents_share_all_rules(view))?;
     for section in [Section::Hosts, Section::Suffixes] {
-        each(view, section, |view, index| {
-            host_is_sound(view, section, index)
-        })?;
+        each(view, section, |view, index| host_is_sound(view, section, index))?;
     }
     each(view, Section::Shared, shared_is_sound)?;
     each(view, Section::Rules, rule_is_sound)?;
     part(Section::Nodes, conditions_are_sound(view, sets))?;
     each(view, Section::Networks, network_is_sound)?;
-    part(
-        Section::Regexes,
-        view.count(Section::Regexes) <= MAX_REGEXES,
-    )?;
-    each(view, Section::Regexes, |view, index| {
-        has_text(view, Section::Regexes, index, 0, text::MAX_VALUE)
-    })?;
+    part(Section::Regexes, view.count(Section::Regexes) <= MAX_REGEXES)?;
+    each(view, Section::Regexes, |view, index| has_text(view, Section::Regexes, index, 0, text::MAX_VALUE))?;
     each(view, Section::Actions, action_is_sound)?;
     each(view, Section::Pairs, pair_is_sound)?;
     each(view, Section::SetHeaders, set_header_is_sound)
 }
 
 fn part(section: Section, sound: bool) -> Result<(), PolicyError> {
-    if sound {
-        Ok(())
-    } else {
-        Err(PolicyError::Malformed(section.name()))
-    }
+    if sound { Ok(()) } else { Err(PolicyError::Malformed(section.name())) }
 }
 
-fn each(
-    view: &View,
-    section: Section,
-    sound: impl Fn(&View, usize) -> bool,
-) -> Result<(), PolicyError> {
-    part(
-        section,
-        (0..view.count(section)).all(|index| sound(view, index)),
-    )
+fn each(view: &View, section: Section, sound: impl Fn(&View, usize) -> bool) -> Result<(), PolicyError> {
+    part(section, (0..view.count(section)).all(|index| sound(view, index)))
 }
 
 /// Text of at most `most` bytes that lies within the strings, on character borders (the strings as a whole are UTF-8). The
@@ -62,12 +39,9 @@ fn has_text(view: &View, section: Section, index: usize, word: usize, most: usiz
     let offset = view.index(section, index, word);
     let length = view.index(section, index, word + 1);
     let strings = view.strings();
-    let border =
-        |at: usize| at == strings.len() || strings.get(at).is_some_and(|byte| byte & 0xC0 != 0x80);
+    let border = |at: usize| at == strings.len() || strings.get(at).is_some_and(|byte| byte & 0xC0 != 0x80);
     length <= most
-        && offset
-            .checked_add(length)
-            .is_some_and(|end| end <= strings.len() && border(offset) && border(end))
+        && offset.checked_add(length).is_some_and(|end| end <= strings.len() && border(offset) && border(end))
 }
 
 fn range(first: usize, count: usize, of: usize) -> bool {
@@ -90,11 +64,7 @@ fn document_is_sound(view: &View, sets: &Sets, index: usize) -> bool {
     };
     let named = has_text(view, Section::Documents, index, d::NAME, text::MAX_NAME) && {
         let name = view.text(Section::Documents, index, d::NAME);
-        if index == 0 {
-            name.is_empty()
-        } else {
-            text::is_name(name)
-        }
+        if index == 0 { name.is_empty() } else { text::is_name(name) }
     };
     named
         && trust
@@ -105,11 +75,7 @@ fn document_is_sound(view: &View, sets: &Sets, index: usize) -> bool {
         && (word(d::OTHERWISE_OWNER) as usize) < documents
         && (word(d::AMBIGUOUS_OWNER) as usize) < documents
         && word(d::FLAGS) <= d::COVERED
-        && range(
-            word(d::FIRST_RULE) as usize,
-            word(d::RULES) as usize,
-            view.count(Section::Rules),
-        )
+        && range(word(d::FIRST_RULE) as usize, word(d::RULES) as usize, view.count(Section::Rules))
 }
 
 /// The documents' rules follow each other and leave none out.
@@ -127,11 +93,7 @@ fn documents_share_all_rules(view: &View) -> bool {
 fn host_is_sound(view: &View, section: Section, index: usize) -> bool {
     let document = view.index(section, index, 2);
     let own = view.text_bytes(section, index, 0);
-    let sorted = || {
-        index
-            .checked_sub(1)
-            .is_none_or(|before| view.text_bytes(section, before, 0) < own)
-    };
+    let sorted = || index.checked_sub(1).is_none_or(|before| view.text_bytes(section, before, 0) < own);
     has_text(view, section, index, 0, text::MAX_VALUE)
         && sorted()
         && document > 0
@@ -153,9 +115,7 @@ fn rule_is_sound(view: &View, index: usize) -> bool {
     let first = view.index(Section::Documents, document, document::FIRST_RULE);
     let count = view.index(Section::Documents, document, document::RULES);
     let ordered = index == first
-        || index
-            .checked_sub(1)
-            .is_some_and(|b| crate::policy::order(view, b) < crate::policy::order(view, index));
+        || index.checked_sub(1).is_some_and(|b| crate::policy::order(view, b) < crate::policy::order(view, index));
     has_text(view, Section::Rules, index, rule::NAME, text::MAX_NAME)
         && text::is_name(view.text(Section::Rules, index, rule::NAME))
         && document > 0
@@ -215,14 +175,11 @@ fn leaf_is_sound(view: &View, sets: &Sets, at: usize, kind: u8, test: u32) -> bo
         (node::PATH, node::EQUALS | node::PREFIX | node::SUFFIX | node::SEGMENTS) => text(node::A),
         (node::PATH, node::REGEX) => regex(node::A),
         (node::HEADER, node::PRESENT) => text(node::A),
-        (node::HEADER, node::EQUALS | node::PREFIX | node::SUFFIX | node::CONTAINS) => {
-            text(node::A) && text(node::C)
-        }
+        (node::HEADER, node::EQUALS | node::PREFIX | node::SUFFIX | node::CONTAINS) => text(node::A) && text(node::C),
         (node::HEADER, node::REGEX) => text(node::A) && regex(node::C),
-        (node::ADDRESS, 0) => sets.hold(
-            view.index(Section::Nodes, at, node::A),
-            view.index(Section::Nodes, at, node::A + 1),
-        ),
+        (node::ADDRESS, 0) => {
+            sets.hold(view.index(Section::Nodes, at, node::A), view.index(Section::Nodes, at, node::A + 1))
+        }
         _ => false,
     }
 }
@@ -238,9 +195,7 @@ impl Sets {
                 return false;
             };
             let (left, right) = (view.network(before), view.network(index));
-            let disjoint = !view
-                .network_of(before)
-                .contains(view.network_of(index).address());
+            let disjoint = !view.network_of(before).contains(view.network_of(index).address());
             (left.0, left.2) < (right.0, right.2) && disjoint
         };
         let count = |index| {
@@ -273,32 +228,17 @@ fn network_is_sound(view: &View, index: usize) -> bool {
 /// An action that ends the evaluation.
 fn is_verdict(view: &View, index: usize) -> bool {
     let kind = view.word(Section::Actions, index, action::KIND);
-    index < view.count(Section::Actions)
-        && matches!(kind, action::ALLOW | action::BLOCK | action::BLOCK_WITH)
+    index < view.count(Section::Actions) && matches!(kind, action::ALLOW | action::BLOCK | action::BLOCK_WITH)
 }
 
 fn action_is_sound(view: &View, index: usize) -> bool {
     let word = |w| view.word(Section::Actions, index, w);
     let text = |w| view.text(Section::Actions, index, w);
-    let most = if word(action::KIND) == action::BLOCK_WITH {
-        text::MAX_BODY
-    } else {
-        text::MAX_VALUE
-    };
+    let most = if word(action::KIND) == action::BLOCK_WITH { text::MAX_BODY } else { text::MAX_VALUE };
     let texts = has_text(view, Section::Actions, index, action::TEXT, most)
-        && has_text(
-            view,
-            Section::Actions,
-            index,
-            action::TEXT2,
-            text::MAX_VALUE,
-        );
+        && has_text(view, Section::Actions, index, action::TEXT2, text::MAX_VALUE);
     let status = word(action::STATUS);
-    let pairs = range(
-        word(action::FIRST_PAIR) as usize,
-        word(action::PAIRS) as usize,
-        view.count(Section::Pairs),
-    );
+    let pairs = range(word(action::FIRST_PAIR) as usize, word(action::PAIRS) as usize, view.count(Section::Pairs));
     let sound = || match word(action::KIND) {
         action::ALLOW | action::RECORD => true,
         action::BLOCK | action::BLOCK_WITH => (400..=499).contains(&status),
@@ -306,9 +246,7 @@ fn action_is_sound(view: &View, index: usize) -> bool {
         action::TAG => {
             text::may_be_tagged(text(action::TEXT))
                 && text::is_header_value(text(action::TEXT2))
-                && view
-                    .find(Section::SetHeaders, text(action::TEXT).as_bytes())
-                    .is_some()
+                && view.find(Section::SetHeaders, text(action::TEXT).as_bytes()).is_some()
         }
         _ => false,
     };
@@ -324,11 +262,7 @@ fn pair_is_sound(view: &View, index: usize) -> bool {
 
 fn set_header_is_sound(view: &View, index: usize) -> bool {
     let own = view.text_bytes(Section::SetHeaders, index, 0);
-    let sorted = || {
-        index
-            .checked_sub(1)
-            .is_none_or(|before| view.text_bytes(Section::SetHeaders, before, 0) < own)
-    };
+    let sorted = || index.checked_sub(1).is_none_or(|before| view.text_bytes(Section::SetHeaders, before, 0) < own);
     has_text(view, Section::SetHeaders, index, 0, text::MAX_VALUE)
         && sorted()
         && text::may_be_tagged(view.text(Section::SetHeaders, index, 0))

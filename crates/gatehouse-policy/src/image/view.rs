@@ -28,10 +28,7 @@ impl View {
         }
         let version = word_at(&bytes, 4).ok_or(PolicyError::Malformed("header"))?;
         if version != IMAGE_VERSION {
-            return Err(PolicyError::Version {
-                found: version,
-                needed: IMAGE_VERSION,
-            });
+            return Err(PolicyError::Version { found: version, needed: IMAGE_VERSION });
         }
         if word(8) != Some(bytes.len()) || word(12) != Some(SECTIONS) {
             return Err(PolicyError::Malformed("header"));
@@ -43,9 +40,7 @@ impl View {
             let (Some(offset), Some(count)) = (word(16 + index * 8), word(20 + index * 8)) else {
                 return Err(malformed);
             };
-            let end = count
-                .checked_mul(section.width())
-                .and_then(|size| size.checked_add(offset));
+            let end = count.checked_mul(section.width()).and_then(|size| size.checked_add(offset));
             let Some(end) = end.filter(|end| offset == next && *end <= bytes.len()) else {
                 return Err(malformed);
             };
@@ -64,9 +59,7 @@ impl View {
 
     /// Number of entries of a section.
     pub(crate) fn count(&self, section: Section) -> usize {
-        self.sections
-            .get(section as usize)
-            .map_or(0, |(_, count)| *count)
+        self.sections.get(section as usize).map_or(0, |(_, count)| *count)
     }
 
     /// Word `word` of entry `index`.
@@ -94,9 +87,7 @@ impl View {
     pub(crate) fn text_bytes(&self, section: Section, index: usize, word: usize) -> &[u8] {
         let offset = self.index(section, index, word);
         let length = self.index(section, index, word + 1);
-        self.strings()
-            .get(offset..offset.saturating_add(length))
-            .unwrap_or_default()
+        self.strings().get(offset..offset.saturating_add(length)).unwrap_or_default()
     }
 
     pub(super) fn strings(&self) -> &[u8] {
@@ -132,11 +123,7 @@ impl View {
     }
 
     /// The same with an ordering of each text against what is looked for.
-    pub(crate) fn find_by(
-        &self,
-        section: Section,
-        against: impl Fn(&[u8]) -> core::cmp::Ordering,
-    ) -> Option<usize> {
+    pub(crate) fn find_by(&self, section: Section, against: impl Fn(&[u8]) -> core::cmp::Ordering) -> Option<usize> {
         let (mut low, mut high) = (0, self.count(section));
         while low < high {
             let middle = low + (high - low) / 2;

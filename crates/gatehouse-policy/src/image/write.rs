@@ -38,10 +38,7 @@ impl Builder {
             return *known;
         }
         let strings = self.section(Section::Strings);
-        let stored = Text {
-            offset: narrow(strings.len()),
-            length: narrow(text.len()),
-        };
+        let stored = Text { offset: narrow(strings.len()), length: narrow(text.len()) };
         strings.extend_from_slice(text.as_bytes());
         self.texts.insert(text.to_owned(), stored);
         stored
@@ -49,12 +46,7 @@ impl Builder {
 
     /// Stores an entry; gives its index.
     pub(crate) fn push(&mut self, section: Section, words: &[u32]) -> u32 {
-        debug_assert_eq!(
-            words.len() * 4,
-            section.width(),
-            "an entry of {}",
-            section.name()
-        );
+        debug_assert_eq!(words.len() * 4, section.width(), "an entry of {}", section.name());
         let index = self.count(section);
         let bytes = self.section(section);
         for word in words {
@@ -93,10 +85,7 @@ impl Builder {
         sorted.sort_by_key(|n| (n.address().is_ipv6(), n.address(), n.prefix()));
         let mut set: Vec<Network> = Vec::with_capacity(sorted.len());
         for network in sorted {
-            if !set
-                .last()
-                .is_some_and(|last| last.contains(network.address()))
-            {
+            if !set.last().is_some_and(|last| last.contains(network.address())) {
                 set.push(network);
             }
         }
@@ -111,16 +100,7 @@ impl Builder {
             };
             let big_endian = |shift: u32| ((bits >> shift) as u32).swap_bytes();
             let head = family << 8 | u32::from(network.prefix());
-            self.push(
-                Section::Networks,
-                &[
-                    head,
-                    big_endian(96),
-                    big_endian(64),
-                    big_endian(32),
-                    big_endian(0),
-                ],
-            );
+            self.push(Section::Networks, &[head, big_endian(96), big_endian(64), big_endian(32), big_endian(0)]);
         }
         let stored = (first, narrow(set.len()));
         self.sets.insert(set, stored);
@@ -129,11 +109,7 @@ impl Builder {
 
     /// Lays the sections out.
     pub(crate) fn finish(self) -> Vec<u8> {
-        let body: usize = self
-            .sections
-            .iter()
-            .map(|s| s.len().next_multiple_of(4))
-            .sum();
+        let body: usize = self.sections.iter().map(|s| s.len().next_multiple_of(4)).sum();
         let mut image = Vec::with_capacity(HEADER + body);
         image.extend_from_slice(&MAGIC);
         for word in [IMAGE_VERSION, narrow(HEADER + body), narrow(SECTIONS)] {
@@ -152,10 +128,7 @@ impl Builder {
         image
     }
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "a section is an index below the number of sections by its type"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "a section is an index below the number of sections by its type")]
     fn section(&mut self, section: Section) -> &mut Vec<u8> {
         &mut self.sections[section as usize]
     }

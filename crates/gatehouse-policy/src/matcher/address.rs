@@ -25,12 +25,7 @@ fn within(view: &View, first: usize, count: usize, address: IpAddr) -> bool {
     while low < high {
         let middle = low + (high - low) / 2;
         let (family, _, start) = view.network(middle);
-        if (family, start) <= key {
-            low = middle + 1
-        } else {
-            high = middle
-        }
+        if (family, start) <= key { low = middle + 1 } else { high = middle }
     }
-    low.checked_sub(1)
-        .is_some_and(|found| found >= first && view.network_of(found).contains(address))
+    low.checked_sub(1).is_some_and(|found| found >= first && view.network_of(found).contains(address))
 }

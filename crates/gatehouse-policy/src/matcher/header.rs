@@ -7,11 +7,7 @@ use crate::image::node;
 
 pub(super) fn holds(leaf: Leaf<'_>, head: Head<'_>) -> bool {
     let name = leaf.text(node::A);
-    let mut values = head
-        .headers
-        .iter()
-        .filter(|(n, _)| n.eq_ignore_ascii_case(name))
-        .map(|(_, value)| *value);
+    let mut values = head.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
     if leaf.test == node::PRESENT {
         return values.next().is_some();
     }

@@ -16,8 +16,7 @@ pub(super) fn holds(leaf: Leaf<'_>, path: &[u8]) -> bool {
 
 /// `/a` is a prefix of `/a` and `/a/b`, not of `/ab`; `/a/` of everything under it.
 fn prefix(pattern: &[u8], path: &[u8]) -> bool {
-    path.strip_prefix(pattern)
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')) || pattern.ends_with(b"/"))
+    path.strip_prefix(pattern).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')) || pattern.ends_with(b"/"))
 }
 
 /// Segment by segment: `*` is any one that is not empty, a last `**` the rest.
@@ -41,12 +40,7 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_at_a_segment_border() {
-        assert!(
-            prefix(b"/a", b"/a")
-                && prefix(b"/a", b"/a/b")
-                && prefix(b"/a/", b"/a/b")
-                && prefix(b"/", b"/x")
-        );
+        assert!(prefix(b"/a", b"/a") && prefix(b"/a", b"/a/b") && prefix(b"/a/", b"/a/b") && prefix(b"/", b"/x"));
         assert!(!prefix(b"/a", b"/ab") && !prefix(b"/a/", b"/a"));
     }
 

@@ -64,9 +64,7 @@ mod tests {
     #[test]
     fn nothing_further_is_asked_once_it_is_decided() {
         let asked = std::cell::Cell::new(0);
-        let parts = [False, True, True]
-            .into_iter()
-            .inspect(|_| asked.set(asked.get() + 1));
+        let parts = [False, True, True].into_iter().inspect(|_| asked.set(asked.get() + 1));
         assert_eq!(all(parts), False);
         assert_eq!(asked.get(), 1);
     }

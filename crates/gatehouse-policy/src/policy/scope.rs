@@ -17,23 +17,18 @@ pub struct Scope<'p> {
 
 impl<'p> Scope<'p> {
     fn word(self, word: usize) -> u32 {
-        self.policy
-            .view
-            .word(Section::Documents, self.document, word)
+        self.policy.view.word(Section::Documents, self.document, word)
     }
 
     fn document_name(self, word: usize) -> &'p str {
-        self.policy
-            .view
-            .text(Section::Documents, self.word(word) as usize, document::NAME)
+        self.policy.view.text(Section::Documents, self.word(word) as usize, document::NAME)
     }
 
     /// Whose word is taken for who the client is.
     #[must_use]
     pub fn trust(self) -> &'p Trust {
         let own = self.policy.trust_of.get(self.document);
-        own.and_then(|at| self.policy.trusts.get(*at))
-            .unwrap_or(&Trust::None)
+        own.and_then(|at| self.policy.trusts.get(*at)).unwrap_or(&Trust::None)
     }
 
     /// What happens to a request with more than one reading; `None`: by the kind of its ambiguity.
@@ -49,10 +44,7 @@ impl<'p> Scope<'p> {
     /// How far a refusal for ambiguity reaches, and the name of the document that says so.
     #[must_use]
     pub fn ambiguous_mode(self) -> (Mode, &'p str) {
-        (
-            mode(self.word(document::AMBIGUOUS_MODE)),
-            self.document_name(document::AMBIGUOUS_OWNER),
-        )
+        (mode(self.word(document::AMBIGUOUS_MODE)), self.document_name(document::AMBIGUOUS_OWNER))
     }
 
     /// What happens when no rule decides: the action (allow or block), how far it reaches, and the name of the document that
@@ -61,11 +53,7 @@ impl<'p> Scope<'p> {
     pub fn otherwise(self) -> Option<(Action<'p>, Mode, &'p str)> {
         let index = self.word(document::OTHERWISE).checked_sub(1)? as usize;
         let owner = self.document_name(document::OTHERWISE_OWNER);
-        Some((
-            Action::read(&self.policy.view, index),
-            mode(self.word(document::OTHERWISE_MODE)),
-            owner,
-        ))
+        Some((Action::read(&self.policy.view, index), mode(self.word(document::OTHERWISE_MODE)), owner))
     }
 
     /// The rules that may hold, in the order of decision: those of the host's document and those that hold everywhere.
@@ -73,9 +61,7 @@ impl<'p> Scope<'p> {
         let view = &self.policy.view;
         let first = self.word(document::FIRST_RULE) as usize;
         let mut own = (first..first + self.word(document::RULES) as usize).peekable();
-        let mut shared = (0..view.count(Section::Shared))
-            .map(|i| view.index(Section::Shared, i, 0))
-            .peekable();
+        let mut shared = (0..view.count(Section::Shared)).map(|i| view.index(Section::Shared, i, 0)).peekable();
         let policy = self.policy;
         core::iter::from_fn(move || {
             let own_first = match (own.peek(), shared.peek()) {
@@ -89,11 +75,7 @@ impl<'p> Scope<'p> {
 }
 
 fn mode(word: u32) -> Mode {
-    if word == rule::MONITOR {
-        Mode::Monitor
-    } else {
-        Mode::Enforce
-    }
+    if word == rule::MONITOR { Mode::Monitor } else { Mode::Enforce }
 }
 
 /// One rule of a policy in force.
@@ -111,19 +93,13 @@ impl<'p> Rule<'p> {
     /// Its name within its document.
     #[must_use]
     pub fn name(self) -> &'p str {
-        self.policy
-            .view
-            .text(Section::Rules, self.index, rule::NAME)
+        self.policy.view.text(Section::Rules, self.index, rule::NAME)
     }
 
     /// Name of its document.
     #[must_use]
     pub fn document(self) -> &'p str {
-        self.policy.view.text(
-            Section::Documents,
-            self.word(rule::DOCUMENT),
-            document::NAME,
-        )
+        self.policy.view.text(Section::Documents, self.word(rule::DOCUMENT), document::NAME)
     }
 
     /// `policy/rule`.
@@ -147,11 +123,6 @@ impl<'p> Rule<'p> {
     /// Whether its match holds. Allocates nothing, but for a regex over bytes that are not ASCII.
     #[must_use]
     pub fn holds(self, facts: &Facts<'_>) -> Truth {
-        matcher::holds(
-            &self.policy.view,
-            &self.policy.regexes,
-            self.word(rule::NODE),
-            facts,
-        )
+        matcher::holds(&self.policy.view, &self.policy.regexes, self.word(rule::NODE), facts)
     }
 }

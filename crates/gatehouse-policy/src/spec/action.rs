@@ -6,16 +6,7 @@ use crate::text;
 /// Words that exist now.
 const WORDS: [&str; 5] = ["allow", "block", "record", "redirect", "tag"];
 /// Words of the language whose machinery does not exist yet.
-const NOT_BUILT: [&str; 8] = [
-    "challenge",
-    "deceive",
-    "delay",
-    "drop",
-    "limit",
-    "route",
-    "sanitize",
-    "weigh",
-];
+const NOT_BUILT: [&str; 8] = ["challenge", "deceive", "delay", "drop", "limit", "route", "sanitize", "weigh"];
 /// Most headers of a refusal.
 const MAX_HEADERS: usize = 32;
 /// Status of a redirect that names none: not cached, since a verdict may change.
@@ -61,22 +52,14 @@ impl Action {
         let example = match word {
             "allow" => return Some(Self::Allow),
             "block" => {
-                return Some(Self::Block(Refusal {
-                    status: BLOCK_STATUS,
-                    body: None,
-                    headers: Vec::new(),
-                }));
+                return Some(Self::Block(Refusal { status: BLOCK_STATUS, body: None, headers: Vec::new() }));
             }
             "record" => return Some(Self::Record),
             "redirect" => "{ redirect: { location: /elsewhere } }",
             "tag" => "{ tag: { header: x-gatehouse-class, value: crawler } }",
             _ => return unknown(&node.place, word, problems),
         };
-        problems.push(
-            &node.place,
-            format!("`{word}` needs settings"),
-            format!("write `{example}`"),
-        );
+        problems.push(&node.place, format!("`{word}` needs settings"), format!("write `{example}`"));
         None
     }
 
@@ -87,11 +70,7 @@ impl Action {
             "tag" => tag(&entry.value, problems),
             word @ ("allow" | "record") => {
                 let help = format!("write `then: {word}`");
-                problems.push(
-                    &entry.key_place,
-                    format!("`{word}` takes no settings"),
-                    help,
-                );
+                problems.push(&entry.key_place, format!("`{word}` takes no settings"), help);
                 None
             }
             word => unknown(&entry.key_place, word, problems),
@@ -103,11 +82,7 @@ impl Action {
 pub(super) fn read_otherwise(node: &Node, problems: &mut Problems) -> Option<Action> {
     let action = Action::read(node, problems)?;
     if !matches!(action, Action::Allow | Action::Block(_)) {
-        problems.push(
-            &node.place,
-            "`otherwise` takes `allow` or `block` only",
-            "make it a rule with `all: true`",
-        );
+        problems.push(&node.place, "`otherwise` takes `allow` or `block` only", "make it a rule with `all: true`");
         return None;
     }
     Some(action)
@@ -117,35 +92,23 @@ impl Refusal {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`block`", problems)?;
         let status = match fields.take("status") {
-            Some(n) => n
-                .integer(400..=499, problems)
-                .and_then(|n| u16::try_from(n).ok()),
+            Some(n) => n.integer(400..=499, problems).and_then(|n| u16::try_from(n).ok()),
             None => Some(BLOCK_STATUS),
         };
         let body = match fields.take("body") {
             Some(n) => Some(read_body(n, problems)?),
             None => None,
         };
-        let headers = fields
-            .take("headers")
-            .map_or(Some(Vec::new()), |n| read_headers(n, problems));
+        let headers = fields.take("headers").map_or(Some(Vec::new()), |n| read_headers(n, problems));
         fields.finish(problems);
-        Some(Self {
-            status: status?,
-            body,
-            headers: headers?,
-        })
+        Some(Self { status: status?, body, headers: headers? })
     }
 }
 
 fn read_body(node: &Node, problems: &mut Problems) -> Option<String> {
     let body = node.string(problems)?;
     if body.len() > text::MAX_BODY {
-        problems.push(
-            &node.place,
-            "the body is larger than 64 KiB",
-            "write a shorter one",
-        );
+        problems.push(&node.place, "the body is larger than 64 KiB", "write a shorter one");
         return None;
     }
     Some(body.to_owned())
@@ -178,11 +141,7 @@ fn header_value(node: &Node, problems: &mut Problems) -> Option<String> {
     let value = node.string(problems)?;
     if !text::is_header_value(value) {
         let help = "write printable ASCII without blanks at the ends";
-        problems.push(
-            &node.place,
-            format!("{} cannot stand in a header", quoted(value)),
-            help,
-        );
+        problems.push(&node.place, format!("{} cannot stand in a header", quoted(value)), help);
         return None;
     }
     Some(value.to_owned())
@@ -199,31 +158,17 @@ fn redirect(node: &Node, problems: &mut Problems) -> Option<Action> {
     let node = location?;
     let location = node.string(problems)?;
     if !text::is_location(location) {
-        let help =
-            "write an absolute URL that begins with `https://`, or a path that begins with one `/`";
-        problems.push(
-            &node.place,
-            format!("{} is not a place to send a client to", quoted(location)),
-            help,
-        );
+        let help = "write an absolute URL that begins with `https://`, or a path that begins with one `/`";
+        problems.push(&node.place, format!("{} is not a place to send a client to", quoted(location)), help);
         return None;
     }
-    Some(Action::Redirect {
-        location: location.to_owned(),
-        status: status?,
-    })
+    Some(Action::Redirect { location: location.to_owned(), status: status? })
 }
 
 fn redirect_status(node: &Node, problems: &mut Problems) -> Option<u16> {
-    let status = node
-        .integer(300..=399, problems)
-        .and_then(|n| u16::try_from(n).ok())?;
+    let status = node.integer(300..=399, problems).and_then(|n| u16::try_from(n).ok())?;
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
-        problems.push(
-            &node.place,
-            format!("`{status}` is not a redirect"),
-            "write 301, 302, 303, 307 or 308",
-        );
+        problems.push(&node.place, format!("`{status}` is not a redirect"), "write 301, 302, 303, 307 or 308");
         return None;
     }
     Some(status)
@@ -232,35 +177,23 @@ fn redirect_status(node: &Node, problems: &mut Problems) -> Option<u16> {
 fn tag(node: &Node, problems: &mut Problems) -> Option<Action> {
     let mut fields = Fields::new(node, "`tag`", problems)?;
     let header = fields.require("header");
-    let value = fields
-        .require("value")
-        .and_then(|n| header_value(n, problems));
+    let value = fields.require("value").and_then(|n| header_value(n, problems));
     fields.finish(problems);
     let node = header?;
     let written = node.string(problems)?;
     let name = written.to_ascii_lowercase();
     if !text::may_be_tagged(&name) {
-        let help = "choose a header of your own, such as `x-gatehouse-class`; it is removed from every incoming request";
-        problems.push(
-            &node.place,
-            format!("{} may not be set on a request", quoted(written)),
-            help,
-        );
+        let help =
+            "choose a header of your own, such as `x-gatehouse-class`; it is removed from every incoming request";
+        problems.push(&node.place, format!("{} may not be set on a request", quoted(written)), help);
         return None;
     }
-    Some(Action::Tag {
-        header: name,
-        value: value?,
-    })
+    Some(Action::Tag { header: name, value: value? })
 }
 
 fn unknown(place: &Place, word: &str, problems: &mut Problems) -> Option<Action> {
     if NOT_BUILT.contains(&word) {
-        problems.push(
-            place,
-            format!("`{word}` is not built yet"),
-            format!("write one of {}", words()),
-        );
+        problems.push(place, format!("`{word}` is not built yet"), format!("write one of {}", words()));
         return None;
     }
     let help = match nearest(word, WORDS.into_iter().chain(NOT_BUILT)) {

@@ -50,8 +50,7 @@ pub(super) fn read_client(node: &Node, problems: &mut Problems) -> Option<Trust>
     fields.finish(problems);
     match (trust, hops) {
         (Some(_), Some(hops)) => {
-            let help =
-                "keep `trust` if the proxies' addresses are known, `hops` if only their number is";
+            let help = "keep `trust` if the proxies' addresses are known, `hops` if only their number is";
             problems.push(&hops.place, "`trust` and `hops` exclude each other", help);
             None
         }
@@ -61,7 +60,8 @@ pub(super) fn read_client(node: &Node, problems: &mut Problems) -> Option<Trust>
             u8::try_from(hops).ok().map(Trust::Hops)
         }
         (None, None) => {
-            let help = "add `trust: [the proxies' networks]` or `hops: the number of proxies`; `trust: []` trusts nobody";
+            let help =
+                "add `trust: [the proxies' networks]` or `hops: the number of proxies`; `trust: []` trusts nobody";
             problems.push(place, "`address` says neither `trust` nor `hops`", help);
             None
         }
@@ -72,44 +72,23 @@ pub(super) fn read_lists(node: &Node, problems: &mut Problems) -> Vec<List> {
     let entries = node.entries(problems).unwrap_or_default();
     let mut lists = Vec::new();
     for entry in entries {
-        let key = Node {
-            value: Value::String(entry.key.clone()),
-            place: entry.key_place.clone(),
-        };
+        let key = Node { value: Value::String(entry.key.clone()), place: entry.key_place.clone() };
         let name = read_name(&key, problems);
-        let Some(mut fields) =
-            Fields::new(&entry.value, format!("the list `{}`", entry.key), problems)
-        else {
+        let Some(mut fields) = Fields::new(&entry.value, format!("the list `{}`", entry.key), problems) else {
             continue;
         };
         let cidrs = fields.take("cidrs");
-        fields.not_built(&[
-            "asns",
-            "clients",
-            "countries",
-            "expires",
-            "fingerprints",
-            "from",
-            "identities",
-        ]);
+        fields.not_built(&["asns", "clients", "countries", "expires", "fingerprints", "from", "identities"]);
         let place = fields.place();
         fields.finish(problems);
         match cidrs {
             None if matches!(&entry.value.value, Value::Map(fields) if fields.is_empty()) => {
-                problems.push(
-                    place,
-                    format!("the list `{}` is empty", entry.key),
-                    "add `cidrs: [networks]`",
-                );
+                problems.push(place, format!("the list `{}` is empty", entry.key), "add `cidrs: [networks]`");
             }
             None => {}
             Some(cidrs) => {
                 let networks = networks(cidrs, problems);
-                lists.extend(name.map(|name| List {
-                    name,
-                    place: entry.key_place.clone(),
-                    networks,
-                }));
+                lists.extend(name.map(|name| List { name, place: entry.key_place.clone(), networks }));
             }
         }
     }
@@ -124,17 +103,10 @@ impl Addresses {
             let list = fields.require("list");
             fields.finish(problems);
             let list = list?;
-            return Some(Self::List(
-                list.string(problems)?.to_owned(),
-                list.place.clone(),
-            ));
+            return Some(Self::List(list.string(problems)?.to_owned(), list.place.clone()));
         }
         if node.one_or_many().is_empty() {
-            problems.push(
-                &node.place,
-                "an empty list matches nothing",
-                "write networks, or leave the field out",
-            );
+            problems.push(&node.place, "an empty list matches nothing", "write networks, or leave the field out");
             return None;
         }
         Some(Self::Networks(networks(node, problems)))
@@ -158,16 +130,12 @@ fn networks(node: &Node, problems: &mut Problems) -> Vec<Network> {
 fn refuse_network(node: &Node, error: &NetworkError, problems: &mut Problems) {
     let (message, help) = match error {
         NetworkError::Address(text) => {
-            let help = "write an address, or a network such as `192.0.2.0/24` or `2001:db8::/32`"
-                .to_owned();
+            let help = "write an address, or a network such as `192.0.2.0/24` or `2001:db8::/32`".to_owned();
             (format!("{} is not a network", quoted(text)), help)
         }
         NetworkError::HostBits { text, network } => {
             let help = format!("write `{network}` for the network, or the address alone");
-            (
-                format!("{} has bits set after its prefix", quoted(text)),
-                help,
-            )
+            (format!("{} has bits set after its prefix", quoted(text)), help)
         }
         NetworkError::Prefix { text, bits } => {
             let help = format!("write a whole number from 0 to {bits} after the slash");

@@ -48,24 +48,16 @@ impl Condition {
     pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`match`", problems)?;
         if matches!(&node.value, Value::Map(entries) if entries.is_empty()) {
-            problems.push(
-                &node.place,
-                "an empty match matches every request",
-                "write `all: true` if that is meant",
-            );
+            problems.push(&node.place, "an empty match matches every request", "write `all: true` if that is meant");
             return None;
         }
         let told = problems.0.len();
         let mut parts = Vec::new();
         if let Some(n) = fields.take("host") {
-            parts.push(each(n, problems, |n, p| {
-                HostPattern::read(n, p).map(Self::Host)
-            }));
+            parts.push(each(n, problems, |n, p| HostPattern::read(n, p).map(Self::Host)));
         }
         if let Some(n) = fields.take("path") {
-            parts.push(each(n, problems, |n, p| {
-                PathPattern::read(n, p).map(Self::Path)
-            }));
+            parts.push(each(n, problems, |n, p| PathPattern::read(n, p).map(Self::Path)));
         }
         if let Some(n) = fields.take("method") {
             parts.push(each(n, problems, method));
@@ -90,9 +82,7 @@ impl Condition {
         fields.not_built(&NOT_BUILT);
         fields.finish(problems);
         let whole: Option<Vec<Self>> = parts.into_iter().collect();
-        whole
-            .filter(|_| problems.0.len() == told)
-            .map(|parts| Self::group(parts, Self::All))
+        whole.filter(|_| problems.0.len() == told).map(|parts| Self::group(parts, Self::All))
     }
 
     /// One part stands for itself, several for `wrap` of them.
@@ -116,11 +106,7 @@ fn each(
 ) -> Option<Condition> {
     let items = node.one_or_many();
     if items.is_empty() {
-        problems.push(
-            &node.place,
-            "an empty list matches nothing",
-            "write values, or leave the field out",
-        );
+        problems.push(&node.place, "an empty list matches nothing", "write values, or leave the field out");
         return None;
     }
     let read: Vec<Option<Condition>> = items.iter().map(|item| read(item, problems)).collect();
@@ -131,17 +117,10 @@ fn each(
 fn nested(node: &Node, problems: &mut Problems) -> Option<Vec<Condition>> {
     let items = node.list(problems)?;
     if items.is_empty() {
-        problems.push(
-            &node.place,
-            "the list is empty",
-            "write at least one match in it",
-        );
+        problems.push(&node.place, "the list is empty", "write at least one match in it");
         return None;
     }
-    let read: Vec<Option<Condition>> = items
-        .iter()
-        .map(|item| Condition::read(item, problems))
-        .collect();
+    let read: Vec<Option<Condition>> = items.iter().map(|item| Condition::read(item, problems)).collect();
     read.into_iter().collect()
 }
 
@@ -159,11 +138,7 @@ fn read_all(node: &Node, alone: bool, problems: &mut Problems) -> Option<Conditi
         }
         Value::List(_) => nested(node, problems).map(Condition::All),
         _ => {
-            problems.push(
-                &node.place,
-                format!("{} where `true` or a list is expected", node.kind()),
-                "",
-            );
+            problems.push(&node.place, format!("{} where `true` or a list is expected", node.kind()), "");
             None
         }
     }
@@ -173,11 +148,7 @@ fn method(node: &Node, problems: &mut Problems) -> Option<Condition> {
     let written = node.string(problems)?;
     let upper = written.to_ascii_uppercase();
     if !text::is_token(written) {
-        problems.push(
-            &node.place,
-            format!("{} is not a method", quoted(written)),
-            "write one such as `GET`",
-        );
+        problems.push(&node.place, format!("{} is not a method", quoted(written)), "write one such as `GET`");
         return None;
     }
     if written != upper {
@@ -194,11 +165,7 @@ fn method(node: &Node, problems: &mut Problems) -> Option<Condition> {
 fn headers(node: &Node, problems: &mut Problems) -> Option<Condition> {
     let entries = node.entries(problems)?;
     if entries.is_empty() {
-        problems.push(
-            &node.place,
-            "`headers` is empty",
-            "write `NAME: value` in it, or leave it out",
-        );
+        problems.push(&node.place, "`headers` is empty", "write `NAME: value` in it, or leave it out");
         return None;
     }
     let mut parts = Vec::new();
@@ -206,16 +173,11 @@ fn headers(node: &Node, problems: &mut Problems) -> Option<Condition> {
         let name = entry.key.to_ascii_lowercase();
         if !text::is_token(&name) {
             let help = "for a pseudo-header use `method`, `path` or `host`";
-            problems.push(
-                &entry.key_place,
-                format!("{} is not a header name", quoted(&entry.key)),
-                help,
-            );
+            problems.push(&entry.key_place, format!("{} is not a header name", quoted(&entry.key)), help);
             continue;
         }
-        let test = |n: &Node, p: &mut Problems| {
-            TextPattern::read(n, p).map(|test| Condition::Header(name.clone(), test))
-        };
+        let test =
+            |n: &Node, p: &mut Problems| TextPattern::read(n, p).map(|test| Condition::Header(name.clone(), test));
         parts.push(each(&entry.value, problems, test));
     }
     let parts: Option<Vec<Condition>> = parts.into_iter().collect();

@@ -56,45 +56,27 @@ impl HostPattern {
     pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let written = node.string(problems)?;
         let mut refuse = |help: &str| {
-            problems.push(
-                &node.place,
-                format!("{} is not a host", quoted(written)),
-                help,
-            );
+            problems.push(&node.place, format!("{} is not a host", quoted(written)), help);
             None
         };
         if written == "*" {
-            return refuse(
-                "leave `hosts` out in an organisation's document to hold for every host",
-            );
+            return refuse("leave `hosts` out in an organisation's document to hold for every host");
         }
         if !written.is_ascii() {
             return refuse("write its ASCII form (`xn--…`)");
         }
-        let (name, under) = written
-            .strip_prefix("*.")
-            .map_or((written, false), |rest| (rest, true));
+        let (name, under) = written.strip_prefix("*.").map_or((written, false), |rest| (rest, true));
         let host = Host::parse(name.as_bytes());
         let canonical = String::from_utf8_lossy(&host.name).into_owned();
         let whole = host.port.is_none()
             && !host.userinfo
             && canonical.eq_ignore_ascii_case(name.strip_suffix('.').unwrap_or(name));
         let address = canonical.starts_with('[') && canonical.ends_with(']') && !under;
-        let label = |l: &str| {
-            !l.is_empty()
-                && l.bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
+        let label = |l: &str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !whole || canonical.len() > 253 || !(address || canonical.split('.').all(label)) {
-            return refuse(
-                "write a name such as `shop.example.com` or `*.example.com`, without port and path",
-            );
+            return refuse("write a name such as `shop.example.com` or `*.example.com`, without port and path");
         }
-        Some(if under {
-            Self::Under(format!(".{canonical}"))
-        } else {
-            Self::Exact(canonical)
-        })
+        Some(if under { Self::Under(format!(".{canonical}")) } else { Self::Exact(canonical) })
     }
 }
 
@@ -104,11 +86,8 @@ impl PathPattern {
             return Self::segments(node, problems);
         }
         let mut fields = Fields::new(node, "`path`", problems)?;
-        let found = [
-            ("prefix", fields.take("prefix")),
-            ("suffix", fields.take("suffix")),
-            ("regex", fields.take("regex")),
-        ];
+        let found =
+            [("prefix", fields.take("prefix")), ("suffix", fields.take("suffix")), ("regex", fields.take("regex"))];
         fields.finish(problems);
         let (word, value) = only(node, &found, problems)?;
         match word {
@@ -127,9 +106,7 @@ impl PathPattern {
         let count = written.split('/').count();
         let mut segments = Vec::with_capacity(count);
         for (index, segment) in written.split('/').enumerate() {
-            let name = segment
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'));
+            let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
             let last = index + 1 == count;
             match segment {
                 "*" => segments.push("*".to_owned()),
@@ -138,12 +115,9 @@ impl PathPattern {
                     segments.push("*".to_owned())
                 }
                 _ if segment.contains(['*', '{', '}']) => {
-                    let message = format!(
-                        "{} in {} is not a segment",
-                        quoted(segment),
-                        quoted(written)
-                    );
-                    let help = "`*` and `{name}` stand for one whole segment, `**` for the rest at the end; else use `regex`";
+                    let message = format!("{} in {} is not a segment", quoted(segment), quoted(written));
+                    let help =
+                        "`*` and `{name}` stand for one whole segment, `**` for the rest at the end; else use `regex`";
                     problems.push(&node.place, message, help);
                     return None;
                 }
@@ -181,17 +155,11 @@ fn only<'n>(
     found: &[(&'static str, Option<&'n Node>)],
     problems: &mut Problems,
 ) -> Option<(&'static str, &'n Node)> {
-    let mut written = found
-        .iter()
-        .filter_map(|(word, value)| value.map(|value| (*word, value)));
+    let mut written = found.iter().filter_map(|(word, value)| value.map(|value| (*word, value)));
     let first = written.next();
     if first.is_none() || written.next().is_some() {
         let words: Vec<String> = found.iter().map(|(word, _)| format!("`{word}`")).collect();
-        problems.push(
-            &node.place,
-            format!("exactly one of {} is expected here", words.join(", ")),
-            "",
-        );
+        problems.push(&node.place, format!("exactly one of {} is expected here", words.join(", ")), "");
         return None;
     }
     first
@@ -201,11 +169,7 @@ fn operand(node: &Node, empty: bool, problems: &mut Problems) -> Option<String> 
     let written = node.string(problems)?;
     if written.len() > MAX_PATTERN || written.is_empty() && !empty {
         let help = format!("write 1 to {MAX_PATTERN} bytes");
-        problems.push(
-            &node.place,
-            format!("{} is too long or empty", quoted(written)),
-            help,
-        );
+        problems.push(&node.place, format!("{} is too long or empty", quoted(written)), help);
         return None;
     }
     Some(written.to_owned())
@@ -214,11 +178,7 @@ fn operand(node: &Node, empty: bool, problems: &mut Problems) -> Option<String> 
 fn literal_text<'n>(node: &'n Node, rooted: bool, problems: &mut Problems) -> Option<&'n str> {
     let written = node.string(problems)?;
     let mut refuse = |message: &str, help: &str| {
-        problems.push(
-            &node.place,
-            format!("the path {} {message}", quoted(written)),
-            help,
-        );
+        problems.push(&node.place, format!("the path {} {message}", quoted(written)), help);
         None
     };
     if written.is_empty() || written.len() > MAX_PATTERN {
@@ -231,10 +191,7 @@ fn literal_text<'n>(node: &'n Node, rooted: bool, problems: &mut Problems) -> Op
         return refuse("holds a query or fragment", "a path ends before `?`");
     }
     if written.contains("//") || written.split('/').any(|s| s == "." || s == "..") {
-        return refuse(
-            "can never match",
-            "requests are matched without dot segments and repeated slashes",
-        );
+        return refuse("can never match", "requests are matched without dot segments and repeated slashes");
     }
     Some(written)
 }
@@ -252,11 +209,7 @@ fn read_regex(node: &Node, problems: &mut Problems) -> Option<String> {
     match regex::compile(&written) {
         Ok(_) => Some(written),
         Err(why) => {
-            problems.push(
-                &node.place,
-                format!("{} is not a usable regex: {why}", quoted(&written)),
-                "",
-            );
+            problems.push(&node.place, format!("{} is not a usable regex: {why}", quoted(&written)), "");
             None
         }
     }

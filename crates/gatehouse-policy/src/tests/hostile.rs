@@ -12,9 +12,7 @@ const SEVERAL: &str = include_str!("../../testdata/good/several-documents.yaml")
 static IMAGE: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
     compiled(&format!(
         "{GOOD}---\n{}",
-        SEVERAL
-            .replace("name: shop", "name: shop2")
-            .replace("hosts: shop.", "hosts: s2.")
+        SEVERAL.replace("name: shop", "name: shop2").replace("hosts: shop.", "hosts: s2.")
     ))
     .unwrap_or_else(|problems| panic!("{problems}"))
     .image
@@ -28,30 +26,15 @@ fn image() -> Vec<u8> {
 fn exercise(image: Vec<u8>) -> Result<usize, PolicyError> {
     let policy = Policy::load(image, 1)?;
     let connection = connection("192.0.2.1");
-    let headers: [(&[u8], &[u8]); 3] = [
-        (b"user-agent", b"curl/8 \xff"),
-        (b"x-debug", b""),
-        (b"x-plain", b"1"),
-    ];
-    let head = Head {
-        headers: &headers,
-        connection: &connection,
-    };
+    let headers: [(&[u8], &[u8]); 3] = [(b"user-agent", b"curl/8 \xff"), (b"x-debug", b""), (b"x-plain", b"1")];
+    let head = Head { headers: &headers, connection: &connection };
     let mut held = 0;
-    for (host, path) in [
-        ("shop.example.com", "/admin/x"),
-        ("a.shop.example.com", "/v1/x.php"),
-        ("", "*"),
-        ("other.example", "/"),
-    ] {
+    for (host, path) in
+        [("shop.example.com", "/admin/x"), ("a.shop.example.com", "/v1/x.php"), ("", "*"), ("other.example", "/")]
+    {
         let facts = facts(host, path.as_bytes(), "GET", head);
         if let Some(scope) = policy.for_host(host.as_bytes()) {
-            let _ = (
-                scope.trust(),
-                scope.ambiguous(),
-                scope.ambiguous_mode(),
-                scope.otherwise(),
-            );
+            let _ = (scope.trust(), scope.ambiguous(), scope.ambiguous_mode(), scope.otherwise());
             for rule in scope.rules() {
                 held += usize::from(rule.holds(&facts) == Truth::True);
                 let _ = (rule.id(), rule.mode());
@@ -61,11 +44,7 @@ fn exercise(image: Vec<u8>) -> Result<usize, PolicyError> {
             }
         }
     }
-    let _ = (
-        policy.rule_names().count(),
-        policy.set_headers().count(),
-        policy.sets_header(b"x-gatehouse-class"),
-    );
+    let _ = (policy.rule_names().count(), policy.set_headers().count(), policy.sets_header(b"x-gatehouse-class"));
     Ok(held)
 }
 
@@ -142,17 +121,11 @@ fn many_nodes_that_share_one_text_are_checked_in_one_pass() {
     document[d::FLAGS] = d::COVERED;
     builder.push(Section::Documents, &document);
     for _ in 0..100_000 {
-        builder.push(
-            Section::Nodes,
-            &[u32::from(node::METHOD) | 1 << 8, 1, long[0], long[1], 0, 0],
-        );
+        builder.push(Section::Nodes, &[u32::from(node::METHOD) | 1 << 8, 1, long[0], long[1], 0, 0]);
         builder.push(Section::Regexes, &long);
     }
     let begin = std::time::Instant::now();
-    assert!(matches!(
-        Policy::load(builder.finish(), 1),
-        Err(PolicyError::Malformed(_))
-    ));
+    assert!(matches!(Policy::load(builder.finish(), 1), Err(PolicyError::Malformed(_))));
     assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
 }
 
@@ -161,22 +134,10 @@ fn the_largest_texts_that_a_document_may_hold_load() {
     let long = "\u{e9}".repeat(500);
     let host = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(61));
     let rules = [
-        format!(
-            "{{ name: {}, match: {{ path: '/{long}' }}, then: record }}",
-            "n".repeat(63)
-        ),
-        format!(
-            "{{ name: b, match: {{ headers: {{ {}: '{long}' }} }}, then: record }}",
-            "h".repeat(252)
-        ),
-        format!(
-            "{{ name: c, match: {{ all: true }}, then: {{ redirect: {{ location: '/{}' }} }} }}",
-            "x".repeat(4095)
-        ),
-        format!(
-            "{{ name: d, match: {{ all: true }}, then: {{ block: {{ body: '{}' }} }} }}",
-            "x".repeat(65536)
-        ),
+        format!("{{ name: {}, match: {{ path: '/{long}' }}, then: record }}", "n".repeat(63)),
+        format!("{{ name: b, match: {{ headers: {{ {}: '{long}' }} }}, then: record }}", "h".repeat(252)),
+        format!("{{ name: c, match: {{ all: true }}, then: {{ redirect: {{ location: '/{}' }} }} }}", "x".repeat(4095)),
+        format!("{{ name: d, match: {{ all: true }}, then: {{ block: {{ body: '{}' }} }} }}", "x".repeat(65536)),
         format!(
             "{{ name: e, match: {{ all: true }}, then: {{ tag: {{ header: x-{}, value: '{}' }} }} }}",
             "t".repeat(250),
@@ -186,20 +147,15 @@ fn the_largest_texts_that_a_document_may_hold_load() {
     let nested = "{ method: A, not: ".repeat(24)
         + "{ headers: { x: [{ present: false }, { present: true }] } }"
         + &" }".repeat(24);
-    let rules = format!(
-        "hosts: '*.{host}'\nrules: [{}, {{ name: f, match: {nested}, then: allow }}]",
-        rules.join(", ")
-    );
+    let rules =
+        format!("hosts: '*.{host}'\nrules: [{}, {{ name: f, match: {nested}, then: allow }}]", rules.join(", "));
     assert_eq!(policy(&document("p", &rules)).rules(), 6);
 }
 
 #[test]
 fn documents_that_share_a_trust_share_its_networks() {
     let networks: Vec<String> = (0..200).map(|i| format!("10.{i}.0.0/16")).collect();
-    let client = format!(
-        "client: {{ address: {{ from: x-forwarded-for, trust: [{}] }} }}",
-        networks.join(", ")
-    );
+    let client = format!("client: {{ address: {{ from: x-forwarded-for, trust: [{}] }} }}", networks.join(", "));
     let mut text = document("org", &client);
     for i in 0..300 {
         text.push_str(&document(&format!("d{i}"), &format!("hosts: h{i}.example")));

@@ -4,11 +4,7 @@ use super::*;
 use crate::{IMAGE_VERSION, ImageLoader, MAX_IMAGE, PolicyError};
 
 fn image() -> Compiled {
-    compiled(&document(
-        "p",
-        "rules: [{ name: r, match: { path: /a/** }, then: block }]",
-    ))
-    .expect("compiles")
+    compiled(&document("p", "rules: [{ name: r, match: { path: /a/** }, then: block }]")).expect("compiles")
 }
 
 fn begin(image: &Compiled) -> ImageLoader {
@@ -28,10 +24,7 @@ fn an_image_in_chunks_of_any_size_is_the_policy() {
             offset += chunk.len() as u64;
         }
         let policy = loaded.expect("whole");
-        assert_eq!(
-            (policy.stamp().revision, policy.digest(), policy.rules()),
-            (9, image.digest, 1)
-        );
+        assert_eq!((policy.stamp().revision, policy.digest(), policy.rules()), (9, image.digest, 1));
     }
 }
 
@@ -39,26 +32,11 @@ fn an_image_in_chunks_of_any_size_is_the_policy() {
 fn gaps_mixed_images_and_too_much_are_refused() {
     let image = image();
     let mut loader = begin(&image);
-    loader
-        .chunk(&image.digest, 0, &image.image[..10])
-        .expect("taken");
-    let gap = loader
-        .chunk(&image.digest, 12, &image.image[12..20])
-        .expect_err("a gap");
-    assert_eq!(
-        gap,
-        PolicyError::Gap {
-            expected: 10,
-            found: 12
-        }
-    );
-    assert_eq!(
-        loader.chunk(&[0; 32], 10, b"x").expect_err("another"),
-        PolicyError::Mixed
-    );
-    let beyond = loader
-        .chunk(&image.digest, 10, &[0; 100_000])
-        .expect_err("too much");
+    loader.chunk(&image.digest, 0, &image.image[..10]).expect("taken");
+    let gap = loader.chunk(&image.digest, 12, &image.image[12..20]).expect_err("a gap");
+    assert_eq!(gap, PolicyError::Gap { expected: 10, found: 12 });
+    assert_eq!(loader.chunk(&[0; 32], 10, b"x").expect_err("another"), PolicyError::Mixed);
+    let beyond = loader.chunk(&image.digest, 10, &[0; 100_000]).expect_err("too much");
     assert!(matches!(beyond, PolicyError::TooLarge(_)));
 }
 
@@ -67,29 +45,13 @@ fn other_bytes_than_announced_are_refused() {
     let image = image();
     let mut bytes = image.image.clone();
     *bytes.last_mut().expect("bytes") ^= 1;
-    assert_eq!(
-        begin(&image)
-            .chunk(&image.digest, 0, &bytes)
-            .expect_err("refused"),
-        PolicyError::Digest
-    );
+    assert_eq!(begin(&image).chunk(&image.digest, 0, &bytes).expect_err("refused"), PolicyError::Digest);
 }
 
 #[test]
 fn another_format_is_refused_by_naming_the_one_needed() {
-    let error = ImageLoader::begin(1, 10, &[0; 32], 2)
-        .expect_err("refused")
-        .to_string();
-    assert_eq!(
-        error,
-        "policy image has format 2, this gate reads format 1: compile for format 1"
-    );
-    assert!(matches!(
-        ImageLoader::begin(1, MAX_IMAGE as u64 + 1, &[0; 32], 1),
-        Err(PolicyError::TooLarge(_))
-    ));
-    assert!(matches!(
-        ImageLoader::begin(1, 10, &[0; 31], 1),
-        Err(PolicyError::Digest)
-    ));
+    let error = ImageLoader::begin(1, 10, &[0; 32], 2).expect_err("refused").to_string();
+    assert_eq!(error, "policy image has format 2, this gate reads format 1: compile for format 1");
+    assert!(matches!(ImageLoader::begin(1, MAX_IMAGE as u64 + 1, &[0; 32], 1), Err(PolicyError::TooLarge(_))));
+    assert!(matches!(ImageLoader::begin(1, 10, &[0; 31], 1), Err(PolicyError::Digest)));
 }

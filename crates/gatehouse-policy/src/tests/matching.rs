@@ -4,36 +4,16 @@ use super::*;
 use crate::Truth;
 
 fn rule(condition: &str) -> Policy {
-    policy(&document(
-        "p",
-        &format!("rules: [{{ name: r, match: {condition}, then: block }}]"),
-    ))
+    policy(&document("p", &format!("rules: [{{ name: r, match: {condition}, then: block }}]")))
 }
 
 /// The truth of the only rule for a GET of `path` with these headers, from `peer`.
 fn truth(condition: &str, path: &str, headers: &[(&str, &[u8])], peer: &str) -> Truth {
     let policy = rule(condition);
     let connection = connection(peer);
-    let pairs: Vec<(&[u8], &[u8])> = headers
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), *value))
-        .collect();
-    let facts = facts(
-        "a.example",
-        path.as_bytes(),
-        "GET",
-        Head {
-            headers: &pairs,
-            connection: &connection,
-        },
-    );
-    policy
-        .for_host(b"a.example")
-        .expect("covered")
-        .rules()
-        .next()
-        .expect("a rule")
-        .holds(&facts)
+    let pairs: Vec<(&[u8], &[u8])> = headers.iter().map(|(name, value)| (name.as_bytes(), *value)).collect();
+    let facts = facts("a.example", path.as_bytes(), "GET", Head { headers: &pairs, connection: &connection });
+    policy.for_host(b"a.example").expect("covered").rules().next().expect("a rule").holds(&facts)
 }
 
 fn path(condition: &str, path: &str) -> bool {
@@ -42,12 +22,7 @@ fn path(condition: &str, path: &str) -> bool {
 
 fn header(condition: &str, values: &[&[u8]]) -> bool {
     let headers: Vec<(&str, &[u8])> = values.iter().map(|value| ("x-a", *value)).collect();
-    truth(
-        &format!("{{ headers: {{ X-A: {condition} }} }}"),
-        "/",
-        &headers,
-        "192.0.2.1",
-    ) == Truth::True
+    truth(&format!("{{ headers: {{ X-A: {condition} }} }}"), "/", &headers, "192.0.2.1") == Truth::True
 }
 
 #[test]
@@ -57,9 +32,7 @@ fn paths_match_by_literal_segment_prefix_suffix_and_regex() {
     assert!(path("/a/**", "/a/b/c") && !path("/a/**", "/a"));
     assert!(path("{ prefix: /a }", "/a/b") && !path("{ prefix: /a }", "/ab"));
     assert!(path("{ suffix: .php }", "/x/y.php") && !path("{ suffix: .php }", "/x.php5"));
-    assert!(
-        path("{ regex: '^/v[0-9]+/' }", "/v12/x") && !path("{ regex: '^/v[0-9]+/' }", "/x/v12/")
-    );
+    assert!(path("{ regex: '^/v[0-9]+/' }", "/v12/x") && !path("{ regex: '^/v[0-9]+/' }", "/x/v12/"));
     assert!(path("[/x, { prefix: /y }]", "/y/1"));
 }
 
@@ -85,36 +58,15 @@ fn an_unknown_address_makes_the_match_unknown_through_every_operator() {
     assert_eq!(truth(inside, "/", &[], "192.0.2.9"), Truth::True);
     assert_eq!(truth(inside, "/", &[], "198.51.100.1"), Truth::False);
     assert_eq!(truth(inside, "/", &[], "nobody"), Truth::Unknown);
-    assert_eq!(
-        truth("{ not: { address: 192.0.2.0/24 } }", "/", &[], "nobody"),
-        Truth::Unknown
-    );
-    assert_eq!(
-        truth(
-            "{ any: [{ address: 192.0.2.0/24 }, { path: /a }] }",
-            "/a",
-            &[],
-            "nobody"
-        ),
-        Truth::True
-    );
-    assert_eq!(
-        truth("{ address: 192.0.2.0/24, path: /a }", "/b", &[], "nobody"),
-        Truth::False
-    );
+    assert_eq!(truth("{ not: { address: 192.0.2.0/24 } }", "/", &[], "nobody"), Truth::Unknown);
+    assert_eq!(truth("{ any: [{ address: 192.0.2.0/24 }, { path: /a }] }", "/a", &[], "nobody"), Truth::True);
+    assert_eq!(truth("{ address: 192.0.2.0/24, path: /a }", "/b", &[], "nobody"), Truth::False);
 }
 
 #[test]
 fn addresses_match_by_the_network_that_holds_them() {
     let set = "{ address: [10.0.0.0/8, 10.1.0.0/16, 192.0.2.7, '2001:db8::/32', '::/1'] }";
-    for inside in [
-        "10.1.2.3",
-        "10.255.0.0",
-        "192.0.2.7",
-        "2001:db8::1",
-        "::ffff:10.0.0.1",
-        "1::",
-    ] {
+    for inside in ["10.1.2.3", "10.255.0.0", "192.0.2.7", "2001:db8::1", "::ffff:10.0.0.1", "1::"] {
         assert_eq!(truth(set, "/", &[], inside), Truth::True, "{inside}");
     }
     for outside in ["9.255.255.255", "11.0.0.0", "192.0.2.8", "f000::"] {
@@ -124,22 +76,12 @@ fn addresses_match_by_the_network_that_holds_them() {
 
 #[test]
 fn a_host_has_its_own_rules_and_those_that_hold_everywhere() {
-    let rule = |name: &str, more: &str| {
-        format!("rules: [{{ name: {name}, match: {{ all: true }}, then: record{more} }}]")
-    };
+    let rule =
+        |name: &str, more: &str| format!("rules: [{{ name: {name}, match: {{ all: true }}, then: record{more} }}]");
     let text = [
-        document(
-            "exact",
-            &format!("hosts: shop.example.com\n{}", rule("r", "")),
-        ),
-        document(
-            "wild",
-            &format!("hosts: '*.example.com'\n{}", rule("r", "")),
-        ),
-        document(
-            "deep",
-            &format!("hosts: '*.api.example.com'\n{}", rule("r", "")),
-        ),
+        document("exact", &format!("hosts: shop.example.com\n{}", rule("r", ""))),
+        document("wild", &format!("hosts: '*.example.com'\n{}", rule("r", ""))),
+        document("deep", &format!("hosts: '*.api.example.com'\n{}", rule("r", ""))),
         document("everywhere", &rule("r", ", priority: 1000")),
     ];
     let policy = policy(&text.concat());
@@ -163,9 +105,7 @@ fn without_a_document_for_everywhere_an_unclaimed_host_is_not_covered() {
 fn within_a_layer_priority_decides_then_the_order_written_then_the_name() {
     let rules = |names: &[(&str, i32)]| {
         let rule = |(name, priority): &(&str, i32)| {
-            format!(
-                "- {{ name: {name}, priority: {priority}, match: {{ all: true }}, then: record }}\n"
-            )
+            format!("- {{ name: {name}, priority: {priority}, match: {{ all: true }}, then: record }}\n")
         };
         format!("rules:\n{}", names.iter().map(rule).collect::<String>())
     };
@@ -182,22 +122,13 @@ fn settings_of_the_organisation_hold_where_a_document_says_nothing() {
     let silent = document("silent", "hosts: silent.example");
     let policy = policy(&[everywhere, own, silent].concat());
     let otherwise = |host: &str| {
-        policy
-            .for_host(host.as_bytes())
-            .and_then(crate::Scope::otherwise)
-            .map(|(_, mode, owner)| (mode, owner))
+        policy.for_host(host.as_bytes()).and_then(crate::Scope::otherwise).map(|(_, mode, owner)| (mode, owner))
     };
     use gatehouse_verdict::Mode::{Enforce, Monitor};
     assert_eq!(otherwise("own.example"), Some((Enforce, "own")));
     assert_eq!(otherwise("silent.example"), Some((Monitor, "org")));
     assert_eq!(otherwise("nobody.example"), Some((Monitor, "org")));
-    assert_eq!(
-        policy
-            .for_host(b"silent.example")
-            .expect("covered")
-            .ambiguous(),
-        Some(crate::Ambiguous::Reject)
-    );
+    assert_eq!(policy.for_host(b"silent.example").expect("covered").ambiguous(), Some(crate::Ambiguous::Reject));
 }
 
 #[test]

@@ -261,6 +261,14 @@ pub(crate) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
+/// Linear memory of this VM, bytes; 0 where there is none (native tests).
+pub(crate) fn memory_bytes() -> u64 {
+    #[cfg(target_arch = "wasm32")]
+    return core::arch::wasm32::memory_size(0) as u64 * 65536;
+    #[cfg(not(target_arch = "wasm32"))]
+    0
+}
+
 /// Monotonic nanoseconds; where Envoy has no such clock, those of the wall clock.
 pub(crate) fn now_ns() -> u64 {
     monotonic_ns().or_else(|_| wall_ns()).unwrap_or(0)

@@ -4,27 +4,13 @@ use super::*;
 
 #[test]
 fn ambiguous_paths_are_refused_or_judged_on_every_reading() {
-    let spec = |more: &str| {
-        format!(
-            "{more}{}",
-            rules(&[rule("admin", r#"{"path":"/admin"}"#, r#""block""#)])
-        )
-    };
+    let spec = |more: &str| format!("{more}{}", rules(&[rule("admin", r#"{"path":"/admin"}"#, r#""block""#)]));
     let default = policy(&[("p", &spec(""))]);
     let refused = get(&default, "/a%2Fb");
-    assert_eq!(
-        decided(&refused),
-        (Action::Block, Some("p/ambiguous"), Reason::Ambiguous)
-    );
-    assert_eq!(
-        (answered(&refused).status, refused.verdict.ambiguity),
-        (400, Some("escaped_slash"))
-    );
+    assert_eq!(decided(&refused), (Action::Block, Some("p/ambiguous"), Reason::Ambiguous));
+    assert_eq!((answered(&refused).status, refused.verdict.ambiguity), (400, Some("escaped_slash")));
     let judged = get(&default, "/x/../admin");
-    assert_eq!(
-        decided(&judged),
-        (Action::Block, Some("p/admin"), Reason::Rule)
-    );
+    assert_eq!(decided(&judged), (Action::Block, Some("p/admin"), Reason::Rule));
     assert_eq!(judged.verdict.ambiguity, Some("dot_segments"));
     assert_eq!(get(&default, "/x/../y").verdict.action(), Action::Allow);
 
@@ -36,10 +22,7 @@ fn ambiguous_paths_are_refused_or_judged_on_every_reading() {
 
     let monitor = policy(&[("p", &spec(r#""mode":"monitor","#))]);
     let judged = get(&monitor, "/a%2Fb");
-    assert_eq!(
-        (judged.verdict.action(), would(&judged)),
-        (Action::Allow, vec![(Action::Block, "p/ambiguous")])
-    );
+    assert_eq!((judged.verdict.action(), would(&judged)), (Action::Allow, vec![(Action::Block, "p/ambiguous")]));
 }
 
 #[test]
@@ -50,29 +33,18 @@ fn the_strictest_of_several_readings_wins_over_an_allow() {
             r#""otherwise":"block",{}"#,
             rules(&[
                 rule("open", r#"{"path":{"prefix":"/open"}}"#, r#""allow""#),
-                rule(
-                    "away",
-                    r#"{"path":{"prefix":"/away"}}"#,
-                    r#"{"redirect":{"location":"/"}}"#
-                ),
+                rule("away", r#"{"path":{"prefix":"/away"}}"#, r#"{"redirect":{"location":"/"}}"#),
             ])
         ),
     )]);
     assert_eq!(get(&policy, "/open/x").verdict.action(), Action::Allow);
     assert_eq!(get(&policy, "/away/x").verdict.action(), Action::Redirect);
-    assert_eq!(
-        get(&policy, "/open/../closed").verdict.action(),
-        Action::Block
-    );
+    assert_eq!(get(&policy, "/open/../closed").verdict.action(), Action::Block);
 }
 
 #[test]
 fn an_absolute_target_is_judged_for_both_hosts_that_it_names() {
     let policy = policy(&[("p", r#""hosts":"secret.example","otherwise":"block""#)]);
-    let judged = Client {
-        path: "http://secret.example/x",
-        ..Client::default()
-    }
-    .ask(&policy);
+    let judged = Client { path: "http://secret.example/x", ..Client::default() }.ask(&policy);
     assert_eq!(judged.verdict.action(), Action::Block);
 }
