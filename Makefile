@@ -73,7 +73,7 @@ check: ## Format, lints, borders, licences, docs, wasm32 build of every crate
 	@cargo fmt --all --check
 	@cargo clippy -q --workspace --all-targets -- -D warnings
 	@cargo build -q --target $(WASM_TARGET) $(CRATES)
-	@cargo build -q -p gatehouse --no-default-features
+	@cargo check -q -p gatehouse --no-default-features
 	@RUSTDOCFLAGS="-D warnings" cargo doc -q --no-deps $(CRATES) -p gatehouse
 	@tests/tools/deny
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use gatehouse_support::{House, wait};
 use serde_json::Value;
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The account over all epochs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Books {
@@ -43,31 +45,35 @@ impl Books {
     }
 }
 
-/// Waits until nothing is in flight and the file sink has everything, then checks the account against the client's own
-/// count: `sent = stored + dropped`, no difference, each stored record delivered once under its own id.
+/// Waits until nothing is in flight, then checks the account against the client's own count: `sent = stored + dropped`, and
+/// no difference.
 ///
 /// # Panics
 /// When the books do not close within half a minute, or do not balance.
-pub async fn assert_balanced(house: &House, sent: u64) -> Books {
-    let closed = |books: &Books| books.in_flight == 0 && books.seen >= sent;
-    let books = wait::until(Duration::from_secs(30), "the books to close", || async {
+pub async fn assert_closed(house: &House, sent: u64) -> Books {
+    let books = wait::until(PATIENCE, "the books to close", || async {
         let books = Books::of(&house.status().await);
-        closed(&books).then_some(books)
+        (books.in_flight == 0 && books.seen >= sent).then_some(books)
     })
     .await;
     assert_eq!(books.difference, 0, "{books:?}");
     assert_eq!(books.unknown_tail, 0, "{books:?}");
     assert_eq!(books.seen, sent, "the client's own count against the books: {books:?}");
     assert_eq!(books.stored + books.dropped, sent, "{books:?}");
-    let delivered = || {
-        house
-            .events()
-            .into_iter()
-            .filter(|event| event["class_uid"] == 4002)
-            .filter_map(|event| event["metadata"]["uid"].as_str().map(str::to_owned))
-            .collect::<Vec<_>>()
+    books
+}
+
+/// [`assert_closed`], and the file sink has each stored record, once under its own id.
+///
+/// # Panics
+/// Like [`assert_closed`], and when a record is missing in the file.
+pub async fn assert_balanced(house: &House, sent: u64) -> Books {
+    let books = assert_closed(house, sent).await;
+    let delivered = || -> Vec<String> {
+        let records = house.events().into_iter().filter(|event| event["class_uid"] == 4002);
+        records.filter_map(|event| event["metadata"]["uid"].as_str().map(str::to_owned)).collect()
     };
-    wait::until_true(Duration::from_secs(30), "the file sink to have every stored record", || async {
+    wait::until_true(PATIENCE, "the file sink to have every stored record", || async {
         delivered().len() as u64 >= books.stored
     })
     .await;

@@ -1,9 +1,9 @@
 //! A million requests: the filter's linear memory and the house's resident memory stay where they are. `make soak` runs it;
 //! it takes minutes, so `make test` does not.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use gatehouse_e2e::books::assert_balanced;
+use gatehouse_e2e::books::assert_closed;
 use gatehouse_e2e::{HOST, house_bootstrap, policy};
 use gatehouse_support::client::{Http1, request};
 use gatehouse_support::envoy::HouseAt;
@@ -44,9 +44,9 @@ async fn a_million_requests_grow_nothing() {
     assert!(before > 0, "the gate tells its memory");
     assert!(after - before <= 2 << 20, "linear memory grew by {} bytes", after - before);
     envoy.assert_filter_sound().await;
-    tokio::time::timeout(Duration::from_secs(300), assert_balanced(&house, WARM_UP + REQUESTS))
-        .await
-        .expect("the books close");
+    // The file sink keeps its newest nine files only, so the account is what is checked here.
+    let books = assert_closed(&house, WARM_UP + REQUESTS).await;
+    println!("{books:?}");
 }
 
 async fn drive(envoy: &Envoy, count: u64) {

@@ -82,3 +82,13 @@ fn every_shipped_example_compiles_alone_and_all_of_them_together() {
     let sources: Vec<_> = texts.iter().map(|text| Source { name: "deploy", text, format: Format::Yaml }).collect();
     compile(&sources).unwrap_or_else(|problems| panic!("{problems}"));
 }
+
+#[test]
+fn the_policy_of_the_readme_compiles() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).expect("the README");
+    let (_, after) = readme.split_once("```yaml\n").expect("a YAML sample");
+    let (text, _) = after.split_once("```").expect("its end");
+    let compiled = compile(&[Source { name: "README.md", text, format: Format::Yaml }]);
+    let compiled = compiled.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(compiled.warnings.is_empty(), "{}", compiled.warnings);
+}

@@ -1,0 +1,193 @@
+//! A fixed number of cells by key: 8-way sets of full 64-bit tags.
+//!
+//! A set holds its tags beside each other (one cache line), when each was last used, and the cells. Nothing is chained,
+//! moved or grown, so a stranger who brings ten million keys costs time and other keys' memory, never more memory.
+
+use std::array;
+
+use crate::impossible::{self, Impossible};
+
+const WAYS: usize = 8;
+
+/// The most cells that one table may have: 2²⁴.
+const MOST: usize = 1 << 24;
+
+/// How much the loss of a cell would cost; a full set gives up the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hold {
+    /// It counts nothing any more; a fresh cell would behave the same.
+    Spent,
+    /// It counts something.
+    Idle,
+    /// Something of it is under way.
+    Busy,
+    /// Its key is refused; losing it would let the key in.
+    Blocked,
+}
+
+/// What a table keeps for a key. A fresh one must behave as for a key that was never seen.
+pub trait Cell: Default {
+    /// How much the loss of this cell would cost at `now`.
+    fn hold(&self, now: u64) -> Hold;
+}
+
+/// Keys that lost their cell to another since the table was made, by what was lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evictions {
+    /// Nothing was lost: [`Hold::Spent`].
+    pub spent: u64,
+    /// A count was lost: [`Hold::Idle`].
+    pub idle: u64,
+    /// Something under way was lost: [`Hold::Busy`].
+    pub busy: u64,
+    /// A block was lost, since all eight ways were blocked: [`Hold::Blocked`].
+    pub blocked: u64,
+}
+
+/// Cells by the 64-bit keyed hash of their keys.
+///
+/// **Memory**: for each 8 cells 136 bytes and the cells ([`Self::bytes`]), taken at once.
+/// **Two keys** never share a cell unless all 64 bits of their hashes are equal: at most 2⁻⁴⁰ for a new key against a full
+/// table of 2²⁴. The hash must be keyed with a secret, or strangers find such keys (and keys of one set) at will.
+/// **Eviction**: when all ways of a key's set are taken, the cell with the least [`Hold`] goes, among equals the one
+/// least recently used. A table with twice as many cells as keys in use has to do so in about one set of fifty.
+#[derive(Clone, Debug)]
+pub struct Table<C> {
+    sets: Box<[Set<C>]>,
+    /// Counts uses: the order of use is exact even where the clock stands still.
+    uses: u64,
+    evictions: Evictions,
+}
+
+#[derive(Clone, Debug)]
+struct Set<C> {
+    tags: [u64; WAYS],
+    used: [u64; WAYS],
+    /// One bit for each way that is taken: every tag, zero too, is a key's.
+    taken: u8,
+    cells: [C; WAYS],
+}
+
+// === impl Table ===
+
+impl<C: Cell> Table<C> {
+    /// A table of at least `capacity` cells, rounded up to a multiple of 8.
+    ///
+    /// # Errors
+    /// [`Impossible::Capacity`] for zero or more than 2²⁴.
+    pub fn new(capacity: usize) -> Result<Self, Impossible> {
+        let sets = impossible::capacity(capacity, MOST)?.div_ceil(WAYS);
+        let sets = (0..sets).map(|_| Set::default()).collect();
+        Ok(Self { sets, uses: 0, evictions: Evictions::default() })
+    }
+
+    /// The cell of a key, fresh if it had none; another key's may be evicted for it.
+    #[expect(clippy::indexing_slicing, reason = "a place is below the number of sets, a way below 8")]
+    pub fn entry(&mut self, tag: u64, now: u64) -> &mut C {
+        self.uses = self.uses.wrapping_add(1);
+        let index = self.place(tag);
+        let set = &mut self.sets[index];
+        let way = set.find(tag).unwrap_or_else(|| set.admit(tag, now, &mut self.evictions));
+        set.used[way] = self.uses;
+        &mut set.cells[way]
+    }
+
+    /// The cell of a key if it has one; counts as a use.
+    pub fn find(&mut self, tag: u64) -> Option<&mut C> {
+        self.uses = self.uses.wrapping_add(1);
+        let index = self.place(tag);
+        let set = self.sets.get_mut(index)?;
+        let way = set.find(tag)?;
+        *set.used.get_mut(way)? = self.uses;
+        set.cells.get_mut(way)
+    }
+
+    /// The cell of a key if it has one, only to look at.
+    pub fn peek(&self, tag: u64) -> Option<&C> {
+        let set = self.sets.get(self.place(tag))?;
+        set.cells.get(set.find(tag)?)
+    }
+
+    /// Forgets a key; says whether it had a cell.
+    pub fn remove(&mut self, tag: u64) -> bool {
+        let index = self.place(tag);
+        let Some(set) = self.sets.get_mut(index) else { return false };
+        let Some(way) = set.find(tag) else { return false };
+        set.taken &= !(1 << way);
+        true
+    }
+
+    /// Cells that keys have now, spent ones included.
+    pub fn len(&self) -> usize {
+        self.sets.iter().map(|set| set.taken.count_ones() as usize).sum()
+    }
+
+    /// Whether no key has a cell.
+    pub fn is_empty(&self) -> bool {
+        self.sets.iter().all(|set| set.taken == 0)
+    }
+
+    /// The most cells that keys can have.
+    pub fn capacity(&self) -> usize {
+        self.sets.len().saturating_mul(WAYS)
+    }
+
+    /// The memory of all cells, in bytes; it never changes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.sets)
+    }
+
+    /// Keys that lost their cell so far.
+    pub const fn evictions(&self) -> Evictions {
+        self.evictions
+    }
+
+    /// The set of a tag: its upper half, spread over any number of sets (at most 2²¹, so nothing overflows).
+    fn place(&self, tag: u64) -> usize {
+        (((tag >> 32) * self.sets.len() as u64) >> 32) as usize
+    }
+}
+
+// === impl Set ===
+
+impl<C: Cell> Default for Set<C> {
+    fn default() -> Self {
+        Self { tags: [0; WAYS], used: [0; WAYS], taken: 0, cells: array::from_fn(|_| C::default()) }
+    }
+}
+
+impl<C: Cell> Set<C> {
+    fn find(&self, tag: u64) -> Option<usize> {
+        let same = |(way, &held): (usize, &u64)| held == tag && self.taken >> way & 1 == 1;
+        self.tags.iter().enumerate().position(same)
+    }
+
+    /// Gives a way to a tag that has none, with a fresh cell in it.
+    #[expect(clippy::indexing_slicing, reason = "a way is below 8")]
+    fn admit(&mut self, tag: u64, now: u64, evictions: &mut Evictions) -> usize {
+        let free = self.taken.trailing_ones() as usize;
+        let way = if free < WAYS { free } else { self.evict(now, evictions) };
+        self.tags[way] = tag;
+        self.cells[way] = C::default();
+        self.taken |= 1 << way;
+        way
+    }
+
+    /// The way that a full set gives up, counted.
+    fn evict(&self, now: u64, evictions: &mut Evictions) -> usize {
+        let ways = self.cells.iter().zip(self.used).enumerate();
+        let least = ways.map(|(way, (cell, used))| (cell.hold(now), used, way)).min();
+        let (hold, _, way) = least.unwrap_or((Hold::Spent, 0, 0));
+        let count = match hold {
+            Hold::Spent => &mut evictions.spent,
+            Hold::Idle => &mut evictions.idle,
+            Hold::Busy => &mut evictions.busy,
+            Hold::Blocked => &mut evictions.blocked,
+        };
+        *count = count.saturating_add(1);
+        way
+    }
+}
+
+#[cfg(test)]
+mod tests;
