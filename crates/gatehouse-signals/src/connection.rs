@@ -8,6 +8,9 @@ pub struct Connection {
     /// The direct peer: the other end of the TCP connection (or what PROXY protocol said, where Envoy was told to
     /// believe it). Never taken from a header.
     pub peer: Option<IpAddr>,
+    /// The direct peer is known to have no address: it came over a Unix domain socket, which the machine's own permissions
+    /// guard, so a policy that trusts anybody trusts it. Never set where the peer is just not known.
+    pub peer_local: bool,
     /// The direct peer's port.
     pub peer_port: Option<u16>,
     /// A client certificate was presented and verified.
@@ -18,4 +21,8 @@ pub struct Connection {
     pub sni: Option<String>,
     /// `TLSv1.2`, `TLSv1.3`.
     pub tls_version: Option<String>,
+    /// The local port of the connection.
+    pub local_port: Option<u16>,
+    /// JA4 of the client's hello.
+    pub ja4: Option<String>,
 }

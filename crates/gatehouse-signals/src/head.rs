@@ -28,3 +28,50 @@ impl<'a> Head<'a> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 }
+
+/// The header names that the request's `connection` headers list: the next hop drops these headers (RFC 9110, 7.6.1), so a client
+/// that lists the header of an identity or an address makes it vanish behind the gate. In order, over every value, blanks
+/// dropped, empty ones passed over; in the case received.
+pub fn connection_listed<'a>(head: &Head<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let names = head.values(b"connection").flat_map(|value| value.split(|byte| *byte == b','));
+    names.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty())
+}
+
+/// An underscore stands in the header name: software that turns names into variables (CGI, WSGI, PHP) takes it for the header
+/// with a dash there.
+#[must_use]
+pub fn is_underscore_twin(name: &[u8]) -> bool {
+    name.contains(&b'_')
+}
+
+/// Two header names are one to software that turns names into variables: case is nothing to it, and dash and underscore are the
+/// same.
+#[must_use]
+pub fn is_same_variable(one: &[u8], other: &[u8]) -> bool {
+    let variable = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+    one.iter().map(variable).eq(other.iter().map(variable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_connection_lists_is_read_from_every_value() {
+        let headers: [Pair<'_>; 3] =
+            [(b"connection", b"close, X-User ,,"), (b"accept", b"x-no"), (b"Connection", b"x-forwarded-for")];
+        let head = Head { headers: &headers, connection: &Connection::default() };
+        let expected: Vec<&[u8]> = vec![b"close", b"X-User", b"x-forwarded-for"];
+        assert_eq!(connection_listed(&head).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_name_with_an_underscore_is_the_twin_of_one_with_a_dash() {
+        assert!(is_underscore_twin(b"x_forwarded-for") && !is_underscore_twin(b"x-forwarded-for"));
+        assert!(is_same_variable(b"X_Forwarded-For", b"x-forwarded-for") && is_same_variable(b"host", b"Host"));
+        assert!(
+            !is_same_variable(b"x-forwarded-fo", b"x-forwarded-for")
+                && !is_same_variable(b"xforwarded", b"x-forwarded")
+        );
+    }
+}

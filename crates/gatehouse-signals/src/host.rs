@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
+use crate::percent::escape_at;
+
 /// The host that a request names, canonical: lower case, without trailing dot, port and user information.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Host<'a> {
-    /// Lower-case name or address; IPv6 in brackets, in its shortest form (RFC 5952). Empty: none was named. Bytes that no
-    /// host can hold stay as they are: they match nothing.
+    /// Lower-case name or address, percent-encoding of its letters, digits, dots and dashes undone; IPv6 in brackets, in its
+    /// shortest form (RFC 5952), without zone. Empty: none was named. Bytes that no host can hold stay as they are: they match
+    /// nothing.
     pub name: Cow<'a, [u8]>,
     /// Port, where a valid one is written.
     pub port: Option<u16>,
@@ -20,10 +23,19 @@ impl<'a> Host<'a> {
     /// the name is canonical already.
     #[must_use]
     pub fn parse(authority: &'a [u8]) -> Self {
+        if is_plain(authority) {
+            return Self { name: Cow::Borrowed(authority), port: None, userinfo: false };
+        }
         let (rest, userinfo) = without_userinfo(bare_authority(authority));
         let (name, port) = split_port(rest);
         Self { name: canonical(name), port, userinfo }
     }
+}
+
+/// A name that is canonical as it stands, without anything around it.
+fn is_plain(authority: &[u8]) -> bool {
+    let letters = authority.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'));
+    letters && authority.last() != Some(&b'.')
 }
 
 /// The authority without user information: `host:port` as received.
@@ -35,10 +47,11 @@ pub fn without_userinfo(authority: &[u8]) -> (&[u8], bool) {
     }
 }
 
-/// What stands between a scheme, if there is one, and the path.
+/// What stands between a scheme, if there is one, and the path. (`://` further on, in a path, begins nothing.)
 fn bare_authority(text: &[u8]) -> &[u8] {
     let text = text.trim_ascii();
-    let text = text.windows(3).position(|w| w == b"://").and_then(|at| text.get(at + 3..)).unwrap_or(text);
+    let scheme = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
+    let text = text.get(scheme..).and_then(|rest| rest.strip_prefix(b"://")).unwrap_or(text);
     text.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next().unwrap_or(text)
 }
 
@@ -65,7 +78,35 @@ fn canonical(name: &[u8]) -> Cow<'_, [u8]> {
             return Cow::Owned(format!("[{v6}]").into_bytes());
         }
     }
-    let name = name.strip_suffix(b".").unwrap_or(name);
+    match spelled_out(name) {
+        Cow::Borrowed(name) => lower(name.strip_suffix(b".").unwrap_or(name)),
+        Cow::Owned(name) => Cow::Owned(lower(name.strip_suffix(b".").unwrap_or(&name)).into_owned()),
+    }
+}
+
+/// Escapes of characters that host names are made of are undone (RFC 3986, 6.2.2.2); others stay.
+fn spelled_out(name: &[u8]) -> Cow<'_, [u8]> {
+    if !name.contains(&b'%') {
+        return Cow::Borrowed(name);
+    }
+    let mut out = Vec::with_capacity(name.len());
+    let mut at = 0;
+    while let Some(&byte) = name.get(at) {
+        match escape_at(name, at).filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')) {
+            Some(decoded) => {
+                out.push(decoded);
+                at += 3;
+            }
+            None => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn lower(name: &[u8]) -> Cow<'_, [u8]> {
     if name.iter().any(u8::is_ascii_uppercase) { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) }
 }
 
@@ -106,6 +147,46 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_named_by_what_holds_no_host() {
+        for (nothing, port) in
+            [("", None), (" ", None), (".", None), (":80", Some(80)), ("user@", None), ("http://", None), ("/x", None)]
+        {
+            assert_eq!((name(nothing).0.as_str(), name(nothing).1), ("", port), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_further_on_begins_no_authority() {
+        for way in
+            ["shop.example.com/x://evil.example", "shop.example.com?u=http://evil.example/", "shop.example.com#a://b"]
+        {
+            assert_eq!(name(way).0, "shop.example.com", "{way}");
+        }
+        assert_eq!(name("WSS+x://Shop.example.com").0, "shop.example.com");
+    }
+
+    #[test]
+    fn an_encoded_name_is_the_name() {
+        assert_eq!(name("sh%6Fp.ex%41mple%2ecom%2E:80"), ("shop.example.com".into(), Some(80), false));
+        assert_eq!(name("shop%2F.example%40x%zz").0, "shop%2f.example%40x%zz");
+    }
+
+    #[test]
+    fn an_ipv6_zone_is_left_out_in_both_spellings_and_ports_are_told_from_groups() {
+        assert_eq!(name("[fe80::1%25eth0]:8080"), ("[fe80::1]".into(), Some(8080), false));
+        assert_eq!(name("u:p@[2001:DB8::A]"), ("[2001:db8::a]".into(), None, true));
+        assert_eq!(name("[::]").0, "[::]");
+        for odd in ["[::1", "2001:db8::1", "[]", "[::1]x:1"] {
+            assert_ne!(name(odd).0, "[::1]", "{odd}");
+        }
+    }
+
+    #[test]
+    fn one_trailing_dot_is_the_root_and_two_are_no_name() {
+        assert_eq!(name("shop.example.com..").0, "shop.example.com.");
+    }
+
+    #[test]
     fn a_canonical_name_is_borrowed() {
         assert!(matches!(Host::parse(b"shop.example.com:80").name, Cow::Borrowed(_)));
     }
@@ -115,6 +196,7 @@ mod tests {
         fn parsing_is_total_and_idempotent(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let host = Host::parse(&bytes);
             let again = Host::parse(&host.name);
+            prop_assert!(!host.name.iter().any(u8::is_ascii_uppercase) && host.name.len() <= bytes.len().max(64));
             if host.name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-') {
                 prop_assert_eq!(&again.name, &host.name);
             }

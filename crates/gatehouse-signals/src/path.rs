@@ -1,10 +1,14 @@
 //! One request, one reading: the canonical path, its other readings, and why there are any.
 
+mod class;
 mod readings;
 mod scan;
 mod segments;
+mod shape;
 
 use std::borrow::Cow;
+
+pub use class::{MAX_CLASS_BYTES, MAX_CLASS_SEGMENTS, PathClass, class};
 
 /// How many other readings a path may have, at most; a path with more is [`Ambiguity::ManyReadings`].
 pub const MAX_READINGS: usize = 4;
@@ -24,6 +28,8 @@ pub struct Path<'a> {
     /// What other software behind the gate may take the path for, each canonical for that software; at most
     /// [`MAX_READINGS`], distinct from each other and from `canonical`.
     pub readings: Vec<Vec<u8>>,
+    /// There are more readings than these; never where the gravest reason is a lesser one than [`Ambiguity::ManyReadings`].
+    pub has_more: bool,
     /// The gravest reason why there is more than one reading; `None`: there is one.
     pub ambiguity: Option<Ambiguity>,
 }
@@ -125,6 +131,10 @@ impl<'a> Path<'a> {
     /// Reads the raw `:path`. Total; linear in its length; allocates nothing where it is canonical already.
     #[must_use]
     pub fn parse(raw: &'a [u8]) -> Self {
+        if let Some((path, query)) = scan::plain(raw) {
+            let canonical = Cow::Borrowed(path);
+            return Self { canonical, query, authority: None, readings: Vec::new(), has_more: false, ambiguity: None };
+        }
         let target = scan::Target::split(raw);
         if raw == b"*" {
             return Self::plain(Cow::Borrowed(raw), &target, None);
@@ -134,16 +144,19 @@ impl<'a> Path<'a> {
             return Self::plain(Cow::Borrowed(target.path), &target, None);
         }
         let canonical = segments::render(target.path, &segments::CANONICAL);
-        let mut ambiguity = found.gravest().into_iter().chain(target.ambiguity()).min();
-        let readings = match ambiguity {
-            None => Vec::new(),
-            Some(_) => readings::others(&target, &found, &canonical, &mut ambiguity),
+        let ambiguity = found.gravest().into_iter().chain(target.ambiguity()).min();
+        let (readings, has_more) = match ambiguity {
+            None => (Vec::new(), false),
+            Some(_) => readings::others(&target, &found, &canonical),
         };
-        Self { readings, ..Self::plain(Cow::Owned(canonical), &target, ambiguity) }
+        let many = has_more.then_some(Ambiguity::ManyReadings);
+        let ambiguity = ambiguity.into_iter().chain(many).min();
+        Self { readings, has_more, ..Self::plain(Cow::Owned(canonical), &target, ambiguity) }
     }
 
     fn plain(canonical: Cow<'a, [u8]>, target: &scan::Target<'a>, ambiguity: Option<Ambiguity>) -> Self {
-        Self { canonical, query: target.query, authority: target.authority, readings: Vec::new(), ambiguity }
+        let (query, authority) = (target.query, target.authority);
+        Self { canonical, query, authority, readings: Vec::new(), has_more: false, ambiguity }
     }
 
     /// The canonical path first, then every other reading.

@@ -3,21 +3,47 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Longest entry that can be an address: a bracketed IPv6 address with a zone and a port, quoted.
-const MAX_ENTRY_BYTES: usize = 128;
+pub(super) const MAX_ENTRY_BYTES: usize = 128;
 
-/// The address in one entry: surrounding blanks and quotes, brackets, a port and a zone are passed over. `None`: it is no
-/// address (`unknown`, `_hidden`, a name, nothing, or the unspecified address, which nobody can have).
-pub(super) fn parse(entry: &[u8]) -> Option<IpAddr> {
+/// See [`super::read`].
+pub(super) fn read(entry: &[u8]) -> Option<IpAddr> {
     if entry.len() > MAX_ENTRY_BYTES {
         return None;
     }
-    let text = core::str::from_utf8(entry).ok()?.trim();
-    let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text).trim();
-    let address = super::fold(bare(text)?);
+    let entry = entry.trim_ascii();
+    bare(entry.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).map_or(entry, <[u8]>::trim_ascii))
+}
+
+/// An address without quotes and blanks around it.
+pub(super) fn bare(text: &[u8]) -> Option<IpAddr> {
+    if let Some(plain) = dotted(text) {
+        return (!plain.is_unspecified()).then_some(IpAddr::V4(plain));
+    }
+    let address = super::fold(address(core::str::from_utf8(text).ok()?)?);
     (!address.is_unspecified()).then_some(address)
 }
 
-fn bare(text: &str) -> Option<IpAddr> {
+/// An IPv4 address and nothing else: four numbers without leading zeros.
+fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut address, mut number, mut digits, mut dots) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' if digits < 3 && (digits == 0 || number > 0) => {
+                number = number * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && number < 256 && dots < 3 => {
+                address = address << 8 | number;
+                dots += 1;
+                (number, digits) = (0, 0);
+            }
+            _ => return None,
+        }
+    }
+    (dots == 3 && digits > 0 && number < 256).then(|| Ipv4Addr::from_bits(address << 8 | number))
+}
+
+fn address(text: &str) -> Option<IpAddr> {
     if let Some(rest) = text.strip_prefix('[') {
         let (inside, after) = rest.split_once(']')?;
         return if after.is_empty() || is_port(after.strip_prefix(':')?) { v6(inside) } else { None };
@@ -44,6 +70,30 @@ fn v6(text: &str) -> Option<IpAddr> {
     address.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
 }
 
+/// A number, or one that is hidden (`obfport` of RFC 7239, 6.2).
 fn is_port(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok()
+    match text.strip_prefix('_') {
+        Some(hidden) => !hidden.is_empty() && hidden.bytes().all(is_hidden),
+        None => text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok(),
+    }
+}
+
+fn is_hidden(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn four_numbers_are_read_as_the_standard_library_reads_them(
+            text in "[0-9]{0,4}(\\.[0-9]{0,4}){2,4}|([0-9]{1,3}\\.){3}[0-9]{1,3}"
+        ) {
+            prop_assert_eq!(dotted(text.as_bytes()), text.parse::<Ipv4Addr>().ok());
+        }
+    }
 }

@@ -1,3 +1,6 @@
+mod cases;
+mod headers;
+
 use std::net::IpAddr;
 
 use proptest::prelude::*;
@@ -68,9 +71,18 @@ fn one_entry_that_is_the_peer_itself_is_passed_over() {
 #[test]
 fn hops_are_counted_from_the_peer() {
     let header = ["1.1.1.1, 2.2.2.2, 3.3.3.3"];
-    for (hops, expected) in [(1, "3.3.3.3"), (2, "2.2.2.2"), (3, "1.1.1.1"), (9, "1.1.1.1")] {
+    for (hops, expected) in [(1, "3.3.3.3"), (2, "2.2.2.2"), (3, "1.1.1.1")] {
         assert_eq!(client("10.0.0.1", &header, &Trust::Hops(hops)), forwarded(expected), "{hops}");
     }
+}
+
+#[test]
+fn fewer_entries_than_hops_or_no_address_there_mean_the_peer() {
+    for header in ["7.7.7.7, 2.2.2.2", "7.7.7.7, unknown, 2.2.2.2, 3.3.3.3", "0.0.0.0, 2.2.2.2, 3.3.3.3", ""] {
+        assert_eq!(client("10.0.0.1", &[header], &Trust::Hops(3)), peer("10.0.0.1"), "{header}");
+    }
+    assert_eq!(client("10.0.0.1", &["7.7.7.7, unknown, _x"], &Trust::Hops(3)), forwarded("7.7.7.7"));
+    assert_eq!(client("10.0.0.1", &[&"7.7.7.7, ".repeat(300)], &Trust::Hops(200)), peer("10.0.0.1"));
 }
 
 #[test]
@@ -105,6 +117,9 @@ fn ports_brackets_zones_quotes_and_mapped_addresses_are_read() {
         ("::ffff:192.0.2.5", "192.0.2.5"),
         ("::ffff:10.0.0.7", "10.0.0.7"),
         ("\t192.0.2.5 ", "192.0.2.5"),
+        ("192.0.2.5:_hidden-1", "192.0.2.5"),
+        ("[2001:db8::5]:_p", "2001:db8::5"),
+        ("[fe80::5%25eth0]", "fe80::5"),
     ] {
         assert_eq!(client("10.0.0.1", &[entry], &trust), forwarded(expected), "{entry}");
     }
@@ -174,10 +189,33 @@ proptest! {
     }
 
     #[test]
-    fn resolving_is_total(value in prop::collection::vec(any::<u8>(), 0..64), hops in any::<u8>()) {
+    fn resolving_is_total_and_gives_an_address_wherever_a_peer_is_known(
+        values in prop::collection::vec(prop::collection::vec(hostile_byte(), 0..48), 0..3),
+        hops in any::<u8>(),
+        few in prop::sample::select(vec![Source::XForwardedFor, Source::Forwarded, Source::header("x-real-ip").unwrap()]),
+    ) {
         let connection = Connection { peer: Some(ip("10.0.0.1")), ..Connection::default() };
-        let headers: [Pair<'_>; 1] = [(b"x-forwarded-for", &value)];
+        let name: &[u8] = match &few { Source::Forwarded => b"forwarded", Source::Header(name) => name, _ => b"x-forwarded-for" };
+        let headers: Vec<Pair<'_>> = values.iter().map(|value| (name, value.as_slice())).collect();
         let head = Head { headers: &headers, connection: &connection };
-        prop_assert!(Client::resolve(&head, &Source::XForwardedFor, &Trust::Hops(hops)).address.is_some());
+        for trust in [Trust::Hops(hops), networks(&["10.0.0.0/8"])] {
+            let client = Client::resolve(&head, &few, &trust);
+            prop_assert!(client.address.is_some());
+            let told = Client::told(&head, &few, &trust);
+            prop_assert!(told.is_none() || told == client.address);
+        }
     }
+
+    #[test]
+    fn reading_an_address_is_total_and_undoes_writing_it(text in prop::collection::vec(any::<u8>(), 0..140), v6 in any::<u128>(), port in any::<u16>()) {
+        let _ = read(&text);
+        let address = IpAddr::V6(v6.into());
+        prop_assume!(!address.is_unspecified());
+        prop_assert_eq!(read(format!("\"[{address}%e0]:{port}\"").as_bytes()), Some(fold(address)));
+    }
+}
+
+/// Bytes that addresses and lists are made of, and any others.
+fn hostile_byte() -> impl Strategy<Value = u8> {
+    prop_oneof![4 => prop::sample::select(b"for=FOR\"\\,;[]:%_. \t0123456789abcdef".to_vec()), 1 => any::<u8>()]
 }

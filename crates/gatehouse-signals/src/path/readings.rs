@@ -2,23 +2,18 @@
 
 use std::borrow::Cow;
 
+use super::MAX_READINGS;
 use super::scan::{Features, Target};
-use super::segments::{CANONICAL, Options, render};
-use super::{Ambiguity, MAX_READINGS};
+use super::segments::{CANONICAL, Options, Remove, render};
 use crate::percent::decode;
 
 /// How often software is thought to decode, at most.
 const MOST_DECODES: usize = 3;
 
-/// Every other reading, most lenient first. Where there are more than [`MAX_READINGS`], the rest is dropped and `ambiguity`
-/// says so.
-pub(super) fn others(
-    target: &Target<'_>,
-    found: &Features,
-    canonical: &[u8],
-    ambiguity: &mut Option<Ambiguity>,
-) -> Vec<Vec<u8>> {
+/// Every other reading, most lenient first, and whether there are more than [`MAX_READINGS`], of which the rest is dropped.
+pub(super) fn others(target: &Target<'_>, found: &Features, canonical: &[u8]) -> (Vec<Vec<u8>>, bool) {
     let mut readings: Vec<Vec<u8>> = Vec::new();
+    let mut has_more = false;
     let mut add = |reading: Vec<u8>| {
         if reading == canonical || readings.contains(&reading) {
             return;
@@ -26,7 +21,7 @@ pub(super) fn others(
         if readings.len() < MAX_READINGS {
             readings.push(reading);
         } else {
-            *ambiguity = Some(ambiguity.map_or(Ambiguity::ManyReadings, |other| other.min(Ambiguity::ManyReadings)));
+            has_more = true;
         }
     };
     let stripped = Options { strip_params: true, ..CANONICAL };
@@ -36,6 +31,7 @@ pub(super) fn others(
     add(render(&lenient(path, 1), &CANONICAL));
     if found.params {
         add(render(path, &stripped));
+        add(render(path, &Options { merge_first: true, ..stripped }));
     }
     if found.empty && found.dots {
         add(render(path, &merged));
@@ -44,9 +40,17 @@ pub(super) fn others(
         add(render(whole, &CANONICAL));
     }
     if found.dots || found.empty {
-        add(render(path, &Options { resolve: false, ..CANONICAL }));
+        add(render(path, &Options { remove: Remove::None, merge: false, ..CANONICAL }));
     }
-    readings
+    if found.dots && (found.empty || found.escaped_dots) {
+        add(render(path, &Options { remove: Remove::None, ..CANONICAL }));
+    }
+    if found.escaped_dots {
+        let plain = render(path, &Options { remove: Remove::Plain, ..CANONICAL });
+        add(render(&plain, &CANONICAL));
+        add(plain);
+    }
+    (readings, has_more)
 }
 
 /// The path to software that decodes everything `rounds` times before it looks at slashes, and takes backslashes for slashes.

@@ -38,6 +38,64 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Path and query of a target that is what nearly every one is: rooted, its own canonical form, with one reading. `None`: perhaps
+/// it is not, and has to be looked at closely.
+pub(super) fn plain(raw: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let (b'/', rest) = raw.split_first()? else { return None };
+    // A segment that begins with a dot may be a dot segment; one without a byte is empty.
+    let mut begins = true;
+    for (at, byte) in rest.iter().enumerate() {
+        match PLAIN.get(usize::from(*byte)).copied().unwrap_or(Plain::No) {
+            Plain::Letter => begins = false,
+            Plain::Dot if !begins => {}
+            Plain::Slash if !begins => begins = true,
+            Plain::Query => {
+                let query = rest.get(at + 1..)?;
+                return if query.contains(&b'#') { None } else { Some((raw.get(..=at)?, Some(query))) };
+            }
+            _ => return None,
+        }
+    }
+    Some((raw, None))
+}
+
+/// What a byte is to [`plain`].
+#[derive(Clone, Copy)]
+enum Plain {
+    Letter,
+    Dot,
+    Slash,
+    Query,
+    No,
+}
+
+static PLAIN: [Plain; 256] = {
+    let mut table = [Plain::No; 256];
+    let mut byte = 0_u8;
+    loop {
+        let plain = match byte {
+            b'.' => Plain::Dot,
+            b'/' => Plain::Slash,
+            b'?' => Plain::Query,
+            b';' => Plain::No,
+            _ if may_stand(byte) => Plain::Letter,
+            _ => Plain::No,
+        };
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "while compiling; the index is a byte and the table has 256 entries"
+        )]
+        {
+            table[byte as usize] = plain;
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// The authority of an absolute-form target, and what follows it.
 fn split_authority(raw: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let scheme = raw.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
@@ -70,6 +128,8 @@ pub(super) struct Features {
     pub(super) double: bool,
     pub(super) bad_escape: bool,
     pub(super) dots: bool,
+    /// A dot segment with a dot that is an escape.
+    pub(super) escaped_dots: bool,
     pub(super) empty: bool,
     pub(super) params: bool,
     pub(super) reserved: bool,
@@ -107,13 +167,20 @@ impl Features {
 struct Segment {
     bytes: usize,
     only_dots: bool,
+    escapes: bool,
 }
 
 impl Segment {
-    const NEW: Self = Self { bytes: 0, only_dots: true };
+    const NEW: Self = Self { bytes: 0, only_dots: true, escapes: false };
 
     fn is_dots(self) -> bool {
         self.only_dots && matches!(self.bytes, 1 | 2)
+    }
+
+    /// Tells of the dot segment that it is, at its end.
+    fn end(self, found: &mut Features) {
+        found.dots |= self.is_dots();
+        found.escaped_dots |= self.is_dots() && self.escapes;
     }
 
     fn take(&mut self, byte: u8) {
@@ -146,6 +213,7 @@ pub(super) fn features(path: &[u8]) -> Features {
         found.overlong |= byte >= 0x80 && utf8.is_overlong(byte);
         if width == 3 {
             segment.take(byte);
+            segment.escapes = true;
         } else {
             unescaped(&mut found, &mut segment, byte);
         }
@@ -153,7 +221,7 @@ pub(super) fn features(path: &[u8]) -> Features {
             utf8 = Overlong::default();
         }
     }
-    found.dots |= segment.is_dots();
+    segment.end(&mut found);
     found
 }
 
@@ -161,7 +229,7 @@ pub(super) fn features(path: &[u8]) -> Features {
 fn unescaped(found: &mut Features, segment: &mut Segment, byte: u8) {
     match byte {
         b'/' => {
-            found.dots |= segment.is_dots();
+            segment.end(found);
             found.empty |= segment.bytes == 0;
             *segment = Segment::NEW;
         }
@@ -185,8 +253,7 @@ fn escaped(found: &mut Features, path: &[u8], at: usize, byte: u8) {
         b'\\' => found.backslash = true,
         0..=0x1F | 0x7F => found.control = true,
         b'%' => {
-            let pair = path.get(at + 3..at + 5).unwrap_or_default();
-            found.double |= pair.len() == 2 && pair.iter().all(u8::is_ascii_hexdigit);
+            found.double |= begins_escape(path, at + 3);
         }
         _ if is_unreserved(byte) => found.respelled = true,
         _ if may_stand(byte) => found.reserved = true,
@@ -194,6 +261,16 @@ fn escaped(found: &mut Features, path: &[u8], at: usize, byte: u8) {
     }
     let digits = path.get(at + 1..at + 3).unwrap_or_default();
     found.respelled |= digits.iter().any(u8::is_ascii_lowercase);
+}
+
+/// Two hex digits stand at `at`, each as it is or as an escape of it: once decoded they make an escape of the percent sign before.
+fn begins_escape(path: &[u8], at: usize) -> bool {
+    let digit = |at: usize| match escape_at(path, at) {
+        Some(byte) => (byte.is_ascii_hexdigit(), at + 3),
+        None => (path.get(at).is_some_and(u8::is_ascii_hexdigit), at + 1),
+    };
+    let (first, next) = digit(at);
+    first && digit(next).0
 }
 
 /// Follows bytes of at least 0x80 for sequences that encode an ASCII character in more than one byte.
@@ -212,12 +289,12 @@ impl Overlong {
 }
 
 /// RFC 3986, 2.3.
-pub(super) fn is_unreserved(byte: u8) -> bool {
+pub(super) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// May stand unencoded in a segment (`pchar` of RFC 3986, 3.3).
-pub(super) fn may_stand(byte: u8) -> bool {
+pub(super) const fn may_stand(byte: u8) -> bool {
     is_unreserved(byte)
         || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
 }

@@ -12,12 +12,26 @@ pub(super) struct Options {
     pub(super) strip_params: bool,
     /// Repeated slashes are merged before dot segments are removed, not after.
     pub(super) merge_first: bool,
-    /// Dot segments are removed and slashes merged at all.
-    pub(super) resolve: bool,
+    /// Which dot segments are removed.
+    pub(super) remove: Remove,
+    /// Repeated slashes are merged at all.
+    pub(super) merge: bool,
+}
+
+/// Which dot segments are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remove {
+    /// All of them, however they are spelled.
+    All,
+    /// None.
+    None,
+    /// Those that are spelled without escapes, by software that looks at the path before it decodes.
+    Plain,
 }
 
 /// The canonical form.
-pub(super) const CANONICAL: Options = Options { strip_params: false, merge_first: false, resolve: true };
+pub(super) const CANONICAL: Options =
+    Options { strip_params: false, merge_first: false, remove: Remove::All, merge: true };
 
 /// Writes `path` anew; the result begins with a slash. Linear: every byte is written once and taken back at most once.
 pub(super) fn render(path: &[u8], options: &Options) -> Vec<u8> {
@@ -35,11 +49,12 @@ pub(super) fn render(path: &[u8], options: &Options) -> Vec<u8> {
         let start = out.len();
         out.push(b'/');
         push_canonical(&mut out, segment);
-        if options.resolve {
+        let plain = matches!(segment, b"." | b"..");
+        if options.remove == Remove::All || (options.remove == Remove::Plain && plain) {
             resolve(&mut out, start, last);
         }
     }
-    if options.resolve {
+    if options.merge {
         out.dedup_by(|next, kept| *next == b'/' && *kept == b'/');
     }
     out

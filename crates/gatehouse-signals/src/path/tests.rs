@@ -1,3 +1,5 @@
+mod envoy;
+
 use std::time::Instant;
 
 use proptest::prelude::*;
@@ -77,8 +79,21 @@ fn dot_segments_and_repeated_slashes_are_resolved() {
         assert_eq!(canonical(raw), expected, "{raw}");
         assert!(matches!(ambiguity(raw), Some(Ambiguity::DotSegments | Ambiguity::EmptySegments)), "{raw}");
     }
-    assert_eq!(readings("/a//../b"), ["/b", "/a//../b"]);
+    assert_eq!(readings("/a//../b"), ["/b", "/a//../b", "/a/../b"]);
     assert_eq!(readings("/public/../admin"), ["/public/../admin"]);
+}
+
+#[test]
+fn encoded_dot_segments_are_kept_for_those_who_remove_the_plain_ones_before_they_decode() {
+    assert_eq!(readings("/a/../b/%2e%2e/c"), ["/a/../b/../c", "/b/../c"]);
+    assert_eq!(readings("/b//%2e/c"), ["/b//./c", "/b/./c"]);
+    // Or leave them to the next one, who finds others before them.
+    assert_eq!(readings("/a/b/%2e/../c"), ["/a/b/./../c", "/a/b/c"]);
+}
+
+#[test]
+fn a_segment_of_parameters_alone_is_an_empty_one_to_those_who_drop_them_first() {
+    assert!(readings("/a/;x/../%3b").contains(&"/%3B".to_owned()));
 }
 
 #[test]
@@ -93,6 +108,8 @@ fn every_disguise_of_admin_has_the_reading_admin() {
         ("/public\\..\\admin", Ambiguity::Backslash),
         ("/public/..%5cadmin", Ambiguity::Backslash),
         ("/%2561dmin", Ambiguity::DoubleEncoding),
+        ("/%25%36%31dmin", Ambiguity::DoubleEncoding),
+        ("/%256%31dmin", Ambiguity::DoubleEncoding),
         ("/public/%252e%252e/admin", Ambiguity::DoubleEncoding),
         ("/public/%25252e%25252e/admin", Ambiguity::DoubleEncoding),
         ("/public/..%c0%afadmin", Ambiguity::Overlong),
@@ -207,5 +224,20 @@ proptest! {
         let (plain, spelled) = (Path::parse(path.as_bytes()), Path::parse(spelled.as_bytes()));
         prop_assert_eq!(&plain.canonical, &spelled.canonical);
         prop_assert_eq!(plain.ambiguity, spelled.ambiguity);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_short_way_says_what_the_long_way_says(
+        raw in proptest::collection::vec(proptest::sample::select(b"/ab.;?#%2e\\*:@~\x00\xff".to_vec()), 0..16)
+    ) {
+        let mut target = vec![b'/'];
+        target.extend(raw);
+        if let Some((path, query)) = scan::plain(&target) {
+            let split = scan::Target::split(&target);
+            prop_assert!(split.is_plain() && scan::features(split.path).is_canonical());
+            prop_assert_eq!((path, query), (split.path, split.query));
+        }
     }
 }
