@@ -9,8 +9,10 @@ pub enum Admission {
         /// How many more would be admitted at this same moment.
         remaining: u32,
     },
-    /// Over the limit; refused requests are not counted.
+    /// Over the limit; what the top step refuses is not counted.
     Refused {
+        /// The highest step that is reached or still blocks; 0 for a limit with one.
+        step: u8,
         /// Nanoseconds until one would be admitted, if nothing else is; at least 1.
         retry_after: u64,
     },

@@ -5,41 +5,52 @@
 
 use crate::block::Block;
 use crate::impossible::Impossible;
+use crate::ladder::{Ladder, Step};
 use crate::span::Span;
 use crate::table::{Cell, Hold};
 use crate::window::Window;
 
-/// At most `limit` failures in a window, with a bound on unanswered tries and a block once the limit is reached.
+/// For how long an answer is waited for at first: five minutes, as long as Envoy lets a stream stand idle by default.
+const PATIENCE: u64 = 300_000_000_000;
+
+/// At most `limit` failures in a window, with a bound on unanswered tries and a block once the limit is reached; or
+/// several such limits, each with its own block time, over one count ([`Ladder`]).
 ///
-/// Refuses while the window holds `limit` failures, and in any case for `block_for` after the failure that reached the
-/// limit. Failures that arrive during the block count in the window but do not lengthen the block. Error: as
-/// [`WindowLimit`](crate::WindowLimit), up to one sub-window too long. Its cell is [`Failures`], 112 bytes.
+/// A step refuses while the window holds as many failures as its limit, and in any case for its block time after the
+/// failure that reached it. Failures that arrive during the block count in the window but do not lengthen the block.
+/// Where a lower step refuses, no failure can follow that would reach a higher one, but of tries that were under way or
+/// that [`Self::pass`] let through. Error: as [`WindowLimit`](crate::WindowLimit), up to one sub-window too long. Its cell
+/// is [`Failures`], 128 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureLimit {
     span: Span,
-    limit: u32,
+    ladder: Ladder,
     in_flight: u32,
-    block_for: u64,
+    patience: u64,
 }
 
-/// What [`FailureLimit`] keeps for one key; 112 bytes.
+/// What [`FailureLimit`] keeps for one key; 128 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failures {
-    window: Window,
-    block: Block,
-    /// When the first try of this cell came. A ticket names it, so that an answer to a try whose cell was evicted
-    /// meanwhile does not give back a place that another try of the new cell holds (unless both cells are of the same
-    /// nanosecond).
-    born: u64,
-    in_flight: u32,
+    pub(crate) window: Window,
+    pub(crate) block: Block,
+    /// When the first try of this cell came, or the first after all unanswered ones were given up. A ticket names it, so
+    /// that an answer to a try that is no longer counted does not give back a place that another try holds (unless both
+    /// are of the same nanosecond).
+    pub(crate) born: u64,
+    /// When the unanswered tries are given up.
+    pub(crate) lapses_at: u64,
+    pub(crate) in_flight: u32,
 }
 
-/// A try that passed and has no answer yet. Give it back exactly once, by [`FailureLimit::answered`] or
-/// [`FailureLimit::abandoned`]: a ticket that is lost holds its place until the cell is evicted.
-#[must_use = "a ticket that is never given back holds a place for ever"]
+/// A try that passed and has no answer yet. Give it back exactly once, by `answered` or `abandoned`: a ticket that is lost
+/// holds its place until no try was begun for as long as the limit waits, or its cell is evicted.
+#[must_use = "a ticket that is never given back holds a place"]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ticket {
-    born: u64,
+    pub(crate) born: u64,
+    /// Counted by this worker alone although the limit is shared.
+    pub(crate) local: bool,
 }
 
 /// Whether one more try may pass.
@@ -49,6 +60,8 @@ pub enum Attempt {
     Admitted(Ticket),
     /// Too many failed.
     Blocked {
+        /// The highest step that is reached or still blocks; 0 for a limit with one.
+        step: u8,
         /// Nanoseconds until one would pass, if no failure is added; at least 1.
         retry_after: u64,
     },
@@ -63,14 +76,17 @@ impl FailureLimit {
     ///
     /// # Errors
     /// [`Impossible::Limit`] for a limit of zero, [`Impossible::Window`] for a window below 16 ns.
-    pub const fn new(limit: u32, window: u64) -> Result<Self, Impossible> {
-        if limit == 0 {
-            return Err(Impossible::Limit);
-        }
-        match Span::new(window) {
-            Ok(span) => Ok(Self { span, limit, in_flight: limit, block_for: 0 }),
-            Err(problem) => Err(problem),
-        }
+    pub fn new(limit: u32, window: u64) -> Result<Self, Impossible> {
+        Self::with_steps(Ladder::one(limit)?, window)
+    }
+
+    /// Several thresholds over the failures of any `window` nanoseconds, with at most as many unanswered tries as the
+    /// lowest allows failures.
+    ///
+    /// # Errors
+    /// [`Impossible::Window`] for a window below 16 ns.
+    pub fn with_steps(ladder: Ladder, window: u64) -> Result<Self, Impossible> {
+        Ok(Self { span: Span::new(window)?, ladder, in_flight: ladder.lowest(), patience: PATIENCE })
     }
 
     /// At most `tries` unanswered ones.
@@ -81,26 +97,44 @@ impl FailureLimit {
         if tries == 0 { Err(Impossible::InFlight) } else { Ok(Self { in_flight: tries, ..self }) }
     }
 
-    /// Refuses for at least `nanos` after the failure that reached the limit.
+    /// Gives up unanswered tries when none was begun for `nanos` (five minutes if not said): a worker that died with its
+    /// tickets must not leave a key busy for ever. Longer than any answer may take; whoever can hold answers back longer
+    /// gets as many tries again as may be unanswered, once in this time.
     #[must_use]
-    pub const fn blocking_for(self, nanos: u64) -> Self {
-        Self { block_for: nanos, ..self }
+    pub const fn waiting_for(self, nanos: u64) -> Self {
+        Self { patience: nanos, ..self }
+    }
+
+    /// Refuses for at least `nanos` after the failure that reached the top step.
+    #[must_use]
+    pub fn blocking_for(self, nanos: u64) -> Self {
+        Self { ladder: self.ladder.blocking_for(nanos), ..self }
     }
 
     /// Lets one try pass, or not.
     pub fn attempt(&self, cell: &mut Failures, now: u64) -> Attempt {
-        let retry_after = self.blocked(cell, now);
-        if retry_after > 0 {
-            return Attempt::Blocked { retry_after };
+        if let Some((step, retry_after)) = self.blocked(cell, now) {
+            return Attempt::Blocked { step, retry_after };
         }
-        if cell.in_flight >= self.in_flight {
+        if self.is_busy(cell, now) {
             return Attempt::Busy;
+        }
+        Attempt::Admitted(self.pass(cell, now))
+    }
+
+    /// Lets one try pass in any case: where what follows on a step lets the request through (a tag, a delay, a rule that
+    /// only watches), so that its failure counts towards the steps above.
+    pub fn pass(&self, cell: &mut Failures, now: u64) -> Ticket {
+        if cell.in_flight > 0 && cell.lapses_at <= now {
+            cell.in_flight = 0;
+            cell.born = 0;
         }
         if cell.born == 0 {
             cell.born = now.max(1);
         }
         cell.in_flight = cell.in_flight.saturating_add(1);
-        Attempt::Admitted(Ticket { born: cell.born })
+        cell.lapses_at = cell.lapses_at.max(now.saturating_add(self.patience));
+        Ticket { born: cell.born, local: false }
     }
 
     /// Takes the answer of a try. `cell` is the key's cell as it is now, fresh if the old one was evicted: a failure
@@ -111,9 +145,9 @@ impl FailureLimit {
             return;
         }
         cell.window.add(self.span, now, 1);
-        let reached = cell.window.count(self.span, now) >= u64::from(self.limit);
-        if reached && cell.block.left(now).is_none() {
-            cell.block.begin(now, self.block_for);
+        if let Some(step) = self.ladder.reached(cell.window.count(self.span, now)) {
+            let Step { limit, block_for } = self.ladder.step(step);
+            cell.block.begin(step, now, block_for.max(cell.window.below_in(self.span, now, limit)));
         }
     }
 
@@ -124,27 +158,50 @@ impl FailureLimit {
         }
     }
 
-    /// Nanoseconds for which the key is refused, 0 if it is not: for a limit that only looks.
-    pub fn blocked(&self, cell: &Failures, now: u64) -> u64 {
-        cell.window.below_in(self.span, now, self.limit).max(cell.block.left(now).unwrap_or(0))
+    /// The highest step that is reached or still blocks, and the nanoseconds until no step refuses (at least 1), if no
+    /// failure is added: for a limit that only looks.
+    pub fn blocked(&self, cell: &Failures, now: u64) -> Option<(u8, u64)> {
+        let step = self.ladder.reached(cell.window.count(self.span, now)).max(cell.block.standing(now))?;
+        let below = cell.window.below_in(self.span, now, self.ladder.lowest());
+        Some((step, below.max(cell.block.left(now))))
+    }
+
+    /// Whether as many tries as allowed are unanswered.
+    pub const fn is_busy(&self, cell: &Failures, now: u64) -> bool {
+        cell.unanswered(now) >= self.in_flight
+    }
+
+    /// How many more failures are allowed before a step refuses.
+    pub fn remaining(&self, cell: &Failures, now: u64) -> u32 {
+        let left = u64::from(self.ladder.lowest()).saturating_sub(cell.window.count(self.span, now));
+        u32::try_from(left).unwrap_or(u32::MAX)
     }
 }
 
 // === impl Failures ===
 
 impl Failures {
-    /// Tries that passed and are unanswered.
-    pub const fn unanswered(&self) -> u32 {
-        self.in_flight
+    /// Tries that passed, are unanswered and are still waited for.
+    pub const fn unanswered(&self, now: u64) -> u32 {
+        if self.lapses_at > now { self.in_flight } else { 0 }
+    }
+}
+
+// === impl Ticket ===
+
+impl Ticket {
+    /// The same ticket for an exchange that has to be tried again: only one of the two may count.
+    pub(crate) const fn again(&self) -> Self {
+        Self { born: self.born, local: self.local }
     }
 }
 
 impl Cell for Failures {
     fn hold(&self, now: u64) -> Hold {
-        if self.block.left(now).is_some() {
+        if self.block.left(now) > 0 {
             return Hold::Blocked;
         }
-        if self.in_flight > 0 { Hold::Busy } else { self.window.hold(now) }
+        if self.unanswered(now) > 0 { Hold::Busy } else { self.window.hold(now) }
     }
 }
 

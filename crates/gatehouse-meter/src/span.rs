@@ -49,3 +49,8 @@ impl Span {
 pub(crate) const fn slot(index: u64) -> usize {
     (index % SLOTS as u64) as usize
 }
+
+/// The slot of the sub-window that lies `age` (at most 16) before `index`.
+pub(crate) const fn slot_before(index: u64, age: u64) -> usize {
+    (slot(index).saturating_add(SLOTS).saturating_sub(age as usize)) % SLOTS
+}

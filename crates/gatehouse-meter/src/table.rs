@@ -92,6 +92,13 @@ impl<C: Cell> Table<C> {
         &mut set.cells[way]
     }
 
+    /// The cell of a key, fresh if it had none; `None` where that would push out a cell that is not [`Hold::Spent`].
+    pub fn claim(&mut self, tag: u64, now: u64) -> Option<&mut C> {
+        let set = self.sets.get(self.place(tag))?;
+        let room = set.find(tag).is_some() || set.taken != u8::MAX || set.has_spent(now);
+        room.then(|| self.entry(tag, now))
+    }
+
     /// The cell of a key if it has one; counts as a use.
     pub fn find(&mut self, tag: u64) -> Option<&mut C> {
         self.uses = self.uses.wrapping_add(1);
@@ -115,6 +122,13 @@ impl<C: Cell> Table<C> {
         let Some(way) = set.find(tag) else { return false };
         set.taken &= !(1 << way);
         true
+    }
+
+    /// Forgets all keys, without counting them as evicted; passes over the sets.
+    pub fn clear(&mut self) {
+        for set in &mut self.sets {
+            set.taken = 0;
+        }
     }
 
     /// Cells that keys have now, spent ones included.
@@ -160,6 +174,11 @@ impl<C: Cell> Set<C> {
     fn find(&self, tag: u64) -> Option<usize> {
         let same = |(way, &held): (usize, &u64)| held == tag && self.taken >> way & 1 == 1;
         self.tags.iter().enumerate().position(same)
+    }
+
+    /// Whether a cell counts nothing any more, in a set whose ways are all taken.
+    fn has_spent(&self, now: u64) -> bool {
+        self.cells.iter().any(|cell| cell.hold(now) == Hold::Spent)
     }
 
     /// Gives a way to a tag that has none, with a fresh cell in it.

@@ -6,25 +6,26 @@
 use crate::admission::Admission;
 use crate::block::Block;
 use crate::impossible::Impossible;
+use crate::ladder::{Ladder, Step};
 use crate::span::{SLOTS, Span, slot};
 use crate::table::{Cell, Hold};
 
-/// At most `limit` admitted in any window of a given length: `rate: 100 per 1m`.
+/// At most `limit` admitted in any window of a given length: `rate: 100 per 1m`; or several such limits, each with its
+/// own block time, over one count ([`Ladder`]).
 ///
-/// Error: a request may be refused for up to one sub-window longer than an exact count would. Requests refused are not
-/// counted. Its cell is [`WindowCell`], 96 bytes.
+/// Error: a request may be refused for up to one sub-window longer than an exact count would. Requests that the top step
+/// refuses are not counted; those that a lower step refuses are. Its cell is [`WindowCell`], 104 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowLimit {
     span: Span,
-    limit: u32,
-    block_for: u64,
+    ladder: Ladder,
 }
 
-/// What [`WindowLimit`] keeps for one key: a window and the block that followed its last refusal; 96 bytes.
+/// What [`WindowLimit`] keeps for one key: a window and the block that followed its last refusal; 104 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WindowCell {
-    window: Window,
-    block: Block,
+    pub(crate) window: Window,
+    pub(crate) block: Block,
 }
 
 /// Events of a sliding window, without a limit: for several thresholds over one count. 88 bytes.
@@ -33,10 +34,10 @@ pub struct WindowCell {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     /// The newest sub-window that was counted in.
-    newest: u64,
+    pub(crate) newest: u64,
     /// When nothing of it counts any more: what lets a table reclaim the cell without knowing the span.
-    spent_at: u64,
-    counts: [u32; SLOTS],
+    pub(crate) spent_at: u64,
+    pub(crate) counts: [u32; SLOTS],
 }
 
 // === impl WindowLimit ===
@@ -46,49 +47,65 @@ impl WindowLimit {
     ///
     /// # Errors
     /// [`Impossible::Limit`] for a limit of zero, [`Impossible::Window`] for a window below 16 ns.
-    pub const fn new(limit: u32, window: u64) -> Result<Self, Impossible> {
-        if limit == 0 {
-            return Err(Impossible::Limit);
-        }
-        match Span::new(window) {
-            Ok(span) => Ok(Self { span, limit, block_for: 0 }),
-            Err(problem) => Err(problem),
-        }
+    pub fn new(limit: u32, window: u64) -> Result<Self, Impossible> {
+        Self::with_steps(Ladder::one(limit)?, window)
     }
 
-    /// Refuses on for at least `nanos` once a request was refused.
+    /// Several thresholds over the requests of any `window` nanoseconds.
+    ///
+    /// # Errors
+    /// [`Impossible::Window`] for a window below 16 ns.
+    pub fn with_steps(ladder: Ladder, window: u64) -> Result<Self, Impossible> {
+        Ok(Self { span: Span::new(window)?, ladder })
+    }
+
+    /// Refuses on for at least `nanos` once the top step refused a request.
     #[must_use]
-    pub const fn blocking_for(self, nanos: u64) -> Self {
-        Self { block_for: nanos, ..self }
+    pub fn blocking_for(self, nanos: u64) -> Self {
+        Self { ladder: self.ladder.blocking_for(nanos), ..self }
     }
 
-    /// Counts one request if it is within the limit.
+    /// Counts one request if it is within the limit, or if only a step below the top refuses it.
     pub fn admit(&self, cell: &mut WindowCell, now: u64) -> Admission {
-        match self.check(cell, now) {
-            Admission::Admitted { remaining } => {
-                cell.window.add(self.span, now, 1);
-                Admission::Admitted { remaining }
-            }
-            Admission::Refused { retry_after } if cell.block.left(now).is_none() => {
-                let retry_after = retry_after.max(self.block_for);
-                cell.block.begin(now, retry_after);
-                Admission::Refused { retry_after }
-            }
-            refused @ Admission::Refused { .. } => refused,
+        let counted = cell.window.count(self.span, now);
+        let Some(step) = self.standing(cell, counted, now) else {
+            cell.window.add(self.span, now, 1);
+            return self.admitted(counted);
+        };
+        if step < self.ladder.top() {
+            cell.window.add(self.span, now, 1);
         }
+        if cell.block.standing(now).is_none_or(|standing| standing < step) {
+            let Step { limit, block_for } = self.ladder.step(step);
+            cell.block.begin(step, now, block_for.max(cell.window.below_in(self.span, now, limit)));
+        }
+        self.refused(cell, step, now)
     }
 
     /// What [`Self::admit`] would answer, counting nothing: for a request that several limits must agree on.
     ///
     /// A refusal here begins no block, so its `retry_after` may be shorter than the one of `admit`.
     pub fn check(&self, cell: &WindowCell, now: u64) -> Admission {
-        let wait = cell.window.below_in(self.span, now, self.limit).max(cell.block.left(now).unwrap_or(0));
-        if wait > 0 {
-            return Admission::Refused { retry_after: wait };
-        }
         let counted = cell.window.count(self.span, now);
-        let left = u64::from(self.limit).saturating_sub(counted).saturating_sub(1);
+        match self.standing(cell, counted, now) {
+            Some(step) => self.refused(cell, step, now),
+            None => self.admitted(counted),
+        }
+    }
+
+    /// The highest step that is reached or still blocks.
+    fn standing(&self, cell: &WindowCell, counted: u64, now: u64) -> Option<u8> {
+        self.ladder.reached(counted).max(cell.block.standing(now))
+    }
+
+    fn admitted(&self, counted: u64) -> Admission {
+        let left = u64::from(self.ladder.lowest()).saturating_sub(counted).saturating_sub(1);
         Admission::Admitted { remaining: u32::try_from(left).unwrap_or(u32::MAX) }
+    }
+
+    fn refused(&self, cell: &WindowCell, step: u8, now: u64) -> Admission {
+        let below = cell.window.below_in(self.span, now, self.ladder.lowest());
+        Admission::Refused { step, retry_after: below.max(cell.block.left(now)) }
     }
 }
 
@@ -107,7 +124,12 @@ impl Window {
     /// Events of the last window, and at most those of the one sub-window before it.
     pub fn count(&self, span: Span, now: u64) -> u64 {
         let passed = span.index(now).saturating_sub(self.newest);
-        self.by_age().filter(|(age, _)| age.saturating_add(passed) < SLOTS as u64).map(|(_, count)| count).sum()
+        if passed >= SLOTS as u64 {
+            return 0;
+        }
+        let all: u64 = self.counts.iter().map(|&count| u64::from(count)).sum();
+        let stale = (1..=passed).filter_map(|step| self.counts.get(slot(self.newest.saturating_add(step))));
+        all.saturating_sub(stale.map(|&count| u64::from(count)).sum())
     }
 
     /// Nanoseconds until fewer than `limit` (at least 1) are counted, if nothing is added; 0 when it is so now.
@@ -165,7 +187,7 @@ impl Cell for Window {
 
 impl Cell for WindowCell {
     fn hold(&self, now: u64) -> Hold {
-        if self.block.left(now).is_some() { Hold::Blocked } else { self.window.hold(now) }
+        if self.block.left(now) > 0 { Hold::Blocked } else { self.window.hold(now) }
     }
 }
 

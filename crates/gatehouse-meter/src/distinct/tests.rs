@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use siphasher::sip::SipHasher13;
 
 use super::*;
+use crate::ladder::Step;
+use crate::model::{NaiveBlock, ladders};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -43,7 +45,7 @@ proptest! {
             let index = now / rule.span.sub_window();
             let held: HashSet<_> = last.iter().filter(|&(_, &at)| at + 17 > index).map(|(cell, _)| *cell).collect();
             prop_assert_eq!(usize::from(cell.occupied), held.len());
-            prop_assert_eq!(told, held.len() > usize::from(rule.threshold));
+            prop_assert_eq!(!told.is_admitted(), held.len() > usize::from(rule.threshold(0)));
             let leaves = now + 18 * rule.span.sub_window();
             prop_assert_eq!(cell.hold(leaves), Hold::Spent);
         }
@@ -55,12 +57,69 @@ proptest! {
         let items = (f64::from(over) * share).ceil();
         for item in 0..items as u64 {
             for _ in 0..=item % 2 {
-                rule.observe(&mut cell, hash(seed, item), SECOND);
+                let _ = rule.observe(&mut cell, hash(seed, item), SECOND);
             }
         }
-        let estimate = rule.estimate(&mut cell, SECOND) as f64;
+        let estimate = rule.estimate(&cell, SECOND) as f64;
         let parts = f64::from(1_u32 << rule.sample_bits);
         prop_assert!((estimate - items).abs() <= 5.0 * deviation(&rule, items) + 2.0 * parts, "{estimate} for {items}");
+    }
+}
+
+proptest! {
+    /// Steps below 40 items err by nothing at all where each item has a cell of its own.
+    #[test]
+    fn a_ladder_answers_as_a_set_of_items_with_their_moments(
+        ladder in ladders(2_000),
+        start in 0..u64::MAX / 4,
+        hits in prop::collection::vec((0_u64..60, 0_u64..40), 1..300),
+    ) {
+        let rule = DistinctLimit::with_steps(ladder, 160).unwrap();
+        prop_assume!((0..4).zip(ladder.steps()).all(|(i, step)| u32::from(rule.threshold(i)) == step.limit));
+        let (mut cell, mut last, mut block, mut now) = (Distinct::default(), HashMap::new(), NaiveBlock::default(), start);
+        for (item, step) in hits {
+            now += step;
+            if let Admission::Refused { retry_after, .. } = rule.check(&cell, None, now) {
+                prop_assert!(!rule.check(&cell, None, now + retry_after - 1).is_admitted());
+                prop_assert!(rule.check(&cell, None, now + retry_after).is_admitted());
+            }
+            let checked = rule.check(&cell, Some(item), now).is_admitted();
+            last.insert(item, now / 10);
+            let held = |at: u64| last.values().filter(|&&index| index + 17 > at / 10).count();
+            let below_in = |limit: u32| (now..).find(|&at| held(at) <= limit as usize).unwrap() - now;
+            let reached = (0..ladder.steps().len()).rfind(|&i| held(now) > ladder.steps()[i].limit as usize).map(|i| i as u8);
+            let over = reached.max(block.standing(now));
+            prop_assert_eq!(checked, over.is_none());
+            match (rule.observe(&mut cell, item, now), over) {
+                (Admission::Admitted { remaining }, None) => {
+                    prop_assert_eq!(remaining as usize, ladder.lowest() as usize - held(now));
+                }
+                (Admission::Refused { step, retry_after }, Some(over)) => {
+                    prop_assert_eq!(step, over);
+                    let Step { limit, block_for } = ladder.steps()[usize::from(over)];
+                    block.refused(over, now, block_for.max(below_in(limit)));
+                    prop_assert_eq!(retry_after, below_in(ladder.lowest()).max(block.until().saturating_sub(now)));
+                    prop_assert!(!rule.check(&cell, None, now + retry_after - 1).is_admitted());
+                    prop_assert!(rule.check(&cell, None, now + retry_after).is_admitted());
+                }
+                (answer, over) => prop_assert!(false, "{answer:?} where the model says {over:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_too_far_apart_for_one_sketch_are_refused_and_the_others_err_as_stated() {
+    let rule = |low, high| {
+        let steps = [low, high].map(|limit| Step { limit, block_for: 0 });
+        DistinctLimit::with_steps(Ladder::new(&steps).unwrap(), SECOND)
+    };
+    assert_eq!(rule(200, 100_000), Err(Impossible::Apart));
+    assert!(rule(200, 1_536).is_ok() && rule(1, 1_536).is_ok());
+    for (low, high) in [(200, 2_000), (1_000, 10_000), (20_000, 100_000), (2_000_000, 20_000_000)] {
+        let rule = rule(low, high).unwrap();
+        assert!(deviation(&rule, f64::from(low)) <= 0.11 * f64::from(low), "{low} and {high}");
+        assert!(deviation(&rule, f64::from(high)) <= 0.045 * f64::from(high), "{low} and {high}");
     }
 }
 
@@ -83,9 +142,9 @@ fn the_measured_error_at_the_threshold_is_the_stated_one() {
         let squares = (0..60_u64).map(|seed| {
             let mut cell = Distinct::default();
             for item in 0..u64::from(over) {
-                rule.observe(&mut cell, hash(seed, item), SECOND);
+                let _ = rule.observe(&mut cell, hash(seed, item), SECOND);
             }
-            (rule.estimate(&mut cell, SECOND) as f64 / f64::from(over) - 1.0).powi(2)
+            (rule.estimate(&cell, SECOND) as f64 / f64::from(over) - 1.0).powi(2)
         });
         let measured = (squares.sum::<f64>() / 60.0).sqrt();
         // Sixty draws know a standard deviation to about a tenth; three of those.
@@ -99,10 +158,10 @@ fn a_small_threshold_is_not_passed_by_that_many_whatever_repeats() {
         let (rule, mut cell) = (DistinctLimit::new(over, SECOND).unwrap(), Distinct::default());
         for round in 0..3 {
             for item in 0..u64::from(over) {
-                assert!(!rule.observe(&mut cell, item, round), "{over}");
+                assert!(rule.observe(&mut cell, item, round).is_admitted(), "{over}");
             }
         }
-        assert!(rule.observe(&mut cell, 999, 3), "{over}");
+        assert!(!rule.observe(&mut cell, 999, 3).is_admitted(), "{over}");
     }
 }
 
@@ -110,13 +169,13 @@ fn a_small_threshold_is_not_passed_by_that_many_whatever_repeats() {
 fn two_hundred_addresses_in_five_minutes_are_seen_and_forgotten() {
     let (rule, mut cell) = (DistinctLimit::new(200, 300 * SECOND).unwrap(), Distinct::default());
     for item in 0..260 {
-        rule.observe(&mut cell, hash(3, item), item * SECOND);
+        let _ = rule.observe(&mut cell, hash(3, item), item * SECOND);
     }
-    assert!(rule.is_over(&mut cell, 260 * SECOND));
+    assert!(!rule.check(&cell, None, 260 * SECOND).is_admitted());
     assert_eq!(cell.hold(260 * SECOND), Hold::Blocked);
-    assert!(!rule.is_over(&mut cell, 460 * SECOND));
+    assert!(rule.check(&cell, None, 460 * SECOND).is_admitted());
     assert_eq!(cell.hold(460 * SECOND), Hold::Idle);
-    assert_eq!(rule.estimate(&mut cell, 900 * SECOND), 0);
+    assert_eq!(rule.estimate(&cell, 900 * SECOND), 0);
     assert_eq!(cell.hold(900 * SECOND), Hold::Spent);
 }
 
@@ -124,15 +183,15 @@ fn two_hundred_addresses_in_five_minutes_are_seen_and_forgotten() {
 fn a_full_sketch_stays_over_and_a_clock_at_its_end_does_no_harm() {
     let (rule, mut cell) = (DistinctLimit::new(FULLEST, SECOND).unwrap(), Distinct::default());
     for item in 0..100_000 {
-        rule.observe(&mut cell, hash(1, item), u64::MAX);
+        let _ = rule.observe(&mut cell, hash(1, item), u64::MAX);
     }
     assert_eq!(cell.occupied, 1024);
-    assert!(rule.is_over(&mut cell, 0) && rule.estimate(&mut cell, u64::MAX) >= u64::from(5 * FULLEST));
+    assert!(!rule.check(&cell, None, 0).is_admitted() && rule.estimate(&cell, u64::MAX) >= u64::from(5 * FULLEST));
 }
 
 #[test]
 fn impossible_thresholds_are_refused_and_a_cell_costs_what_its_doc_says() {
     assert_eq!(DistinctLimit::new(0, SECOND), Err(Impossible::Limit));
     assert_eq!(DistinctLimit::new(1, 1), Err(Impossible::Window));
-    assert_eq!(size_of::<Distinct>(), 1_048);
+    assert_eq!(size_of::<Distinct>(), 1_064);
 }

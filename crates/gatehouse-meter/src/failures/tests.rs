@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Exact;
+use crate::model::{Exact, NaiveBlock, ladders, reached};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -21,7 +21,8 @@ fn pass(rule: &FailureLimit, cell: &mut Failures, now: u64) -> Ticket {
 
 #[derive(Clone, Debug)]
 enum Act {
-    Try,
+    /// Once more; and again without asking if the answer is no.
+    Try(bool),
     Answer(usize, bool),
     Abandon(usize),
     Wait(u64),
@@ -29,7 +30,7 @@ enum Act {
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
-        4 => Just(Act::Try),
+        4 => prop::bool::weighted(0.5).prop_map(Act::Try),
         3 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(which, failed)| Act::Answer(which, failed)),
         1 => any::<usize>().prop_map(Act::Abandon),
         2 => (0..2 * SECOND).prop_map(Act::Wait),
@@ -40,10 +41,10 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 proptest! {
     #[test]
-    fn behaves_as_the_model(limit in 1_u32..8, bound in 1_u32..6, block in 0..90 * SECOND, acts in acts()) {
-        let rule = FailureLimit::new(limit, 30 * SECOND).unwrap().in_flight(bound).unwrap().blocking_for(block);
+    fn behaves_as_the_model(ladder in ladders(160 * SECOND), bound in 1_u32..6, acts in acts()) {
+        let rule = FailureLimit::with_steps(ladder, 30 * SECOND).unwrap().in_flight(bound).unwrap().waiting_for(u64::MAX);
         let (mut cell, mut failed_at, mut open) = (Failures::default(), Exact::default(), Vec::new());
-        let (mut now, mut until) = (SECOND, 0_u64);
+        let (mut now, mut block) = (SECOND, NaiveBlock::default());
         for act in acts {
             match act {
                 Act::Wait(nanos) => now += nanos,
@@ -54,30 +55,36 @@ proptest! {
                     rule.answered(&mut cell, open.swap_remove(which % open.len()), failed, now);
                     if failed {
                         failed_at.add(now);
-                        if failed_at.touched(rule.span, now) >= u64::from(limit) && until <= now {
-                            until = now + block;
+                        if let Some(step) = reached(&ladder, failed_at.touched(rule.span, now)) {
+                            let Step { limit, block_for } = ladder.steps()[usize::from(step)];
+                            block.refused(step, now, block_for.max(failed_at.below_in(rule.span, now, limit)));
                         }
                     }
                 }
                 Act::Abandon(_) | Act::Answer(..) => {}
-                Act::Try => {
-                    let blocked = until > now || failed_at.touched(rule.span, now) >= u64::from(limit);
+                Act::Try(insist) => {
+                    let over = reached(&ladder, failed_at.touched(rule.span, now)).max(block.standing(now));
                     match rule.attempt(&mut cell, now) {
                         Attempt::Admitted(ticket) => {
-                            prop_assert!(!blocked && open.len() < bound as usize);
-                            prop_assert!(failed_at.within(30 * SECOND, now) < u64::from(limit));
+                            prop_assert!(over.is_none() && open.len() < bound as usize);
+                            prop_assert!(failed_at.within(30 * SECOND, now) < u64::from(ladder.lowest()));
                             open.push(ticket);
                         }
-                        Attempt::Busy => prop_assert!(!blocked && open.len() == bound as usize),
-                        Attempt::Blocked { retry_after } => {
-                            prop_assert!(blocked && retry_after > 0);
-                            prop_assert!(rule.blocked(&cell, now + retry_after - 1) > 0);
-                            prop_assert_eq!(rule.blocked(&cell, now + retry_after), 0);
+                        Attempt::Busy => prop_assert!(over.is_none() && open.len() >= bound as usize),
+                        Attempt::Blocked { step, retry_after } => {
+                            prop_assert_eq!(Some(step), over);
+                            let below = failed_at.below_in(rule.span, now, ladder.lowest());
+                            prop_assert_eq!(retry_after, below.max(block.until().saturating_sub(now)));
+                            prop_assert!(rule.blocked(&cell, now + retry_after - 1).is_some());
+                            prop_assert_eq!(rule.blocked(&cell, now + retry_after), None);
+                            if insist {
+                                open.push(rule.pass(&mut cell, now));
+                            }
                         }
                     }
                 }
             }
-            prop_assert_eq!(cell.unanswered() as usize, open.len());
+            prop_assert_eq!(cell.unanswered(now) as usize, open.len());
         }
     }
 }
@@ -89,9 +96,9 @@ fn ten_failures_in_a_minute_block_for_ten_minutes() {
         let ticket = pass(&rule, &mut cell, i * SECOND);
         rule.answered(&mut cell, ticket, true, i * SECOND + 1);
     }
-    assert_eq!(rule.attempt(&mut cell, 10 * SECOND), Attempt::Blocked { retry_after: 599 * SECOND + 1 });
+    assert_eq!(rule.attempt(&mut cell, 10 * SECOND), Attempt::Blocked { step: 0, retry_after: 599 * SECOND + 1 });
     assert_eq!(cell.hold(10 * SECOND), Hold::Blocked);
-    assert_eq!(rule.attempt(&mut cell, 609 * SECOND), Attempt::Blocked { retry_after: 1 });
+    assert_eq!(rule.attempt(&mut cell, 609 * SECOND), Attempt::Blocked { step: 0, retry_after: 1 });
     let _ = pass(&rule, &mut cell, 609 * SECOND + 1);
 }
 
@@ -137,7 +144,7 @@ fn failures_that_arrive_during_a_block_do_not_lengthen_it() {
     let (first, second) = (pass(&rule, &mut cell, 1), pass(&rule, &mut cell, 1));
     rule.answered(&mut cell, first, true, 2);
     rule.answered(&mut cell, second, true, 30 * SECOND);
-    assert_eq!(rule.attempt(&mut cell, 30 * SECOND), Attempt::Blocked { retry_after: 30 * SECOND + 2 });
+    assert_eq!(rule.attempt(&mut cell, 30 * SECOND), Attempt::Blocked { step: 0, retry_after: 30 * SECOND + 2 });
 }
 
 #[test]
@@ -148,10 +155,37 @@ fn an_answer_to_a_try_whose_cell_was_evicted_frees_no_place_but_counts() {
     let mut fresh = Failures::default();
     let _ = pass(&rule, &mut fresh, 2);
     rule.answered(&mut fresh, early, true, 3);
-    assert_eq!((fresh.unanswered(), rule.blocked(&fresh, 3)), (1, 0));
+    assert_eq!((fresh.unanswered(3), rule.blocked(&fresh, 3)), (1, None));
     rule.answered(&mut fresh, late, true, 4);
-    assert_eq!(fresh.unanswered(), 1);
-    assert!(rule.blocked(&fresh, 4) > 0);
+    assert_eq!(fresh.unanswered(4), 1);
+    assert!(rule.blocked(&fresh, 4).is_some());
+}
+
+#[test]
+fn failures_of_tries_let_through_reach_the_next_step() {
+    let steps = [Step { limit: 3, block_for: 0 }, Step { limit: 6, block_for: 3_600 * SECOND }];
+    let rule = FailureLimit::with_steps(Ladder::new(&steps).unwrap(), 60 * SECOND).unwrap();
+    let mut cell = Failures::default();
+    for now in 1..=6 {
+        let ticket = rule.pass(&mut cell, now);
+        rule.answered(&mut cell, ticket, true, now);
+        let step = rule.blocked(&cell, now).map(|(step, _)| step);
+        assert_eq!(step, [None, None, None, Some(0), Some(0), Some(0), Some(1)][now as usize]);
+    }
+    assert_eq!(rule.blocked(&cell, 3_600 * SECOND), Some((1, 6)));
+}
+
+#[test]
+fn tries_whose_tickets_are_lost_free_their_places_when_none_was_begun_for_long() {
+    let rule = login().in_flight(2).unwrap().waiting_for(300 * SECOND);
+    let mut cell = Failures::default();
+    let (lost, late) = (pass(&rule, &mut cell, SECOND), pass(&rule, &mut cell, 9 * SECOND));
+    assert_eq!(rule.attempt(&mut cell, 309 * SECOND - 1), Attempt::Busy);
+    let _ = pass(&rule, &mut cell, 309 * SECOND);
+    assert_eq!(cell.unanswered(309 * SECOND), 1);
+    drop(lost);
+    rule.answered(&mut cell, late, true, 310 * SECOND);
+    assert_eq!((cell.unanswered(310 * SECOND), rule.remaining(&cell, 310 * SECOND)), (1, 9));
 }
 
 #[test]
@@ -163,5 +197,5 @@ fn impossible_bounds_are_refused() {
 
 #[test]
 fn a_cell_costs_what_its_doc_says() {
-    assert_eq!(size_of::<Failures>(), 112);
+    assert_eq!(size_of::<Failures>(), 128);
 }

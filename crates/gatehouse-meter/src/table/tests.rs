@@ -29,8 +29,10 @@ impl Cell for Marked {
 #[derive(Clone, Debug)]
 enum Act {
     Enter(u64, Hold, u64),
+    Claim(u64, Hold, u64),
     Find(u64),
     Remove(u64),
+    Clear,
 }
 
 /// Tags that differ in the lowest bit, in the highest bits, and by nothing but one being zero.
@@ -42,8 +44,11 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let hold = prop_oneof![Just(Hold::Idle), Just(Hold::Busy), Just(Hold::Blocked)];
     let act = prop_oneof![
         6 => (tag(), hold, 0_u64..60).prop_map(|(tag, hold, nanos)| Act::Enter(tag, hold, nanos)),
+        2 => (tag(), prop_oneof![Just(Hold::Idle), Just(Hold::Busy)], 0_u64..60)
+            .prop_map(|(tag, hold, nanos)| Act::Claim(tag, hold, nanos)),
         2 => tag().prop_map(Act::Find),
         1 => tag().prop_map(Act::Remove),
+        1 => prop::bool::weighted(0.05).prop_map(|clear| if clear { Act::Clear } else { Act::Find(0) }),
     ];
     prop::collection::vec(act, 1..400)
 }
@@ -104,11 +109,31 @@ proptest! {
                     naive.make_room(tag, now);
                     naive.set(tag).push((tag, cell));
                 }
+                Act::Claim(tag, hold, nanos) => {
+                    let set = naive.set(tag);
+                    let spent = |(_, cell): &(u64, Marked)| cell.hold(now) == Hold::Spent;
+                    let room = set.len() < 8 || set.iter().any(|(held, _)| *held == tag) || set.iter().any(spent);
+                    let Some(cell) = table.claim(tag, now) else {
+                        prop_assert!(!room);
+                        continue;
+                    };
+                    prop_assert!(room);
+                    let expected = naive.take(tag);
+                    prop_assert_eq!(*cell, expected.unwrap_or_default());
+                    *cell = Marked { owner: Some(tag), uses: cell.uses + 1, hold, until: now + nanos };
+                    let cell = *cell;
+                    naive.make_room(tag, now);
+                    naive.set(tag).push((tag, cell));
+                }
                 Act::Find(tag) => {
                     let expected = naive.take(tag);
                     prop_assert_eq!(table.peek(tag).copied(), expected);
                     prop_assert_eq!(table.find(tag).copied(), expected);
                     naive.set(tag).extend(expected.map(|cell| (tag, cell)));
+                }
+                Act::Clear => {
+                    table.clear();
+                    naive.sets.iter_mut().for_each(Vec::clear);
                 }
                 Act::Remove(tag) => prop_assert_eq!(table.remove(tag), naive.take(tag).is_some()),
             }
@@ -167,7 +192,7 @@ fn half_full_about_one_set_of_fifty_has_to_evict() {
 #[test]
 fn memory_is_what_the_doc_says_and_capacities_are_bounded() {
     let table = Table::<WindowCell>::new(9).unwrap();
-    assert_eq!((table.capacity(), table.bytes()), (16, 2 * (136 + 8 * 96)));
+    assert_eq!((table.capacity(), table.bytes()), (16, 2 * (136 + 8 * 104)));
     let refused = Impossible::Capacity { asked: 0, most: MOST };
     assert_eq!(Table::<WindowCell>::new(0).err(), Some(refused));
     assert!(Table::<WindowCell>::new(MOST + 1).is_err());
