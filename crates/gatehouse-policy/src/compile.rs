@@ -1,5 +1,5 @@
-//! What the documents mean together, as one image: names are unique, hosts have one owner, lists exist, settings that hold
-//! everywhere come from one document.
+//! What the documents mean together, as one image: names are unique, hosts have one owner, lists exist, settings come from the
+//! documents whose word holds, mandates are not weakened.
 
 mod condition;
 mod emit;
@@ -8,8 +8,14 @@ mod settle;
 use sha2::{Digest as _, Sha256};
 
 use crate::document::{self, Node, Place, Problems, Value};
-use crate::spec::Document;
+#[cfg(feature = "yaml")]
+use crate::lint::{self, Surroundings};
+use crate::spec::Library;
+use crate::spec::types::Document;
 use crate::{MAX_IMAGE, MAX_INLINE, Policy};
+
+#[cfg(feature = "yaml")]
+pub(crate) use settle::{asked, covers, given, list_of, setting_orders};
 
 /// How a source is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +38,33 @@ pub struct Source<'a> {
     pub format: Format,
 }
 
+/// What a compilation is told beside the sources.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    library: &'a dyn Library,
+    #[cfg(feature = "yaml")]
+    surroundings: Option<&'a Surroundings<'a>>,
+}
+
+impl<'a> Options<'a> {
+    /// `use: [packs/…]` finds packs in `library`, and lists find their files. No warnings are looked for.
+    #[must_use]
+    pub fn new(library: &'a dyn Library) -> Self {
+        Self {
+            library,
+            #[cfg(feature = "yaml")]
+            surroundings: None,
+        }
+    }
+
+    /// Warnings are looked for, in the light of what the gate will have.
+    #[cfg(feature = "yaml")]
+    #[must_use]
+    pub fn warn(self, surroundings: &'a Surroundings<'a>) -> Self {
+        Self { surroundings: Some(surroundings), ..self }
+    }
+}
+
 /// A compiled policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compiled {
@@ -45,29 +78,65 @@ pub struct Compiled {
     pub warnings: Problems,
 }
 
-/// Compiles all sources together into one image. The same documents give the same image, in whatever order they come.
+/// Compiles all sources together into one image, without a library, and warns of what any gate would have (with the feature
+/// `yaml` only: a gate has no use for warnings). The same documents give the same image, in whatever order they come.
 ///
 /// # Errors
 /// Every problem of every source.
 pub fn compile(sources: &[Source<'_>]) -> Result<Compiled, Problems> {
+    let options = Options::new(&());
+    #[cfg(feature = "yaml")]
+    let surroundings = Surroundings::default();
+    #[cfg(feature = "yaml")]
+    let options = options.warn(&surroundings);
+    compile_with(sources, &options)
+}
+
+/// Compiles all sources together into one image. The same documents and library give the same image, in whatever order they
+/// come.
+///
+/// # Errors
+/// Every problem of every source.
+pub fn compile_with(sources: &[Source<'_>], options: &Options<'_>) -> Result<Compiled, Problems> {
     let mut problems = Problems::default();
+    let nodes = read(sources, &mut problems);
+    let nodes: Vec<&Node> = nodes.iter().flat_map(Node::one_or_many).collect();
+    let documents = documents(&nodes, options.library, &mut problems);
+    #[cfg_attr(not(feature = "yaml"), expect(unused_mut, reason = "only warnings change it"))]
+    let mut compiled = together(&documents, problems)?;
+    #[cfg(feature = "yaml")]
+    if let Some(surroundings) = options.surroundings {
+        lint::lint(&documents, surroundings, &mut compiled.warnings);
+        compiled.warnings.sort();
+    }
+    Ok(compiled)
+}
+
+/// Every document of the sources; what cannot be read is told.
+pub(crate) fn read(sources: &[Source<'_>], problems: &mut Problems) -> Vec<Node> {
     let mut nodes = Vec::new();
     for source in sources {
-        let read = match source.format {
-            Format::Json => document::json(source.name, source.text).map(|node| vec![node]),
-            #[cfg(feature = "yaml")]
-            Format::Yaml => document::yaml(source.name, source.text),
-        };
-        match read {
+        match source.read() {
             Ok(read) => nodes.extend(read),
             Err(found) => problems.extend(found),
         }
     }
-    let nodes: Vec<&Node> = nodes.iter().flat_map(Node::one_or_many).collect();
-    together(&nodes, problems)
+    nodes
 }
 
-/// Compiles and loads the inline policy of a gate's bootstrap: one document or a list of them; its revision is 0.
+impl Source<'_> {
+    /// Its documents as nodes.
+    pub(crate) fn read(&self) -> Result<Vec<Node>, Problems> {
+        match self.format {
+            Format::Json => document::json(self.name, self.text).map(|node| vec![node]),
+            #[cfg(feature = "yaml")]
+            Format::Yaml => document::yaml(self.name, self.text),
+        }
+    }
+}
+
+/// Compiles and loads the inline policy of a gate's bootstrap: one document or a list of them; its revision is 0. It has no
+/// packs.
 ///
 /// # Errors
 /// Every problem; more than [`MAX_INLINE`] bytes.
@@ -84,8 +153,9 @@ pub fn inline(value: &Node) -> Result<Policy, Problems> {
         return Err(problems);
     }
     let nodes: Vec<&Node> = value.one_or_many().iter().collect();
-    let compiled = together(&nodes, problems)?;
-    Policy::load_hashed(compiled.image, 0, compiled.digest).map_err(|error| {
+    let documents = documents(&nodes, &(), &mut problems);
+    let compiled = together(&documents, problems)?;
+    crate::policy::load::hashed(compiled.image, 0, compiled.digest).map_err(|error| {
         let mut problems = Problems::default();
         problems.push(&value.place, error.to_string(), "");
         problems
@@ -102,20 +172,28 @@ fn size(node: &Node) -> usize {
     }
 }
 
-fn together(nodes: &[&Node], mut problems: Problems) -> Result<Compiled, Problems> {
-    let read: Vec<Option<Document>> = nodes.iter().map(|node| Document::read(node, &mut problems)).collect();
+/// The documents that the nodes hold, sorted by name, with what they use of the library.
+pub(crate) fn documents(nodes: &[&Node], library: &dyn Library, problems: &mut Problems) -> Vec<Document> {
+    let read: Vec<Option<Document>> = nodes.iter().map(|node| Document::read(node, problems)).collect();
     let mut documents: Vec<Document> = read.into_iter().flatten().collect();
+    for document in &mut documents {
+        document.add_packs(library, problems);
+        document.add_files(library, problems);
+    }
     documents.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut warnings = Problems::default();
-    let settled = settle::settle(&documents, &mut problems, &mut warnings);
-    let image = emit::emit(&documents, &settled, &mut problems);
+    documents
+}
+
+fn together(documents: &[Document], mut problems: Problems) -> Result<Compiled, Problems> {
+    let settled = settle::settle(documents, &mut problems);
+    let image = emit::emit(documents, &settled, &mut problems);
     if image.len() > MAX_IMAGE {
-        let place = nodes.first().map_or_else(|| Place::pointer("policy"), |node| node.place.clone());
+        let place = documents.first().map_or_else(|| Place::pointer("policy"), |document| document.place.clone());
         let message = format!("the policy compiles to {} bytes, at most {MAX_IMAGE} are taken", image.len());
         problems.push(&place, message, "make its lists shorter");
     }
+    problems.sort();
     let digest = Sha256::digest(&image).into();
     let rules = documents.iter().map(|d| d.rules.len()).sum();
-    problems.sort();
-    problems.or(Compiled { image, digest, rules, warnings })
+    problems.or(Compiled { image, digest, rules, warnings: Problems::default() })
 }

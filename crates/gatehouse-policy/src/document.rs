@@ -35,8 +35,15 @@ mod yaml;
 mod tests;
 
 pub use fields::Fields;
+pub(crate) use fields::list;
+#[cfg(test)]
+#[cfg(feature = "yaml")]
+pub(crate) use fields::taken;
 pub use json::json;
 pub use place::{Place, Problem, Problems};
+#[cfg(feature = "yaml")]
+pub(crate) use read::size_text;
+pub(crate) use read::{duration_ms, duration_text};
 pub use suggest::{nearest, quoted};
 #[cfg(feature = "yaml")]
 pub use yaml::yaml;

@@ -1,17 +1,46 @@
-//! A policy image that arrives in chunks: hashed as it comes, checked and loaded once it is whole.
+//! A policy image that arrives in chunks, and is hashed, checked and loaded in short steps.
 
+use gatehouse_verdict::record::PolicyStamp;
 use sha2::{Digest as _, Sha256};
 
+use crate::policy::load::Loading;
 use crate::{IMAGE_VERSION, MAX_IMAGE, Policy, PolicyError};
 
-/// Takes in one image, chunk by chunk, into one buffer of its announced size.
+/// Bytes that one unit of work hashes.
+const HASHED: usize = 8 << 10;
+
+/// Takes in one image into one buffer of its announced size. [`ImageLoader::chunk`] only takes bytes; all else is done by
+/// [`ImageLoader::work`], in units of some tens of microseconds each (natively), so that the caller can stop when its time is up.
 #[derive(Debug)]
 pub struct ImageLoader {
     revision: u64,
     digest: [u8; 32],
     total: usize,
-    image: Vec<u8>,
-    hasher: Sha256,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Bytes arrive, and are hashed behind.
+    Taking {
+        image: Vec<u8>,
+        hashed: usize,
+        hasher: Sha256,
+    },
+    Loading(Box<Loading>),
+    /// Nothing is left to do: the policy was given out, or there was an error.
+    Ended,
+}
+
+/// How far an image has come.
+#[derive(Debug)]
+pub enum Progress {
+    /// There is more to do.
+    Busy,
+    /// All that came is done; chunks are missing.
+    Waiting,
+    /// It is loaded.
+    Done(Box<Policy>),
 }
 
 impl ImageLoader {
@@ -28,39 +57,84 @@ impl ImageLoader {
         let size = size.ok_or(PolicyError::TooLarge(total))?;
         let mut image = Vec::new();
         image.try_reserve_exact(size).map_err(|_| PolicyError::TooLarge(total))?;
-        Ok(Self { revision, digest, total: size, image, hasher: Sha256::new() })
+        let stage = Stage::Taking { image, hashed: 0, hasher: Sha256::new() };
+        Ok(Self { revision, digest, total: size, stage })
     }
 
-    /// Takes the next chunk; `Some` once the image is whole. After an error the loader is of no use any more: begin anew.
+    /// Takes the next chunk. After an error the loader is of no use any more: begin anew.
     ///
     /// # Errors
-    /// The chunk is of another image, leaves a gap or goes beyond the end; or the whole image has another digest or is malformed.
-    pub fn chunk(&mut self, digest: &[u8], offset: u64, data: &[u8]) -> Result<Option<Policy>, PolicyError> {
+    /// The chunk is of another image, leaves a gap or goes beyond the end.
+    pub fn chunk(&mut self, digest: &[u8], offset: u64, data: &[u8]) -> Result<(), PolicyError> {
         if digest != self.digest {
             return Err(PolicyError::Mixed);
         }
-        let expected = self.image.len() as u64;
+        let Stage::Taking { image, .. } = &mut self.stage else {
+            return Err(PolicyError::TooLarge(offset.saturating_add(data.len() as u64)));
+        };
+        let expected = image.len() as u64;
         if offset != expected {
             return Err(PolicyError::Gap { expected, found: offset });
         }
-        if data.len() > self.total - self.image.len() {
+        if data.len() > self.total - image.len() {
             return Err(PolicyError::TooLarge(expected.saturating_add(data.len() as u64)));
         }
-        self.hasher.update(data);
-        self.image.extend_from_slice(data);
-        if self.image.len() < self.total {
-            return Ok(None);
+        image.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// Does at most `units` of work. After an error, and after `Done`, the loader is of no use any more.
+    ///
+    /// # Errors
+    /// The whole image has another digest or is malformed.
+    pub fn work(&mut self, units: usize) -> Result<Progress, PolicyError> {
+        for _ in 0..units {
+            match self.unit() {
+                Ok(Progress::Busy) => {}
+                Ok(progress) => return Ok(progress),
+                Err(error) => {
+                    self.stage = Stage::Ended;
+                    return Err(error);
+                }
+            }
         }
-        let found: [u8; 32] = std::mem::take(&mut self.hasher).finalize().into();
-        if found != self.digest {
-            return Err(PolicyError::Digest);
-        }
-        Policy::load_hashed(std::mem::take(&mut self.image), self.revision, found).map(Some)
+        Ok(Progress::Busy)
     }
 
     /// Digest of the image being taken in.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    fn unit(&mut self) -> Result<Progress, PolicyError> {
+        match &mut self.stage {
+            Stage::Taking { image, hashed, hasher } if *hashed < image.len() => {
+                let end = image.len().min(*hashed + HASHED);
+                hasher.update(image.get(*hashed..end).unwrap_or_default());
+                *hashed = end;
+                Ok(Progress::Busy)
+            }
+            Stage::Taking { image, .. } if image.len() < self.total => Ok(Progress::Waiting),
+            Stage::Taking { image, hasher, .. } => {
+                let found: [u8; 32] = std::mem::take(hasher).finalize().into();
+                if found != self.digest {
+                    return Err(PolicyError::Digest);
+                }
+                let stamp = PolicyStamp { revision: self.revision, digest: found };
+                self.stage = Stage::Loading(Box::new(Loading::begin(std::mem::take(image), stamp)?));
+                Ok(Progress::Busy)
+            }
+            Stage::Loading(loading) => {
+                if !loading.step()? {
+                    return Ok(Progress::Busy);
+                }
+                let Stage::Loading(loading) = std::mem::replace(&mut self.stage, Stage::Ended) else {
+                    return Ok(Progress::Waiting);
+                };
+                Ok(Progress::Done(Box::new(loading.policy())))
+            }
+            Stage::Ended => Ok(Progress::Waiting),
+        }
     }
 }

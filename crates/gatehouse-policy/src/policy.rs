@@ -1,21 +1,26 @@
-//! A policy in force: a checked image, and beside it only what cannot be used as bytes (compiled regexes, trusted networks).
+//! A policy in force: a checked image, and beside it only what cannot be used as bytes (trusted networks, limits, regexes of an
+//! inline policy).
 
+mod clients;
+mod limits;
+pub(crate) mod load;
+mod rule;
 mod scope;
 
-pub use scope::{Rule, Scope};
+pub use clients::ClientKey;
+pub use limits::{Count, KeyPart, LimitSpec, StepSpec};
+pub use rule::Rule;
+pub use scope::{IdentityHeaders, Scope, Support};
 
-use core::cmp::Reverse;
-use std::collections::BTreeMap;
-
-use gatehouse_signals::address::Trust;
 use gatehouse_verdict::record::PolicyStamp;
-use regex_lite::Regex;
-use sha2::{Digest as _, Sha256};
 
-use crate::PolicyError;
-use crate::image::{self, Section, View, document, rule};
+use crate::action::dashed;
+use crate::image::{Section, View, document, scope as s};
+use crate::index::keys;
+use crate::regex::Regexes;
+use crate::{Fields, PolicyError, Reads};
 
-/// Longest host that a name can be (RFC 1035, 2.3.4); a longer one lies under no domain.
+/// Longest host that a name can be (RFC 1035, 2.3.4); a longer one is nobody's.
 const MAX_HOST: usize = 255;
 
 /// A policy in force: immutable.
@@ -23,17 +28,14 @@ const MAX_HOST: usize = 255;
 pub struct Policy {
     view: View,
     stamp: PolicyStamp,
-    regexes: Vec<Regex>,
-    trusts: Vec<Trust>,
-    /// For each document its own among `trusts`.
-    trust_of: Vec<usize>,
-}
-
-/// The place of a rule in the order of decision: the deeper layer first, then the higher priority, the order written, the
-/// document's name (documents stand in the order of their names).
-pub(crate) fn order(view: &View, index: usize) -> impl Ord + use<> {
-    let word = |w| view.word(Section::Rules, index, w);
-    (Reverse(word(rule::LAYER)), Reverse(word(rule::PRIORITY)), word(rule::POSITION), word(rule::DOCUMENT))
+    regexes: Regexes,
+    clients: Vec<clients::Client>,
+    client_keys: Vec<ClientKey>,
+    limits: Vec<LimitSpec>,
+    claims: Vec<String>,
+    half_life_ns: u64,
+    /// A bit for each header that some policy sets: most names are none of them, and that is seen at once.
+    set_header_bits: u64,
 }
 
 impl Policy {
@@ -42,19 +44,7 @@ impl Policy {
     /// # Errors
     /// The image is not one of ours, is of another version, or points outside itself.
     pub fn load(image: Vec<u8>, revision: u64) -> Result<Self, PolicyError> {
-        let digest = Sha256::digest(&image).into();
-        Self::load_hashed(image, revision, digest)
-    }
-
-    /// The same for an image whose SHA-256 is known.
-    pub(crate) fn load_hashed(image: Vec<u8>, revision: u64, digest: [u8; 32]) -> Result<Self, PolicyError> {
-        let view = View::frame(image)?;
-        image::check(&view)?;
-        let pattern = |index| crate::regex::compile(view.text(Section::Regexes, index, 0));
-        let regexes: Result<_, _> = (0..view.count(Section::Regexes)).map(pattern).collect();
-        let regexes = regexes.map_err(|_| PolicyError::Malformed(Section::Regexes.name()))?;
-        let (trusts, trust_of) = trusts(&view)?;
-        Ok(Self { view, stamp: PolicyStamp { revision, digest }, regexes, trusts, trust_of })
+        load::whole(image, revision)
     }
 
     /// Which policy this is.
@@ -81,71 +71,103 @@ impl Policy {
         self.view.count(Section::Rules)
     }
 
-    /// `policy/rule` of every rule.
+    /// The rule of that index, which is its rank in the order of decision over all documents. Of an index that no rule has,
+    /// a rule that never holds.
+    #[must_use]
+    pub fn rule(&self, index: u32) -> Rule<'_> {
+        Rule::new(self, index)
+    }
+
+    /// `policy/rule` of every rule, in the order of decision.
     pub fn rule_names(&self) -> impl Iterator<Item = String> + '_ {
-        (0..self.rules()).map(|index| Rule { policy: self, index }.id())
+        (0..self.rules()).map(|index| Rule::new(self, index as u32).id())
+    }
+
+    /// Number of documents.
+    #[must_use]
+    pub fn documents(&self) -> usize {
+        self.view.count(Section::Documents)
+    }
+
+    /// Scope of the document of that name as written, `a/b/c`; empty: none was, or there is no such document. Linear.
+    #[must_use]
+    pub fn document_scope(&self, name: &str) -> &str {
+        let text = |index, word| self.view.text(Section::Documents, index, word);
+        let found = (0..self.documents()).find(|index| text(*index, document::NAME) == name);
+        found.map_or("", |index| text(index, document::SCOPE))
+    }
+
+    /// Every limit.
+    #[must_use]
+    pub fn limits(&self) -> &[LimitSpec] {
+        &self.limits
+    }
+
+    /// Every JWT claim that some rule, key or limit reads, sorted.
+    #[must_use]
+    pub fn claims(&self) -> &[String] {
+        &self.claims
+    }
+
+    /// Labels that something is weighed under, sorted; at most 15.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.view.texts(Section::Labels)
+    }
+
+    /// Nanoseconds in which half of what was weighed is forgotten.
+    #[must_use]
+    pub fn half_life_ns(&self) -> u64 {
+        self.half_life_ns
+    }
+
+    /// Some rule weighs something against clients, or asks for a score or a label.
+    #[must_use]
+    pub fn weighs(&self) -> bool {
+        self.view.word(Section::Meta, 0, 2) != 0
+    }
+
+    /// Lists that the house fills, sorted.
+    pub fn verdict_lists(&self) -> impl Iterator<Item = &str> {
+        self.view.texts(Section::VerdictLists)
+    }
+
+    /// Fields that some rule of some scope reads.
+    #[must_use]
+    pub fn reads(&self) -> Reads {
+        let fields = |word| {
+            let scopes = 0..self.view.count(Section::Scopes);
+            Fields::from_bits(scopes.fold(0, |bits, scope| bits | self.view.word(Section::Scopes, scope, word)))
+        };
+        Reads { request: fields(s::REQUEST_READS), response: fields(s::RESPONSE_READS) }
     }
 
     /// Every header that some policy may set on requests: lower case, sorted. They are removed from every incoming request.
     pub fn set_headers(&self) -> impl Iterator<Item = &str> {
-        (0..self.view.count(Section::SetHeaders)).map(|index| self.view.text(Section::SetHeaders, index, 0))
+        self.view.texts(Section::SetHeaders)
     }
 
     /// `name` (any case, `_` read as `-` too, as many applications do) is a header that some policy may set.
     #[must_use]
     pub fn sets_header(&self, name: &[u8]) -> bool {
-        let fold = |byte: &u8| {
-            if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
-        };
+        if self.set_header_bits >> name_bit(name) & 1 == 0 {
+            return false;
+        }
+        let fold = |byte: &u8| dashed(*byte);
         self.view.find_by(Section::SetHeaders, |set| set.iter().copied().cmp(name.iter().map(fold))).is_some()
     }
 
-    /// What holds for `host` (canonical): the rules of the document that names it and of those that hold everywhere. `None`:
-    /// no document speaks for it.
+    /// What holds for `host` (canonical): the scope of the longest name or domain that some document claims, or else what
+    /// holds everywhere. `None`: no document speaks for it.
     #[must_use]
     pub fn for_host(&self, host: &[u8]) -> Option<Scope<'_>> {
-        let document = self.document_of(host).unwrap_or(0);
-        let covered = self.view.word(Section::Documents, document, document::FLAGS) & document::COVERED != 0;
-        covered.then_some(Scope { policy: self, document })
-    }
-
-    /// The document that names the host itself, or else the longest domain above it.
-    fn document_of(&self, host: &[u8]) -> Option<usize> {
-        let exact = self.view.find(Section::Hosts, host).map(|found| self.view.index(Section::Hosts, found, 2));
-        if exact.is_some() || host.len() > MAX_HOST {
-            return exact;
-        }
-        let dots = host.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'.');
-        let mut domains = dots.filter_map(|(at, _)| self.view.find(Section::Suffixes, host.get(at..)?));
-        domains.next().map(|found| self.view.index(Section::Suffixes, found, 2))
+        let found = if host.len() > MAX_HOST { None } else { keys::find_host(&self.view, host) };
+        let scope = Scope::new(self, found.unwrap_or(0));
+        scope.is_covered().then_some(scope)
     }
 }
 
-/// Each trust once, and for each document which one is its own. The sets of a sound image do not overlap, so together they are
-/// no more than its networks.
-fn trusts(view: &View) -> Result<(Vec<Trust>, Vec<usize>), PolicyError> {
-    let mut budget = view.count(Section::Networks);
-    let mut known = BTreeMap::new();
-    let (mut trusts, mut own) = (Vec::new(), Vec::new());
-    for index in 0..view.count(Section::Documents) {
-        let word = |w| view.word(Section::Documents, index, w);
-        let key = (word(document::TRUST), word(document::TRUST_A), word(document::TRUST_B));
-        if let Some(at) = known.get(&key) {
-            own.push(*at);
-            continue;
-        }
-        let (first, count) = (key.1 as usize, key.2 as usize);
-        let trust = match key.0 {
-            document::TRUST_NETWORKS => {
-                budget = budget.checked_sub(count).ok_or(PolicyError::Malformed("trusted networks"))?;
-                Trust::Networks((first..first + count).map(|network| view.network_of(network)).collect())
-            }
-            document::TRUST_HOPS => Trust::Hops(u8::try_from(first).unwrap_or(0)),
-            _ => Trust::None,
-        };
-        known.insert(key, trusts.len());
-        own.push(trusts.len());
-        trusts.push(trust);
-    }
-    Ok((trusts, own))
+/// Among 64 bits, one that names share which are the same but for letter case and `_` for `-`: by length, first and last letter.
+fn name_bit(name: &[u8]) -> u32 {
+    let letter = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(dashed(*byte)));
+    (name.len() as u32 * 7 + letter(name.first()) * 5 + letter(name.last()) * 3) & 63
 }

@@ -4,62 +4,51 @@
 //! | module | reads |
 //! |---|---|
 //! | this one | `apiVersion`, `kind`, `metadata`, and the frame of `spec` |
-//! | `client` | `client`, `lists`, and networks wherever they stand |
-//! | `rule` | `rules` and `mode` |
-//! | `condition` | `match` |
-//! | `pattern` | hosts, paths, methods and texts inside `match` |
-//! | `action` | `then` and `otherwise` |
+//! | `types` | what the others read into |
+//! | `settings`, `client` | settings of a document, its `defaults` and its `mandates`; `client` |
+//! | `list`, `identity` | `lists`; SPIFFE patterns, service accounts, trust domains |
+//! | `rule`, `limit` | `rules`, `trap`; `limit` of a rule |
+//! | `condition`, `request`, `who`, `pattern` | `match`: its frame, its fields, patterns in them |
+//! | `normal` | one shape for all ways of nesting a match |
+//! | `then`, `refusal` | `then` and `otherwise`; how answers look |
+//! | `pack` | `use`: documents of ours that add rules to one of theirs |
+//! | `quantity`, `moment`, `bounds` | numbers with a unit, moments and windows, and the bounds of all |
 
-mod action;
+pub(crate) mod bounds;
 mod client;
 mod condition;
+mod identity;
+mod library;
+mod limit;
+mod list;
+pub(crate) mod moment;
+pub(crate) mod normal;
+mod pack;
 mod pattern;
+mod quantity;
+mod refusal;
+mod request;
 mod rule;
+mod settings;
+mod then;
+pub(crate) mod types;
+mod who;
 
-pub(crate) use action::Action;
-pub(crate) use client::{Addresses, List, Trust};
-pub(crate) use condition::Condition;
+pub use library::Library;
 pub(crate) use pattern::{HostPattern, PathPattern, TextPattern};
-pub(crate) use rule::Rule;
 
-use gatehouse_verdict::Mode;
-
-use crate::document::{Fields, Node, Place, Problems, quoted};
+use crate::document::{Fields, Node, Place, Problems, Value, quoted};
 use crate::text;
+use identity::Context;
+use types::{Document, Grant, Rollout, Rule, Settings, Tier};
 
-/// Deepest scope: organisation / tenant / workspace / group.
-const MAX_SCOPE: usize = 4;
-
-/// One document.
-#[derive(Debug)]
-pub(crate) struct Document {
-    pub(crate) name: String,
-    pub(crate) place: Place,
-    /// 1 organisation, 2 tenant, 3 workspace, 4 group.
-    pub(crate) layer: u8,
-    /// Empty: every host.
-    pub(crate) hosts: Vec<(HostPattern, Place)>,
-    pub(crate) mode: Mode,
-    pub(crate) trust: Option<(Trust, Place)>,
-    pub(crate) lists: Vec<List>,
-    pub(crate) rules: Vec<Rule>,
-    pub(crate) otherwise: Option<(Action, Place)>,
-    pub(crate) ambiguous: Option<(Ambiguous, Place)>,
-}
-
-/// What happens to a request with more than one reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ambiguous {
-    /// It is refused.
-    Reject,
-    /// Every reading is judged, and the strictest verdict wins.
-    Strictest,
-}
+/// Layers, from the organisation down.
+const GROUP: u8 = 4;
 
 impl Document {
     /// Reads a document. `None`: its frame is wrong; `Some` may come with problems inside.
     pub(crate) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::new(node, "a policy document", problems)?;
+        let mut fields = Fields::of("document", node, "a policy document", problems)?;
         if let Some(version) = fields.require("apiVersion") {
             version.one_of(&["gatehouse.dev/v1"], problems);
         }
@@ -70,56 +59,105 @@ impl Document {
         let spec = fields.require("spec");
         fields.finish(problems);
         let metadata = metadata.and_then(|node| Metadata::read(node, problems));
-        spec.and_then(|node| Self::read_spec(node, metadata.as_ref(), problems))
+        spec.and_then(|node| read_spec(node, metadata, problems))
     }
+}
 
-    fn read_spec(node: &Node, metadata: Option<&Metadata>, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::new(node, "`spec`", problems)?;
-        let hosts = fields.take("hosts");
-        let mode = fields.take("mode").and_then(|n| rule::read_mode(n, problems));
-        let trust_place = fields.key_place("client").clone();
-        let trust = fields.take("client").and_then(|n| client::read_client(n, problems));
-        let lists = fields.take("lists").map_or_else(Vec::new, |n| client::read_lists(n, problems));
-        let rules = fields.take("rules").map_or_else(Vec::new, |n| rule::read_rules(n, problems));
-        let otherwise =
-            fields.take("otherwise").and_then(|n| Some((action::read_otherwise(n, problems)?, n.place.clone())));
-        let ambiguous = fields.take("ambiguous").and_then(|n| Some((read_ambiguous(n, problems)?, n.place.clone())));
-        fields.not_built(&["backend", "contract", "defaults", "forward", "grants", "mandates"]);
-        fields.finish(problems);
-        let scope = metadata.and_then(|m| m.layer);
-        let hosts = match hosts {
-            Some(hosts) => read_hosts(hosts, problems),
-            None => {
-                if scope.is_some_and(|layer| layer > 1) {
-                    let help = "write the hosts where it holds; only an organisation's document holds for every host";
-                    problems.push(&node.place, "the document names no `hosts`", help);
-                }
-                Vec::new()
+fn read_spec(node: &Node, metadata: Option<Metadata>, problems: &mut Problems) -> Option<Document> {
+    let mut fields = Fields::of("spec", node, "`spec`", problems)?;
+    let scope = fields.take("scope");
+    let hosts = fields.take("hosts");
+    let mode = fields.take("mode").and_then(|n| quantity::rollout(n, problems));
+    let cx = match fields.take("trustDomains").and_then(|n| identity::trust_domains(n, problems)) {
+        Some(trust_domains) => Context { trust_domains },
+        None => Context::default(),
+    };
+    let lists = fields.take("lists").map_or_else(Vec::new, |n| list::read(n, problems));
+    let mut rules = fields.take("rules").map_or_else(Vec::new, |n| rule::read(n, Tier::Rule, &cx, problems));
+    let trap_place = fields.key_place("trap").clone();
+    rules.extend(fields.take("trap").and_then(|n| rule::read_trap(n, &trap_place, problems)));
+    let own = settings::read(&mut fields, problems);
+    let half_life = fields.take("scores").and_then(|n| read_half_life(n, problems));
+    let grants = fields.take("grants").map_or_else(Vec::new, |n| read_grants(n, problems));
+    let uses = fields.take("use").map_or_else(Vec::new, |n| pack::read_uses(n, problems));
+    let mut layer = |word: &'static str, tier: Tier| {
+        let node = fields.take(word)?;
+        let (settings, added) = read_layer(node, word, tier, &cx, problems)?;
+        rules.extend(added);
+        Some(settings)
+    };
+    let defaults = layer("defaults", Tier::Default).unwrap_or_default();
+    let mandates = layer("mandates", Tier::Mandate).unwrap_or_default();
+    fields.not_built(&["contract"]);
+    fields.finish(problems);
+    let scope = read_scope(scope, metadata.as_ref(), problems);
+    let hosts = match hosts {
+        Some(hosts) => read_hosts(hosts, problems),
+        None => {
+            if scope.len() > 1 {
+                let help = "write the hosts where it holds; only an organisation's document holds for every host";
+                problems.push(&node.place, "the document names no `hosts`", help);
             }
-        };
-        let layer = scope.unwrap_or(if hosts.is_empty() { 1 } else { MAX_SCOPE as u8 });
-        let Metadata { name, place, .. } = metadata?.clone();
-        let mode = mode.unwrap_or(Mode::Enforce);
-        let trust = trust.map(|trust| (trust, trust_place));
-        Some(Self { name, place, layer, hosts, mode, trust, lists, rules, otherwise, ambiguous })
+            Vec::new()
+        }
+    };
+    let layer = match (u8::try_from(scope.len()).unwrap_or(GROUP), hosts.is_empty()) {
+        (0, true) => 1,
+        (0, false) => GROUP,
+        (segments, _) => segments,
+    };
+    let Metadata { name, place, .. } = metadata?;
+    let mode = mode.unwrap_or(Rollout::Enforce);
+    Some(Document {
+        name: name?,
+        place,
+        scope,
+        layer,
+        hosts,
+        mode,
+        own,
+        defaults,
+        mandates,
+        grants,
+        uses,
+        half_life,
+        lists,
+        rules,
+    })
+}
+
+/// `defaults` or `mandates`: settings and rules.
+fn read_layer(
+    node: &Node,
+    word: &'static str,
+    tier: Tier,
+    cx: &Context,
+    problems: &mut Problems,
+) -> Option<(Settings, Vec<Rule>)> {
+    let mut fields = Fields::of("layer", node, format!("`{word}`"), problems)?;
+    if matches!(&node.value, Value::Map(entries) if entries.is_empty()) {
+        problems.push(
+            &node.place,
+            format!("`{word}` says nothing"),
+            "write settings or `rules` in it, or leave it out",
+        );
     }
+    let settings = settings::read(&mut fields, problems);
+    let rules = fields.take("rules").map_or_else(Vec::new, |n| rule::read(n, tier, cx, problems));
+    fields.finish(problems);
+    Some((settings, rules))
 }
 
 fn read_kind(node: &Node, problems: &mut Problems) {
-    if let crate::document::Value::String(kind) = &node.value
-        && kind == "TcpPolicy"
-    {
-        problems.push(&node.place, "`TcpPolicy` is not built yet", "leave the document out");
-        return;
-    }
-    node.one_of(&["Policy"], problems);
-}
-
-fn read_ambiguous(node: &Node, problems: &mut Problems) -> Option<Ambiguous> {
-    match node.one_of(&["strictest", "reject"], problems)? {
-        "reject" => Some(Ambiguous::Reject),
-        _ => Some(Ambiguous::Strictest),
-    }
+    let (message, help) = match &node.value {
+        Value::String(kind) if kind == "TcpPolicy" => ("`TcpPolicy` is not built yet", "leave the document out"),
+        Value::String(kind) if kind == "Pack" => ("a pack does not stand alone", "name it under `use:` of a policy"),
+        _ => {
+            node.one_of(&["Policy"], problems);
+            return;
+        }
+    };
+    problems.push(&node.place, message, help);
 }
 
 fn read_hosts(node: &Node, problems: &mut Problems) -> Vec<(HostPattern, Place)> {
@@ -130,27 +168,83 @@ fn read_hosts(node: &Node, problems: &mut Problems) -> Vec<(HostPattern, Place)>
     items.iter().filter_map(|item| Some((HostPattern::read(item, problems)?, item.place.clone()))).collect()
 }
 
-#[derive(Debug, Clone)]
+/// `scores: { halfLife }`.
+fn read_half_life(node: &Node, problems: &mut Problems) -> Option<(u64, Place)> {
+    let mut fields = Fields::of("scores", node, "`scores`", problems)?;
+    let half_life = fields.require("halfLife");
+    fields.finish(problems);
+    let node = half_life?;
+    Some((quantity::nanos(node, bounds::HALF_LIFE_MS, problems)?, node.place.clone()))
+}
+
+fn read_grants(node: &Node, problems: &mut Problems) -> Vec<Grant> {
+    let Some(items) = node.list(problems) else { return Vec::new() };
+    if items.is_empty() {
+        problems.push(
+            &node.place,
+            "`grants` is empty",
+            "write what is granted, or leave it out: hosts are then free to claim",
+        );
+    }
+    items.iter().filter_map(|item| read_grant(item, problems)).collect()
+}
+
+/// `{ to, hosts }`.
+fn read_grant(node: &Node, problems: &mut Problems) -> Option<Grant> {
+    let mut fields = Fields::of("grant", node, "a grant", problems)?;
+    let (to, hosts) = (fields.require("to"), fields.require("hosts"));
+    fields.finish(problems);
+    let to = to.and_then(|n| segments(n, problems));
+    let hosts = hosts.map(|n| read_hosts(n, problems));
+    let hosts = hosts?.into_iter().map(|(host, _)| host).collect();
+    Some(Grant { to: to?, hosts, place: node.place.clone() })
+}
+
+#[derive(Debug)]
 struct Metadata {
-    name: String,
+    name: Option<String>,
     place: Place,
-    layer: Option<u8>,
+    scope: Option<(Vec<String>, Place)>,
 }
 
 impl Metadata {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::new(node, "`metadata`", problems)?;
-        let name = fields.require("name");
+        let mut fields = Fields::of("metadata", node, "`metadata`", problems)?;
+        let name_node = fields.require("name");
         let scope = fields.take("scope");
+        for foreign in [fields.take("labels"), fields.take("annotations")].into_iter().flatten() {
+            for entry in foreign.entries(problems).unwrap_or_default() {
+                entry.value.string(problems);
+            }
+        }
+        if let Some(namespace) = fields.take("namespace") {
+            namespace.string(problems);
+        }
         fields.finish(problems);
-        let layer = scope.and_then(|n| read_scope(n, problems));
-        let name = name?;
-        Some(Self { name: read_name(name, problems)?, place: name.place.clone(), layer })
+        let scope = scope.and_then(|n| Some((segments(n, problems)?, n.place.clone())));
+        let place = name_node.map_or_else(|| node.place.clone(), |n| n.place.clone());
+        Some(Self { name: name_node.and_then(|n| name(n, problems)), place, scope })
+    }
+}
+
+/// The scope of `spec`, which is its long form, or of `metadata`; empty: none was written.
+fn read_scope(node: Option<&Node>, metadata: Option<&Metadata>, problems: &mut Problems) -> Vec<String> {
+    let short = metadata.and_then(|metadata| metadata.scope.as_ref());
+    let long = node.and_then(|n| Some((segments(n, problems)?, n)));
+    match (long, short) {
+        (Some((long, node)), Some((short, place))) if long != *short => {
+            let message = format!("the document has another scope at {place}");
+            problems.push(&node.place, message, "write it once");
+            long
+        }
+        (Some((long, _)), _) => long,
+        (None, Some((short, _))) => short.clone(),
+        (None, None) => Vec::new(),
     }
 }
 
 /// A name: lower-case letters, digits and hyphens.
-fn read_name(node: &Node, problems: &mut Problems) -> Option<String> {
+fn name(node: &Node, problems: &mut Problems) -> Option<String> {
     let written = node.string(problems)?;
     if !text::is_name(written) {
         let help = "write 1 to 63 lower-case letters, digits and hyphens";
@@ -160,14 +254,14 @@ fn read_name(node: &Node, problems: &mut Problems) -> Option<String> {
     Some(written.to_owned())
 }
 
-/// The number of segments of a scope.
-fn read_scope(node: &Node, problems: &mut Problems) -> Option<u8> {
+/// The segments of a scope.
+fn segments(node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
     let written = node.string(problems)?;
-    let segments = written.split('/').count();
-    if segments > MAX_SCOPE || !written.split('/').all(text::is_name) {
+    let segments: Vec<String> = written.split('/').map(str::to_owned).collect();
+    if segments.len() > bounds::SCOPE || !segments.iter().all(|segment| text::is_name(segment)) {
         let help = "write organisation/tenant/workspace/group or the first of these, each of lower-case letters, digits and hyphens";
         problems.push(&node.place, format!("{} is not a scope", quoted(written)), help);
         return None;
     }
-    u8::try_from(segments).ok()
+    Some(segments)
 }

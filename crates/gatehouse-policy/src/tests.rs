@@ -1,15 +1,19 @@
 //! Documents to policies: every file under `testdata`, images good and hostile, and what a policy in force answers.
 
 mod corpus;
+pub(crate) use corpus::{corpus_files, packs};
 mod hostile;
 mod inline;
 mod loader;
 mod matching;
 
-use gatehouse_signals::{Connection, Head};
+use gatehouse_signals::agent::Agent;
+use gatehouse_signals::fingerprint::Fingerprint;
+use gatehouse_signals::geo::Place;
+use gatehouse_signals::{Claims, Connection, Head};
 
 use crate::document::Problems;
-use crate::{Compiled, Facts, Format, Policy, Source, compile};
+use crate::{Compiled, Facts, Fields, Format, Phase, Policy, Rule, Signals, Source, Truth, compile};
 
 /// A policy document with these lines under `spec`.
 pub(crate) fn document(name: &str, spec: &str) -> String {
@@ -26,15 +30,61 @@ fn policy(text: &str) -> Policy {
     Policy::load(compiled.image, 7).expect("our own image loads")
 }
 
-/// Names of the rules that hold for a request to `host`, in the order of decision.
-fn holding<'p>(policy: &'p Policy, host: &str, facts: impl Fn(&crate::Rule<'p>) -> crate::Truth) -> Vec<String> {
+/// Names of the rules of a host that hold, in the order of decision.
+fn holding(policy: &Policy, host: &str, facts: impl Fn(Rule<'_>) -> Truth) -> Vec<String> {
     let scope = policy.for_host(host.as_bytes());
-    let rules = scope.into_iter().flat_map(crate::Scope::rules);
-    rules.filter(|rule| facts(rule) == crate::Truth::True).map(crate::Rule::id).collect()
+    let rules = scope.into_iter().flat_map(|scope| scope.all_rules(Phase::Request));
+    rules.filter(|rule| facts(*rule) == Truth::True).map(Rule::id).collect()
 }
 
-fn facts<'a>(host: &'a str, path: &'a [u8], method: &'a str, head: Head<'a>) -> Facts<'a> {
-    Facts { host: host.as_bytes(), path, method: method.as_bytes(), address: head.connection.peer, head }
+pub(crate) fn facts<'a>(host: &'a str, path: &'a [u8], method: &'a str, head: Head<'a>) -> Facts<'a> {
+    Facts {
+        host: host.as_bytes(),
+        path,
+        case_insensitive: false,
+        query: None,
+        method: method.as_bytes(),
+        address: head.connection.peer,
+        head,
+        claims: Claims::default(),
+        wall_s: None,
+        known: Fields::ALL,
+        signals: &Nothing,
+        response: None,
+    }
+}
+
+/// Signals of which nothing is known.
+struct Nothing;
+
+impl Signals for Nothing {
+    fn agent(&self) -> Option<Agent<'_>> {
+        None
+    }
+
+    fn agent_verified(&self) -> Option<bool> {
+        None
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        None
+    }
+
+    fn ja4(&self) -> Option<&str> {
+        None
+    }
+
+    fn place(&self) -> Option<Place> {
+        None
+    }
+
+    fn on_verdict_list(&self, _: usize) -> Option<bool> {
+        None
+    }
+
+    fn score(&self, _: Option<u8>) -> Option<u32> {
+        None
+    }
 }
 
 fn connection(peer: &str) -> Connection {

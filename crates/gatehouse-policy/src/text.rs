@@ -51,6 +51,17 @@ pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(character)
 }
 
+/// A name or namespace of Kubernetes: `[a-z0-9.-]{1,253}`.
+pub(crate) fn is_account(text: &str) -> bool {
+    let character = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    !text.is_empty() && text.len() <= 253 && text.bytes().all(character)
+}
+
+/// Name of a query parameter, a claim or an agent: 1 to 128 bytes without control characters.
+pub(crate) fn is_parameter(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 128 && !text.chars().any(char::is_control)
+}
+
 /// A token (RFC 9110, 5.6.2), at most [`MAX_NAME`] × 4 bytes.
 pub(crate) fn is_token(text: &str) -> bool {
     let characters = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
@@ -78,12 +89,31 @@ pub(crate) fn may_be_tagged(name: &str) -> bool {
         && !name.starts_with("x-forwarded-")
 }
 
+/// A policy may remove this (valid, lower-case) header before forwarding: all but those that frame the message or name its
+/// target, without which the application could not answer.
+pub(crate) fn may_be_removed(name: &str) -> bool {
+    const NEEDED: [&str; 7] = ["connection", "content-length", "expect", "host", "te", "transfer-encoding", "upgrade"];
+    is_header_name(name) && !NEEDED.contains(&name)
+}
+
 /// A policy may set this (valid, lower-case) header on its answers.
 pub(crate) fn may_be_answered(name: &str) -> bool {
     is_header_name(name) && !RESERVED_IN_REPLY.contains(&name) && !name.starts_with("x-envoy-")
 }
 
-/// Where a redirect may lead: an absolute https URL with a host, or an absolute path on the same host.
+/// Where a redirect may lead: an absolute https URL with a host, or an absolute path on the same host; `{reference}` may stand
+/// in its query.
+pub(crate) fn is_redirect(text: &str) -> bool {
+    let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
+    match rest.split_once('?') {
+        Some((path, query)) if text.len() <= MAX_VALUE => {
+            is_location(&[path, "?", &query.replace("{reference}", ""), "#", fragment].concat())
+        }
+        _ => is_location(text),
+    }
+}
+
+/// An absolute https URL with a host, or an absolute path on the same host.
 pub(crate) fn is_location(text: &str) -> bool {
     let characters = text.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
     let rooted = text.starts_with('/') && !text.starts_with("//");
@@ -116,6 +146,19 @@ mod tests {
         ] {
             assert!(!is_location(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_the_query_of_a_redirect_may_hold_the_reference_and_nothing_else_in_braces() {
+        for good in ["/", "/blocked?ref={reference}", "https://a.example/x?a=b&ref={reference}#c"] {
+            assert!(is_redirect(good), "{good}");
+        }
+        let bad =
+            ["/{reference}", "/a#{reference}", "/a?b={support}", "https://{reference}/?a", "/a?{{reference}}", "//a?x"];
+        for bad in bad {
+            assert!(!is_redirect(bad), "{bad}");
+        }
+        assert!(!is_location("/blocked?ref={reference}"));
     }
 
     #[test]

@@ -1,150 +1,292 @@
 //! A match as nodes of the image: preorder, the cheapest children first.
 
-use crate::document::{Problems, nearest, quoted};
-use crate::image::{Builder, Section, node};
-use crate::spec::{Addresses, Condition, Document, HostPattern, PathPattern, TextPattern};
+use crate::image::{Builder, Section, lists, node, set, time};
+use crate::matcher::country;
+use crate::spec::types::{Addresses, Condition, Document, Entries, List, ListName, Range, Statuses, TimeWindow};
+use crate::spec::{HostPattern, PathPattern, TextPattern};
 
-/// Writes the tree of `condition`.
-pub(super) fn write(condition: &Condition, document: &Document, builder: &mut Builder, problems: &mut Problems) {
-    let at = builder.push(Section::Nodes, &[0; 6]);
-    let mut words = [0u32; 4];
-    let kind = match condition {
-        Condition::Always => u32::from(node::ALWAYS),
-        Condition::All(parts) => {
-            children(parts, document, builder, problems);
-            u32::from(node::ALL)
+use super::emit::{Vocabulary, regexes};
+
+/// Writes conditions of one document.
+pub(super) struct Writer<'w> {
+    pub(super) document: &'w Document,
+    pub(super) vocabulary: &'w Vocabulary,
+    /// Some host of the document has a backend that reads paths in any letter case.
+    pub(super) case_insensitive: bool,
+    pub(super) builder: &'w mut Builder,
+}
+
+impl<'w> Writer<'w> {
+    /// Writes the tree of `condition`.
+    pub(super) fn write(&mut self, condition: &Condition) {
+        let at = self.builder.push(Section::Conditions, &[0; 6]);
+        let (kind, words) = match condition {
+            Condition::All(parts) => (self.children(node::ALL, parts), [0; 4]),
+            Condition::Any(parts) => (self.children(node::ANY, parts), [0; 4]),
+            Condition::Not(inner) => {
+                self.write(inner);
+                (tagged(node::NOT, 0), [0; 4])
+            }
+            _ => match absence(condition) {
+                Some((kind, name)) => {
+                    let inner = self.builder.push(Section::Conditions, &[0; 6]);
+                    let [a, b] = self.builder.text(name);
+                    self.close(inner, tagged(kind, node::PRESENT), [a, b, a, 0]);
+                    (tagged(node::NOT, 0), [0; 4])
+                }
+                None => self.leaf(condition),
+            },
+        };
+        self.close(at, kind, words);
+    }
+
+    /// Fills the node in whose subtree ends here.
+    fn close(&mut self, at: u32, kind: u32, words: [u32; 4]) {
+        let end = self.builder.count(Section::Conditions);
+        self.builder.set(Section::Conditions, at, node::KIND, kind);
+        self.builder.set(Section::Conditions, at, node::END, end);
+        for (word, value) in (node::A..).zip(words) {
+            self.builder.set(Section::Conditions, at, word, value);
         }
-        Condition::Any(parts) => {
-            children(parts, document, builder, problems);
-            u32::from(node::ANY)
+    }
+
+    fn children(&mut self, kind: u8, parts: &[Condition]) -> u32 {
+        let mut sorted: Vec<&Condition> = parts.iter().collect();
+        sorted.sort_by_key(|part| cost(part));
+        for part in sorted {
+            self.write(part);
         }
-        Condition::Not(inner) => {
-            write(inner, document, builder, problems);
-            u32::from(node::NOT)
+        tagged(kind, 0)
+    }
+
+    /// Kind and words of a leaf.
+    fn leaf(&mut self, condition: &Condition) -> (u32, [u32; 4]) {
+        match condition {
+            Condition::Address(addresses) => self.address(addresses),
+            Condition::AsnList(list) => self.list(node::ASN, list),
+            Condition::Claim(name, pattern) => self.named(node::CLAIM, name, pattern),
+            Condition::Cookie(name, pattern) => self.named(node::COOKIE, name, pattern),
+            Condition::CountryList(list) => self.list(node::COUNTRY, list),
+            Condition::FingerprintList(list) => self.list(node::FINGERPRINT, list),
+            Condition::Header(name, pattern) => self.named(node::HEADER, name, pattern),
+            Condition::Host(pattern) => self.host(node::HOST, pattern),
+            Condition::IdentityList(list) => self.list(node::IDENTITY, list),
+            Condition::Path(pattern) => self.path(pattern),
+            Condition::Query(name, pattern) => self.named(node::QUERY, name, pattern),
+            Condition::ResponseHeader(name, pattern) => self.named(node::RESPONSE_HEADER, name, pattern),
+            Condition::ResponseSize(range) => self.range(node::RESPONSE_SIZE, *range),
+            Condition::ResponseStatus(statuses) => {
+                let [first, count] = write_statuses(statuses, self.builder);
+                (tagged(node::RESPONSE_STATUS, node::EQUALS), [first, count, 0, 0])
+            }
+            Condition::Size(range) => self.range(node::SIZE, *range),
+            Condition::Sni(pattern) => self.host(node::SNI, pattern),
+            Condition::Time(window) => self.time(window),
+            Condition::Verdict(list) => {
+                let known = self.resolve(list, node::VERDICT).is_some();
+                let index = if known { self.vocabulary.verdict_list(&list.name) } else { 0 };
+                (tagged(node::VERDICT, node::EQUALS), [index, 0, 0, 0])
+            }
+            _ => self.value(condition),
         }
-        Condition::Method(method) => leaf(node::METHOD, node::EQUALS, method, builder, &mut words),
-        Condition::Host(HostPattern::Exact(host)) => leaf(node::HOST, node::EQUALS, host, builder, &mut words),
-        Condition::Host(HostPattern::Under(domain)) => leaf(node::HOST, node::SUFFIX, domain, builder, &mut words),
-        Condition::Path(pattern) => path(pattern, builder, &mut words),
-        Condition::Header(name, TextPattern::Present(false)) => {
-            // Written as the opposite of presence, one node deeper.
-            let present = Condition::Header(name.clone(), TextPattern::Present(true));
-            write(&present, document, builder, problems);
-            u32::from(node::NOT)
+    }
+
+    /// The same of a leaf that compares with one value.
+    fn value(&mut self, condition: &Condition) -> (u32, [u32; 4]) {
+        let (kind, value) = match condition {
+            Condition::AgentClass(class) => return self.text(node::AGENT_CLASS, node::EQUALS, class.as_str()),
+            Condition::AgentName(name) => {
+                return self.text(node::AGENT_NAME, node::EQUALS, &name.to_ascii_lowercase());
+            }
+            Condition::AgentVerified(verified) => (node::AGENT_VERIFIED, u32::from(*verified)),
+            Condition::Asn(asn) => (node::ASN, *asn),
+            Condition::Country(code) => (node::COUNTRY, country(*code)),
+            Condition::Fingerprint(text) => return self.text(node::FINGERPRINT, node::EQUALS, text),
+            Condition::Identity(pattern) => return self.text(node::IDENTITY, node::EQUALS, pattern),
+            Condition::Label(label) => {
+                return (tagged(node::LABEL, node::EQUALS), [1, self.vocabulary.label(Some(label)), 0, 0]);
+            }
+            Condition::Method(method) => return self.text(node::METHOD, node::EQUALS, method),
+            Condition::NoIdentity => return (tagged(node::IDENTITY, node::NONE), [0; 4]),
+            Condition::Port(port) => (node::PORT, u32::from(*port)),
+            Condition::ResponseType(media) => return self.text(node::RESPONSE_TYPE, node::EQUALS, media),
+            Condition::Score { at_least, label } => {
+                let label = self.vocabulary.label(label.as_deref());
+                return (tagged(node::SCORE, node::EQUALS), [*at_least, label, 0, 0]);
+            }
+            Condition::TlsMutual(mutual) => (node::TLS_MUTUAL, u32::from(*mutual)),
+            Condition::TlsVersion(version) => (node::TLS_VERSION, u32::from(*version)),
+            _ => return (tagged(node::ALWAYS, 0), [0; 4]),
+        };
+        (tagged(kind, node::EQUALS), [value, 0, 0, 0])
+    }
+
+    fn text(&mut self, kind: u8, test: u8, text: &str) -> (u32, [u32; 4]) {
+        let [offset, length] = self.builder.text(text);
+        (tagged(kind, test), [offset, length, 0, 0])
+    }
+
+    fn host(&mut self, kind: u8, pattern: &HostPattern) -> (u32, [u32; 4]) {
+        match pattern {
+            HostPattern::Exact(host) => self.text(kind, node::EQUALS, host),
+            HostPattern::Under(domain) => self.text(kind, node::SUFFIX, domain),
         }
-        Condition::Header(name, pattern) => header(name, pattern, builder, &mut words),
-        Condition::Address(addresses) => {
-            let (first, count) = networks(addresses, document, builder, problems);
-            words = [first, count, 0, 0];
-            u32::from(node::ADDRESS)
+    }
+
+    fn path(&mut self, pattern: &PathPattern) -> (u32, [u32; 4]) {
+        match pattern {
+            PathPattern::Exact(text) => self.text(node::PATH, node::EQUALS, text),
+            PathPattern::Prefix(text) => self.text(node::PATH, node::PREFIX, text),
+            PathPattern::Suffix(text) => self.text(node::PATH, node::SUFFIX, text),
+            PathPattern::Segments(text) => self.text(node::PATH, node::SEGMENTS, text),
+            PathPattern::Regex(pattern) => {
+                let own = regexes::write(pattern, self.builder);
+                let folded = if self.case_insensitive {
+                    regexes::write(&["(?i)", pattern].concat(), self.builder)
+                } else {
+                    node::NO_REGEX
+                };
+                (tagged(node::PATH, node::REGEX), [own, folded, 0, 0])
+            }
         }
-    };
-    let end = builder.count(Section::Nodes);
-    builder.set(Section::Nodes, at, node::KIND, kind);
-    builder.set(Section::Nodes, at, node::END, end);
-    for (offset, word) in words.into_iter().enumerate() {
-        builder.set(Section::Nodes, at, node::A + offset, word);
+    }
+
+    fn named(&mut self, kind: u8, name: &str, pattern: &TextPattern) -> (u32, [u32; 4]) {
+        let (test, operand) = match pattern {
+            TextPattern::Contains(text) => (node::CONTAINS, text.as_str()),
+            TextPattern::Equals(text) => (node::EQUALS, text.as_str()),
+            TextPattern::Prefix(text) => (node::PREFIX, text.as_str()),
+            TextPattern::Suffix(text) => (node::SUFFIX, text.as_str()),
+            TextPattern::Present(_) => (node::PRESENT, ""),
+            TextPattern::Regex(pattern) => {
+                let [a, b] = self.builder.text(name);
+                return (tagged(kind, node::REGEX), [a, b, regexes::write(pattern, self.builder), 0]);
+            }
+        };
+        let ([a, b], [c, d]) = (self.builder.text(name), self.builder.text(operand));
+        (tagged(kind, test), [a, b, c, d])
+    }
+
+    fn address(&mut self, addresses: &Addresses) -> (u32, [u32; 4]) {
+        match addresses {
+            Addresses::List(list) => self.list(node::ADDRESS, list),
+            Addresses::Networks(networks) => {
+                let set = lists::write_networks(networks, self.builder);
+                (tagged(node::ADDRESS, node::IN_SET), [set, 0, 0, 0])
+            }
+        }
+    }
+
+    fn list(&mut self, kind: u8, name: &ListName) -> (u32, [u32; 4]) {
+        let Some(list) = self.resolve(name, kind) else {
+            return (tagged(node::ALWAYS, 0), [0; 4]);
+        };
+        let set = write_entries(&list.entries, self.builder);
+        let expires = list.expires.as_ref().map_or(0, |(at, _)| (*at).max(1));
+        (tagged(kind, node::IN_SET), [set, 0, expires as u32, (expires >> 32) as u32])
+    }
+
+    /// The list of that name, if it holds what a leaf of this kind asks for; `settle` told it otherwise.
+    fn resolve(&self, name: &ListName, kind: u8) -> Option<&'w List> {
+        let lists: &'w [List] = &self.document.lists;
+        lists.iter().find(|list| list.name == name.name && kind_of(&list.entries) == kind)
+    }
+
+    fn range(&mut self, kind: u8, range: Range) -> (u32, [u32; 4]) {
+        let words = window([range.least.unwrap_or(0), range.most.unwrap_or(u64::MAX)], [0; 3]);
+        (tagged(kind, node::EQUALS), [self.builder.push(Section::Times, &words), 0, 0, 0])
+    }
+
+    fn time(&mut self, written: &TimeWindow) -> (u32, [u32; 4]) {
+        let hours = written.hours.map_or(time::ALL_DAY, |(from, to)| u32::from(from) | u32::from(to) << 16);
+        let rest = [u32::from(written.days), hours, i32::from(written.offset_minutes).cast_unsigned()];
+        let words = window([written.after.unwrap_or(0), written.before.unwrap_or(u64::MAX)], rest);
+        (tagged(node::TIME, node::EQUALS), [self.builder.push(Section::Times, &words), 0, 0, 0])
     }
 }
 
-fn children(parts: &[Condition], document: &Document, builder: &mut Builder, problems: &mut Problems) {
-    let mut sorted: Vec<&Condition> = parts.iter().collect();
-    sorted.sort_by_key(|part| cost(part));
-    for part in sorted {
-        write(part, document, builder, problems);
+/// A condition that something is not there, as the kind and the name of what it is.
+fn absence(condition: &Condition) -> Option<(u8, &str)> {
+    let (kind, name, pattern) = match condition {
+        Condition::Claim(name, pattern) => (node::CLAIM, name, pattern),
+        Condition::Cookie(name, pattern) => (node::COOKIE, name, pattern),
+        Condition::Header(name, pattern) => (node::HEADER, name, pattern),
+        Condition::Query(name, pattern) => (node::QUERY, name, pattern),
+        Condition::ResponseHeader(name, pattern) => (node::RESPONSE_HEADER, name, pattern),
+        _ => return None,
+    };
+    matches!(pattern, TextPattern::Present(false)).then_some((kind, name))
+}
+
+fn window([first, second]: [u64; 2], [a, b, c]: [u32; 3]) -> [u32; 7] {
+    [first as u32, (first >> 32) as u32, second as u32, (second >> 32) as u32, a, b, c]
+}
+
+/// Stores statuses; gives the first range and the number.
+pub(super) fn write_statuses(statuses: &Statuses, builder: &mut Builder) -> [u32; 2] {
+    let first = builder.count(Section::Statuses);
+    for (from, to) in &statuses.0 {
+        builder.push(Section::Statuses, &[u32::from(*from) | u32::from(*to) << 16]);
+    }
+    [first, builder.count(Section::Statuses) - first]
+}
+
+pub(super) fn write_entries(entries: &Entries, builder: &mut Builder) -> u32 {
+    match entries {
+        Entries::Asns(asns) => lists::write_numbers(set::ASNS, asns.iter().copied(), builder),
+        Entries::Countries(codes) => {
+            lists::write_numbers(set::COUNTRIES, codes.iter().map(|code| country(*code)), builder)
+        }
+        Entries::Fingerprints(texts) => {
+            let kinds = texts.iter().fold(0, |kinds, text| kinds | crate::matcher::fingerprint_kind(text.as_bytes()));
+            lists::write_texts(texts.iter().map(String::as_str), kinds, builder)
+        }
+        Entries::Identities(ids) => lists::write_identities(ids.iter().map(String::as_str), builder),
+        Entries::Networks(networks) => lists::write_networks(networks, builder),
+        Entries::Verdicts => 0,
+    }
+}
+
+/// The kind of leaf that asks for such entries.
+fn kind_of(entries: &Entries) -> u8 {
+    match entries {
+        Entries::Asns(_) => node::ASN,
+        Entries::Countries(_) => node::COUNTRY,
+        Entries::Fingerprints(_) => node::FINGERPRINT,
+        Entries::Identities(_) => node::IDENTITY,
+        Entries::Networks(_) => node::ADDRESS,
+        Entries::Verdicts => node::VERDICT,
     }
 }
 
 /// How dear a test is, roughly; its order within `all` and `any` never changes the result.
 fn cost(condition: &Condition) -> u32 {
+    let text = |base: u32, pattern: &TextPattern| match pattern {
+        TextPattern::Regex(_) => base + 1000,
+        _ => base,
+    };
     match condition {
         Condition::Always => 0,
-        Condition::Method(_) => 1,
-        Condition::Host(_) => 2,
+        Condition::Method(_) | Condition::Port(_) | Condition::TlsMutual(_) | Condition::NoIdentity => 1,
+        Condition::Host(_) | Condition::Sni(_) | Condition::ResponseStatus(_) | Condition::TlsVersion(_) => 2,
         Condition::Path(PathPattern::Regex(_)) => 1000,
         Condition::Path(_) => 3,
-        Condition::Address(_) => 8,
-        Condition::Header(_, TextPattern::Regex(_)) => 1020,
-        Condition::Header(..) => 20,
+        Condition::Identity(_) => 6,
+        Condition::Address(_) | Condition::IdentityList(_) => 8,
+        Condition::Time(_) => 10,
+        Condition::Claim(_, pattern) => text(16, pattern),
+        Condition::Header(_, pattern) | Condition::ResponseHeader(_, pattern) => text(20, pattern),
+        Condition::Size(_) | Condition::ResponseSize(_) | Condition::ResponseType(_) => 20,
+        Condition::Query(_, pattern) | Condition::Cookie(_, pattern) => text(30, pattern),
+        Condition::Label(_) | Condition::Score { .. } | Condition::Verdict(_) => 40,
+        Condition::Asn(_) | Condition::AsnList(_) | Condition::Country(_) | Condition::CountryList(_) => 100,
+        Condition::Fingerprint(_) | Condition::FingerprintList(_) => 300,
+        Condition::AgentClass(_) | Condition::AgentName(_) | Condition::AgentVerified(_) => 400,
         Condition::Not(inner) => cost(inner),
         Condition::All(parts) | Condition::Any(parts) => parts.iter().map(cost).fold(1, u32::saturating_add),
     }
 }
 
-fn leaf(kind: u8, test: u8, text: &str, builder: &mut Builder, words: &mut [u32; 4]) -> u32 {
-    let [offset, length] = builder.text(text).words();
-    *words = [offset, length, 0, 0];
-    tagged(kind, test)
-}
-
 fn tagged(kind: u8, test: u8) -> u32 {
     u32::from(kind) | u32::from(test) << 8
-}
-
-fn path(pattern: &PathPattern, builder: &mut Builder, words: &mut [u32; 4]) -> u32 {
-    let (test, text) = match pattern {
-        PathPattern::Regex(regex) => {
-            *words = [builder.regex(regex), 0, 0, 0];
-            return tagged(node::PATH, node::REGEX);
-        }
-        PathPattern::Exact(text) => (node::EQUALS, text),
-        PathPattern::Prefix(text) => (node::PREFIX, text),
-        PathPattern::Suffix(text) => (node::SUFFIX, text),
-        PathPattern::Segments(text) => (node::SEGMENTS, text),
-    };
-    leaf(node::PATH, test, text, builder, words)
-}
-
-fn header(name: &str, pattern: &TextPattern, builder: &mut Builder, words: &mut [u32; 4]) -> u32 {
-    let (test, text) = match pattern {
-        TextPattern::Regex(regex) => {
-            let [offset, length] = builder.text(name).words();
-            *words = [offset, length, builder.regex(regex), 0];
-            return tagged(node::HEADER, node::REGEX);
-        }
-        TextPattern::Contains(text) => (node::CONTAINS, text.as_str()),
-        TextPattern::Equals(text) => (node::EQUALS, text.as_str()),
-        TextPattern::Prefix(text) => (node::PREFIX, text.as_str()),
-        TextPattern::Suffix(text) => (node::SUFFIX, text.as_str()),
-        TextPattern::Present(_) => (node::PRESENT, ""),
-    };
-    let [a, b] = builder.text(name).words();
-    let [c, d] = builder.text(text).words();
-    *words = [a, b, c, d];
-    tagged(node::HEADER, test)
-}
-
-fn networks(addresses: &Addresses, document: &Document, builder: &mut Builder, problems: &mut Problems) -> (u32, u32) {
-    match addresses {
-        Addresses::Networks(networks) => builder.networks(networks),
-        Addresses::List(name, place) => match document.lists.iter().find(|list| list.name == *name) {
-            Some(list) => builder.networks(&list.networks),
-            None => {
-                let help = match nearest(name, document.lists.iter().map(|list| list.name.as_str())) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "write it under `lists`".to_owned(),
-                };
-                problems.push(place, format!("there is no list {}", quoted(name)), help);
-                (0, 0)
-            }
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::image::View;
-
-    #[test]
-    fn what_is_cheap_is_asked_before_a_regex() {
-        let text = r#"{"apiVersion":"gatehouse.dev/v1","kind":"Policy","metadata":{"name":"p"},"spec":{"rules":[{"name":"r","then":"block",
-            "match":{"any":[{"path":{"regex":"x"}},{"headers":{"a":{"present":true}}}],"path":{"regex":"y"},"host":"h","method":"GET"}}]}}"#;
-        let source = crate::Source { name: "p", text, format: crate::Format::Json };
-        let image = crate::compile(&[source]).expect("compiles").image;
-        let view = View::frame(image).expect("sound");
-        let kinds: Vec<u8> = (0..7).map(|index| view.word(Section::Nodes, index, node::KIND) as u8).collect();
-        use node::{ALL, ANY, HEADER, HOST, METHOD, PATH};
-        assert_eq!(kinds, [ALL, METHOD, HOST, PATH, ANY, HEADER, PATH]);
-    }
 }

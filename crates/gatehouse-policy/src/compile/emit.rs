@@ -1,203 +1,143 @@
 //! Documents and what was settled about them, written as an image.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "yaml")]
+mod access;
+mod identity;
+mod index;
+mod limits;
+mod order;
+mod reads;
+pub(super) mod regexes;
+mod scopes;
+mod thens;
+mod vocabulary;
 
-use gatehouse_verdict::Mode;
+use std::collections::BTreeSet;
 
-use crate::document::{Place, Problems};
-use crate::image::{Builder, Section, action, document as d, rule as r};
-use crate::regex::MAX_REGEXES;
-use crate::spec::{Action, Ambiguous, Document, HostPattern, Rule, Trust};
+use crate::Field;
+use crate::document::Problems;
+use crate::image::{Builder, MEMBER_OWN, Section, limit as l, narrow, rule as r};
+use crate::spec::types::{Document, Effect, Rollout, Rule, Tier};
 
-use super::condition;
-use super::settle::{Settings, Settled};
+use super::condition::Writer;
+use super::settle::{ScopePlan, Settled};
+
+pub(super) use vocabulary::Vocabulary;
+
+#[cfg(test)]
+#[cfg(feature = "yaml")]
+mod tests;
 
 /// Writes the image. With problems the image is of no use.
 pub(super) fn emit(documents: &[Document], settled: &Settled, problems: &mut Problems) -> Vec<u8> {
+    let vocabulary = Vocabulary::of(documents);
     let mut builder = Builder::default();
-    let mut shared = Vec::new();
-    let everywhere = settled.everywhere.unwrap_or_default();
-    let covered = settled.everywhere.is_some();
-    write_document(None, &everywhere, covered, documents, &mut builder);
-    for (index, document) in documents.iter().enumerate() {
-        let settings = settled.own.get(index).copied().unwrap_or_default();
-        write_document(Some(document), &settings, true, documents, &mut builder);
-        let mut rules: Vec<(usize, &Rule)> = document.rules.iter().enumerate().collect();
-        rules.sort_by_key(|(position, rule)| (Reverse(rule.priority), *position));
-        for (position, rule) in rules {
-            let number = write_rule(document, index, position, rule, &mut builder, problems);
-            if document.hosts.is_empty() {
-                let layer_and_priority = Reverse((document.layer, rule.priority));
-                shared.push((layer_and_priority, position, index, number));
-            }
-        }
+    let (low, high) = (settled.half_life_ns as u32, (settled.half_life_ns >> 32) as u32);
+    builder.push(Section::Meta, &[low, high, u32::from(weighs(documents)), 0, 0]);
+    builder.texts(Section::Claims, vocabulary.claims());
+    builder.texts(Section::Labels, vocabulary.labels());
+    builder.texts(Section::VerdictLists, vocabulary.verdict_lists());
+    builder.texts(Section::SetHeaders, set_headers(documents));
+    let folded = case_insensitive(documents, settled);
+    let ranked = order::ranked(documents);
+    for (rank, (index, rule)) in ranked.iter().enumerate() {
+        let Some(document) = documents.get(*index) else { continue };
+        let folds = folded.get(*index).copied().unwrap_or(false);
+        let mut out = Out { vocabulary: &vocabulary, builder: &mut builder };
+        out.rule(narrow(rank), narrow(*index), document, rule, folds);
     }
-    shared.sort_unstable();
-    for (_, _, _, number) in shared {
-        builder.push(Section::Shared, &[number]);
+    for document in documents {
+        let ([name, length], [scope, size]) = (builder.text(&document.name), builder.text(&document.scope.join("/")));
+        builder.push(Section::Documents, &[name, length, scope, size]);
     }
-    write_hosts(documents, &mut builder);
-    write_set_headers(documents, &mut builder);
-    limit_regexes(documents, &builder, problems);
+    scopes::write(documents, settled, &vocabulary, &mut builder);
+    index::write(documents, &ranked, settled, &vocabulary, &mut builder);
+    scopes::limit_trust(documents, problems);
+    regexes::limit(&builder, documents, problems);
     builder.finish()
 }
 
-fn limit_regexes(documents: &[Document], builder: &Builder, problems: &mut Problems) {
-    if builder.count(Section::Regexes) as usize > MAX_REGEXES {
-        let first = documents.first().map(|document| document.place.clone());
-        let message = format!("more than {MAX_REGEXES} different regexes");
-        let help = "use `prefix`, `suffix`, `contains` or `*` where they do";
-        problems.push(&first.unwrap_or_else(|| Place::pointer("policy")), message, help);
+/// What a rule and all that hangs on it are written with.
+struct Out<'o> {
+    vocabulary: &'o Vocabulary,
+    builder: &'o mut Builder,
+}
+
+impl Out<'_> {
+    fn rule(&mut self, rank: u32, index: u32, document: &Document, rule: &Rule, folds: bool) {
+        let condition = self.builder.count(Section::Conditions);
+        let mut writer =
+            Writer { document, vocabulary: self.vocabulary, case_insensitive: folds, builder: self.builder };
+        writer.write(&rule.condition);
+        let then = thens::write(&rule.then, self.vocabulary, self.builder);
+        let names = [document.name.as_str(), rule.name.as_str()];
+        let limit = rule.limit.as_ref().map_or(0, |limit| {
+            let index = limits::write(rank, limit, self.vocabulary, self.builder);
+            let identity = identity::of_limit(names, index, self.builder);
+            self.builder.set(Section::Limits, index, l::IDENTITY, identity as u32);
+            self.builder.set(Section::Limits, index, l::IDENTITY + 1, (identity >> 32) as u32);
+            index + 1
+        });
+        let [name, length] = self.builder.text(&rule.name);
+        let (rollout, percent) = match rule.mode.unwrap_or(document.mode) {
+            Rollout::Enforce => (r::ENFORCE, 0),
+            Rollout::Monitor => (r::MONITOR, 0),
+            Rollout::Canary(percent) => (r::CANARY, u32::from(percent)),
+        };
+        let tier = match rule.tier {
+            Tier::Mandate => 0,
+            Tier::Verdict => 1,
+            Tier::Rule => 2,
+            Tier::Default => 3,
+        };
+        let kind = tier | rollout << 8 | percent << 16 | u32::from(rule.on_response) << 24;
+        let identity = identity::of_rule(names, condition, then, limit.checked_sub(1), self.builder);
+        let (low, high) = (identity as u32, (identity >> 32) as u32);
+        self.builder.push(Section::Rules, &[name, length, index, kind, condition, then, limit, low, high]);
     }
 }
 
-/// An entry of `N` words: each part begins at its word, what nobody names is 0.
-fn entry<const N: usize>(parts: &[(usize, &[u32])]) -> [u32; N] {
-    let mut words = [0; N];
-    for (at, part) in parts {
-        for (word, value) in words.iter_mut().skip(*at).zip(*part) {
-            *word = *value;
+/// For each document: some host on which it holds has a backend that reads paths in any letter case.
+fn case_insensitive(documents: &[Document], settled: &Settled) -> Vec<bool> {
+    let mut folded = vec![false; documents.len()];
+    let plans = settled.everywhere.iter().chain(&settled.scopes);
+    for plan in plans.filter(|plan| scopes::is_case_insensitive(documents, plan)) {
+        for member in &plan.documents {
+            if let Some(folded) = folded.get_mut(member.document) {
+                *folded = true;
+            }
         }
     }
-    words
+    folded
 }
 
-fn mode_word(mode: Mode) -> u32 {
-    match mode {
-        Mode::Enforce => r::ENFORCE,
-        Mode::Monitor => r::MONITOR,
-    }
+/// Rules of this tier hold on hosts below their document too.
+fn holds_below(tier: Tier) -> bool {
+    matches!(tier, Tier::Mandate | Tier::Default)
 }
 
-/// Documents stand one after the entry for unclaimed hosts.
-fn number(index: usize) -> u32 {
-    u32::try_from(index + 1).unwrap_or(u32::MAX)
+/// Whether a member's own rules hold, as a word.
+fn member_word(plan: &ScopePlan, at: usize) -> u32 {
+    plan.documents.get(at).map_or(0, |member| narrow(member.document) | if member.own { MEMBER_OWN } else { 0 })
 }
 
-/// The rules of a document without hosts stand in the table as all others do, but are reached through `shared`.
-fn write_document(
-    document: Option<&Document>,
-    settings: &Settings,
-    covered: bool,
-    all: &[Document],
-    builder: &mut Builder,
-) {
-    let owner = |index: Option<usize>| index.and_then(|index| all.get(index));
-    let mode_of = |index: Option<usize>| owner(index).map_or(r::ENFORCE, |d| mode_word(d.mode));
-    let name = builder.text(document.map_or("", |d| &d.name)).words();
-    let rules = document.map_or(0, |d| u32::try_from(d.rules.len()).unwrap_or(u32::MAX));
-    let trust = match owner(settings.trust).and_then(|d| d.trust.as_ref()) {
-        Some((Trust::Networks(networks), _)) => {
-            let (first, count) = builder.networks(networks);
-            [d::TRUST_NETWORKS, first, count]
-        }
-        Some((Trust::Hops(hops), _)) => [d::TRUST_HOPS, u32::from(*hops), 0],
-        None => [d::TRUST_NOBODY, 0, 0],
-    };
-    let otherwise = owner(settings.otherwise).and_then(|d| d.otherwise.as_ref());
-    let otherwise = otherwise.map_or(0, |(action, _)| write_action(action, builder) + 1);
-    let ambiguous = match settings.ambiguous(all) {
-        Some(Ambiguous::Strictest) => d::AMBIGUOUS_STRICTEST,
-        Some(Ambiguous::Reject) => d::AMBIGUOUS_REJECT,
-        None => d::AMBIGUOUS_BY_KIND,
-    };
-    let words: [u32; 15] = entry(&[
-        (d::NAME, &name),
-        (d::FIRST_RULE, &[builder.count(Section::Rules)]),
-        (d::RULES, &[rules]),
-        (d::TRUST, &trust),
-        (d::OTHERWISE, &[otherwise]),
-        (d::OTHERWISE_MODE, &[mode_of(settings.otherwise)]),
-        (d::OTHERWISE_OWNER, &[settings.otherwise.map_or(0, number)]),
-        (d::AMBIGUOUS, &[ambiguous]),
-        (d::AMBIGUOUS_MODE, &[mode_of(settings.ambiguous_owner)]),
-        (d::AMBIGUOUS_OWNER, &[settings.ambiguous_owner.map_or(0, number)]),
-        (d::FLAGS, &[u32::from(covered) * d::COVERED]),
-    ]);
-    builder.push(Section::Documents, &words);
+/// Some rule weighs, or asks what was weighed.
+fn weighs(documents: &[Document]) -> bool {
+    let rules = || documents.iter().flat_map(|document| document.rules.iter().map(move |rule| (document, rule)));
+    let mut effects = documents.iter().flat_map(thens::of).flat_map(|then| &then.effects);
+    effects.any(|effect| matches!(effect, Effect::Weigh { .. }))
+        || rules().any(|(document, rule)| reads::of(rule, document).has(Field::Score))
 }
 
-fn write_rule(
-    document: &Document,
-    index: usize,
-    position: usize,
-    rule: &Rule,
-    builder: &mut Builder,
-    problems: &mut Problems,
-) -> u32 {
-    let node = builder.count(Section::Nodes);
-    condition::write(&rule.condition, document, builder, problems);
-    let action = write_action(&rule.action, builder);
-    let [name, length] = builder.text(&rule.name).words();
-    let mode = mode_word(rule.mode.unwrap_or(document.mode));
-    let priority = u32::try_from(i32::from(rule.priority) + 1000).unwrap_or(0);
-    let position = u32::try_from(position).unwrap_or(u32::MAX);
-    let words = [name, length, number(index), mode, u32::from(document.layer), priority, position, node, action];
-    builder.push(Section::Rules, &words)
-}
-
-fn write_action(written: &Action, builder: &mut Builder) -> u32 {
-    use action as a;
-    let mut text = |text: &str| builder.text(text).words();
-    let words: [u32; 8] = match written {
-        Action::Allow => entry(&[(a::KIND, &[a::ALLOW])]),
-        Action::Record => entry(&[(a::KIND, &[a::RECORD])]),
-        Action::Redirect { location, status } => {
-            entry(&[(a::KIND, &[a::REDIRECT, u32::from(*status)]), (a::TEXT, &text(location))])
-        }
-        Action::Tag { header, value } => {
-            entry(&[(a::KIND, &[a::TAG]), (a::TEXT, &text(header)), (a::TEXT2, &text(value))])
-        }
-        Action::Block(refusal) => {
-            let kind = refusal.body.as_ref().map_or(a::BLOCK, |_| a::BLOCK_WITH);
-            let body = text(refusal.body.as_deref().unwrap_or_default());
-            let pairs = write_pairs(&refusal.headers, builder);
-            entry(&[(a::KIND, &[kind, u32::from(refusal.status)]), (a::TEXT, &body), (a::FIRST_PAIR, &pairs)])
-        }
-    };
-    builder.push(Section::Actions, &words)
-}
-
-/// The first and the number of the pairs.
-fn write_pairs(headers: &[(String, String)], builder: &mut Builder) -> [u32; 2] {
-    let first = builder.count(Section::Pairs);
-    for (name, value) in headers {
-        let (name, value) = (builder.text(name).words(), builder.text(value).words());
-        builder.push(Section::Pairs, &entry::<4>(&[(0, &name), (2, &value)]));
-    }
-    [first, builder.count(Section::Pairs) - first]
-}
-
-fn write_hosts(documents: &[Document], builder: &mut Builder) {
-    let mut exact = BTreeMap::new();
-    let mut under = BTreeMap::new();
-    for (index, document) in documents.iter().enumerate() {
-        for (host, _) in &document.hosts {
-            match host {
-                HostPattern::Exact(host) => exact.insert(host, number(index)),
-                HostPattern::Under(domain) => under.insert(domain, number(index)),
-            };
+/// Request headers that some rule or some `otherwise` sets, sorted.
+fn set_headers(documents: &[Document]) -> BTreeSet<&str> {
+    let mut headers = BTreeSet::new();
+    for then in documents.iter().flat_map(thens::of) {
+        for effect in &then.effects {
+            if let Effect::Route { header, .. } | Effect::Tag { header, .. } = effect {
+                headers.insert(header.as_str());
+            }
         }
     }
-    for (section, hosts) in [(Section::Hosts, exact), (Section::Suffixes, under)] {
-        for (host, document) in hosts {
-            let [offset, length] = builder.text(host).words();
-            builder.push(section, &[offset, length, document]);
-        }
-    }
-}
-
-fn write_set_headers(documents: &[Document], builder: &mut Builder) {
-    let rules = documents.iter().flat_map(|d| &d.rules);
-    let headers: BTreeSet<&str> = rules
-        .filter_map(|rule| match &rule.action {
-            Action::Tag { header, .. } => Some(header.as_str()),
-            _ => None,
-        })
-        .collect();
-    for header in headers {
-        let text = builder.text(header).words();
-        builder.push(Section::SetHeaders, &text);
-    }
+    headers
 }

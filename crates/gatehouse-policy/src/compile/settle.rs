@@ -1,140 +1,147 @@
 //! What several documents say about the same thing: told where they collide, settled where they do not.
+//!
+//! Of the names that documents give, the most exact one for a host counts: the host itself, or else the longest domain above
+//! it. The deepest scope that gives this name owns the host. On it hold the documents of that scope that give the name, those
+//! without hosts, and, of the scopes above, those that cover it; what a scope above lays down in `defaults` and `mandates`
+//! holds in any case. Which document's word decides a setting is found by
+//! nearness: the owner's own first, then layer by layer up to the organisation; no word weakens a mandate.
+
+mod claims;
+mod names;
+mod strictness;
+mod voices;
+
+#[cfg(test)]
+#[cfg(feature = "yaml")]
+mod tests;
 
 use std::collections::BTreeMap;
 
-use gatehouse_verdict::Mode;
+use crate::document::{Place, Problems, duration_text};
+use crate::spec::types::{Document, Settings};
+use crate::spec::{HostPattern, bounds};
 
-use crate::document::{Place, Problems, quoted};
-use crate::spec::{Addresses, Ambiguous, Condition, Document, HostPattern, Trust};
+use claims::Claims;
+#[cfg(feature = "yaml")]
+pub(crate) use claims::covers;
+#[cfg(feature = "yaml")]
+pub(crate) use names::{asked, given, list_of};
+use voices::{Level, near};
 
-/// Settings of one host's documents. Documents are named by their place in the sorted list.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Settings {
-    /// Whose `client` holds.
-    pub(super) trust: Option<usize>,
-    /// Whose `otherwise` holds.
-    pub(super) otherwise: Option<usize>,
-    /// Whose `ambiguous` holds, if any says so.
-    pub(super) ambiguous: Option<usize>,
-    /// Who answers for a refusal for ambiguity.
-    pub(super) ambiguous_owner: Option<usize>,
-}
+const NANOS_PER_MS: u64 = 1_000_000;
 
-/// What was settled.
+/// What was settled over all documents.
 #[derive(Debug)]
 pub(super) struct Settled {
-    /// For hosts that nobody claims; `None`: no document holds everywhere.
-    pub(super) everywhere: Option<Settings>,
-    /// For each document's own hosts.
-    pub(super) own: Vec<Settings>,
+    /// What holds for hosts that nobody claims; `None`: no document holds everywhere.
+    pub(super) everywhere: Option<ScopePlan>,
+    /// One for each distinct way that documents hold together; hosts point here.
+    pub(super) scopes: Vec<ScopePlan>,
+    /// Canonical host or domain → index into `scopes`. Sorted, unique.
+    pub(super) hosts: Vec<(HostPattern, usize)>,
+    /// In what time a score halves.
+    pub(super) half_life_ns: u64,
 }
 
-pub(super) fn settle(documents: &[Document], problems: &mut Problems, warnings: &mut Problems) -> Settled {
-    unique(documents.iter().map(|d| (&d.name, &d.place)), "policy", problems);
-    for document in documents {
-        unique(document.rules.iter().map(|r| (&r.name, &r.place)), "rule", problems);
-        warn_of_unused_lists(document, warnings);
-        warn_of_trust(document, warnings);
-    }
-    claim_hosts(documents, problems);
-    let everywhere = settle_everywhere(documents, problems);
-    let base = everywhere.unwrap_or_default();
-    let own = documents.iter().enumerate().map(|(index, document)| Settings {
-        trust: document.trust.as_ref().map(|_| index).or(base.trust),
-        otherwise: document.otherwise.as_ref().map(|_| index).or(base.otherwise),
-        ambiguous: document.ambiguous.as_ref().map(|_| index).or(base.ambiguous),
-        ambiguous_owner: match (&document.ambiguous, base.ambiguous) {
-            (None, Some(shared)) => Some(shared),
-            _ => Some(index),
-        },
-    });
-    Settled { everywhere, own: own.collect() }
+/// What holds for some hosts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ScopePlan {
+    /// Documents whose rules are asked, nearest first; rules have one global order.
+    pub(super) documents: Vec<Member>,
+    pub(super) client_address: Option<Voice>,
+    pub(super) client_key: Option<Voice>,
+    pub(super) otherwise: Option<Voice>,
+    pub(super) ambiguous: Option<Voice>,
+    pub(super) backend: Option<Voice>,
+    pub(super) forward_canonical: Option<Voice>,
+    pub(super) support: Option<Voice>,
+    pub(super) identity_headers: Option<Voice>,
+    pub(super) require_mutual_tls: Option<Voice>,
+    /// Who answers for a refusal for ambiguity, and how far it reaches (the document's mode).
+    pub(super) ambiguous_owner: usize,
 }
 
-/// Documents without hosts hold together; each setting is said by one of them at most.
-fn settle_everywhere(documents: &[Document], problems: &mut Problems) -> Option<Settings> {
-    let shared = || documents.iter().enumerate().filter(|(_, d)| d.hosts.is_empty());
-    shared().next()?;
-    let mut one = |word: &str, place: &dyn Fn(&Document) -> Option<Place>| {
-        let mut said = shared().filter_map(|(index, d)| Some((index, place(d)?)));
-        let first = said.next()?;
-        for (_, other) in said {
-            let message = format!("`{word}` for every host is said twice; first at {}", first.1);
-            problems.push(&other, message, "say it in one document only");
+/// A document that holds for a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Member {
+    /// Its place among the sorted documents.
+    pub(super) document: usize,
+    /// It names the host (or every host): all its rules hold. Else only its mandates and defaults do.
+    pub(super) own: bool,
+}
+
+/// Whose word decides a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Voice {
+    pub(super) document: usize,
+    pub(super) part: Part,
+}
+
+/// Which of a document's three groups of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Defaults,
+    Mandates,
+    Own,
+}
+
+impl Part {
+    /// The settings of that part.
+    pub(super) const fn of(self, document: &Document) -> &Settings {
+        match self {
+            Self::Defaults => &document.defaults,
+            Self::Mandates => &document.mandates,
+            Self::Own => &document.own,
         }
-        Some(first.0)
-    };
-    let trust = one("client", &|d| d.trust.as_ref().map(|(_, place)| place.clone()));
-    let otherwise = one("otherwise", &|d| d.otherwise.as_ref().map(|(_, place)| place.clone()));
-    let ambiguous = one("ambiguous", &|d| d.ambiguous.as_ref().map(|(_, place)| place.clone()));
-    // Nobody says it: a document that enforces answers for it, if there is one.
-    let enforcing = shared().find(|(_, d)| d.mode == Mode::Enforce).or_else(|| shared().next());
-    let ambiguous_owner = ambiguous.or(enforcing.map(|(index, _)| index));
-    Some(Settings { trust, otherwise, ambiguous, ambiguous_owner })
-}
-
-fn unique<'d>(names: impl Iterator<Item = (&'d String, &'d Place)>, what: &str, problems: &mut Problems) {
-    let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
-    for (name, place) in names {
-        if let Some(first) = seen.get(name.as_str()) {
-            let message = format!("a {what} called {} stands already at {first}", quoted(name));
-            problems.push(place, message, "choose another name");
-        } else {
-            seen.insert(name, place);
-        }
     }
 }
 
-fn claim_hosts(documents: &[Document], problems: &mut Problems) {
-    let mut claimed: BTreeMap<&HostPattern, (&str, &Place)> = BTreeMap::new();
-    for document in documents {
-        for (host, place) in &document.hosts {
-            let shown = quoted(&host.to_string());
-            match claimed.get(host) {
-                Some((owner, first)) => {
-                    let message = format!("the host {shown} is claimed already by `{owner}` at {first}");
-                    problems.push(place, message, "a host has one document");
-                }
-                None => {
-                    claimed.insert(host, (&document.name, place));
-                }
+impl Voice {
+    /// The settings that hold the word.
+    pub(super) fn settings(self, documents: &[Document]) -> Option<&Settings> {
+        documents.get(self.document).map(|document| self.part.of(document))
+    }
+}
+
+/// Settles `documents`, which are sorted by name.
+pub(super) fn settle(documents: &[Document], problems: &mut Problems) -> Settled {
+    names::check(documents, problems);
+    let claims = Claims::new(documents, problems);
+    let mut told = voices::Told::default();
+    let everywhere: Vec<(Member, Level)> = claims.everywhere().collect();
+    let base = voices::plan(documents, &everywhere, None, &mut told, problems);
+    let mut plans: BTreeMap<ScopePlan, usize> = BTreeMap::new();
+    let mut hosts = Vec::new();
+    for host in claims.hosts() {
+        let members = claims.members(host);
+        let Some(plan) = voices::plan(documents, &members, Some(host), &mut told, problems) else { continue };
+        let next = plans.len();
+        hosts.push((host.clone(), *plans.entry(plan).or_insert(next)));
+    }
+    let mut scopes: Vec<(ScopePlan, usize)> = plans.into_iter().collect();
+    scopes.sort_by_key(|(_, number)| *number);
+    let scopes = scopes.into_iter().map(|(plan, _)| plan).collect();
+    Settled { everywhere: base, scopes, hosts, half_life_ns: half_life(documents, problems) }
+}
+
+/// One for the whole policy, since one store holds all scores.
+fn half_life(documents: &[Document], problems: &mut Problems) -> u64 {
+    let mut first: Option<&(u64, Place)> = None;
+    for said in documents.iter().filter_map(|document| document.half_life.as_ref()) {
+        match first {
+            Some((nanos, place)) if *nanos != said.0 => {
+                let message = format!("`halfLife` is {} at {place} already", duration_text(nanos / NANOS_PER_MS));
+                problems.push(&said.1, message, "scores halve in one time everywhere: say it once");
             }
+            Some(_) => {}
+            None => first = Some(said),
         }
     }
+    first.map_or(bounds::HALF_LIFE_DEFAULT_MS * NANOS_PER_MS, |(nanos, _)| *nanos)
 }
 
-fn warn_of_trust(document: &Document, warnings: &mut Problems) {
-    let Some((Trust::Networks(networks), place)) = &document.trust else {
-        return;
-    };
-    if networks.iter().any(|network| network.prefix() == 0) {
-        let help = "name the proxies' networks only";
-        warnings.push(place, "`trust` holds every address: any client can claim to be another", help);
-    }
-}
-
-fn warn_of_unused_lists(document: &Document, warnings: &mut Problems) {
-    let mut used = Vec::new();
-    for rule in &document.rules {
-        lists_of(&rule.condition, &mut used);
-    }
-    for list in document.lists.iter().filter(|list| !used.contains(&list.name.as_str())) {
-        warnings.push(&list.place, format!("no rule uses the list {}", quoted(&list.name)), "");
-    }
-}
-
-fn lists_of<'c>(condition: &'c Condition, used: &mut Vec<&'c str>) {
-    match condition {
-        Condition::Address(Addresses::List(name, _)) => used.push(name),
-        Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| lists_of(part, used)),
-        Condition::Not(inner) => lists_of(inner, used),
-        _ => {}
-    }
-}
-
-impl Settings {
-    /// The setting for ambiguous requests.
-    pub(super) fn ambiguous(&self, documents: &[Document]) -> Option<Ambiguous> {
-        documents.get(self.ambiguous?)?.ambiguous.as_ref().map(|(setting, _)| *setting)
-    }
+/// Every setting with its order of strictness, for the reference.
+#[cfg(feature = "yaml")]
+pub(crate) fn setting_orders() -> impl Iterator<Item = (&'static str, &'static str)> {
+    strictness::Setting::ALL.into_iter().map(|setting| (setting.word(), setting.order()))
 }

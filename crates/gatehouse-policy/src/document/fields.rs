@@ -6,6 +6,9 @@ use super::{Entry, Node, Place, Problems, Value};
 /// The fields of one map. Take every field that exists in the language, then [`Fields::finish`].
 #[derive(Debug)]
 pub struct Fields<'a> {
+    /// What the reference calls such a map; the reference is tested against what is taken here.
+    #[cfg(all(test, feature = "yaml"))]
+    object: &'static str,
     entries: &'a [Entry],
     place: &'a Place,
     what: String,
@@ -22,7 +25,33 @@ impl<'a> Fields<'a> {
             problems.push(&node.place, format!("{} is {}", what, node.kind()), "a map of `field: value` is expected");
             return None;
         };
-        Some(Self { entries, place: &node.place, what, known: Vec::new(), later: Vec::new(), missing: Vec::new() })
+        Some(Self {
+            #[cfg(all(test, feature = "yaml"))]
+            object: "",
+            entries,
+            place: &node.place,
+            what,
+            known: Vec::new(),
+            later: Vec::new(),
+            missing: Vec::new(),
+        })
+    }
+
+    /// The same for a map that the reference of the policy language describes as `object`.
+    #[cfg_attr(
+        not(all(test, feature = "yaml")),
+        expect(unused_variables, reason = "the reference is tested against it, nothing else asks")
+    )]
+    pub(crate) fn of(
+        object: &'static str,
+        node: &'a Node,
+        what: impl Into<String>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let fields = Self::new(node, what, problems);
+        #[cfg(all(test, feature = "yaml"))]
+        let fields = fields.map(|fields| Self { object, ..fields });
+        fields
     }
 
     /// The field `key`, if it was written.
@@ -59,6 +88,8 @@ impl<'a> Fields<'a> {
 
     /// Tells what was required and is missing, and what was written and is unknown.
     pub fn finish(self, problems: &mut Problems) {
+        #[cfg(all(test, feature = "yaml"))]
+        taken::note(self.object, &self.known, &self.later);
         for key in &self.missing {
             problems.push(self.place, format!("{} has no `{key}`", self.what), format!("add `{key}:`"));
         }
@@ -80,7 +111,7 @@ impl<'a> Fields<'a> {
 }
 
 /// `a`, `b`, `c`, each in backticks.
-pub(super) fn list(words: &[&str]) -> String {
+pub(crate) fn list(words: &[&str]) -> String {
     let mut out = String::new();
     for (index, word) in words.iter().enumerate() {
         if index > 0 {
@@ -91,4 +122,26 @@ pub(super) fn list(words: &[&str]) -> String {
         out.push('`');
     }
     out
+}
+
+/// What readers took, for the test that holds them and the reference together.
+#[cfg(all(test, feature = "yaml"))]
+pub(crate) mod taken {
+    use std::cell::RefCell;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// Object → its words; `true`: not built yet.
+    pub(crate) type Taken = BTreeMap<&'static str, BTreeSet<(&'static str, bool)>>;
+
+    thread_local!(static TAKEN: RefCell<Taken> = const { RefCell::new(BTreeMap::new()) });
+
+    pub(super) fn note(object: &'static str, known: &[&'static str], later: &[&'static str]) {
+        let words = known.iter().map(|word| (*word, false)).chain(later.iter().map(|word| (*word, true)));
+        TAKEN.with_borrow_mut(|taken| taken.entry(object).or_default().extend(words));
+    }
+
+    /// What this thread's readers took since it was asked last.
+    pub(crate) fn all() -> Taken {
+        TAKEN.take()
+    }
 }

@@ -7,6 +7,7 @@ use super::fields::list;
 use super::suggest::{nearest, quoted};
 use super::{Entry, Node, Problems, Value};
 
+/// Units and what one of them is worth, ascending.
 const DURATION_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZE_UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
@@ -64,7 +65,7 @@ impl Node {
         }
     }
 
-    /// A time span with its unit (`ms`, `s`, `m`, `h`, `d`), e.g. `1500ms`, `10m`.
+    /// A time span with its unit (`ms`, `s`, `m`, `h`, `d`), e.g. `1500ms`, `10m`, `1h30m` (larger units first).
     pub fn duration(&self, problems: &mut Problems) -> Option<Duration> {
         let ms = self.quantity("a duration", "ms, s, m, h or d, such as `30s`", &DURATION_UNITS, problems)?;
         Some(Duration::from_millis(ms))
@@ -151,14 +152,55 @@ impl Node {
             }
             _ => return self.wrong(what, &format!("write it with its unit: {units}"), problems),
         };
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, unit) = text.split_at_checked(digits)?;
-        let factor = table.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
-        let value = number.parse::<u64>().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f));
+        let value = sum(text, table);
         if value.is_none() {
             let message = format!("{} is not {what}", quoted(text));
             problems.push(&self.place, message, format!("write a whole number and its unit: {units}"));
         }
         value
     }
+}
+
+/// The worth of `10m` or `1h30m`: whole numbers, each with its unit, larger units first. `None`: it is nothing of the kind, or
+/// beyond 64 bits.
+fn sum(text: &str, table: &[(&str, u64)]) -> Option<u64> {
+    let mut rest = text;
+    let mut total = 0u64;
+    let mut last = u64::MAX;
+    while !rest.is_empty() {
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let number: u64 = rest.strip_suffix(after)?.parse().ok()?;
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, next) = after.split_at_checked(end)?;
+        let factor = table.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor)?;
+        if factor >= last {
+            return None;
+        }
+        total = total.checked_add(number.checked_mul(factor)?)?;
+        last = factor;
+        rest = next;
+    }
+    (last < u64::MAX).then_some(total)
+}
+
+/// `ms` as [`Node::duration`] reads it, in the largest unit that tells it whole: 5400000 is `90m`.
+pub(crate) fn duration_text(ms: u64) -> String {
+    largest(ms, &DURATION_UNITS)
+}
+
+#[cfg(feature = "yaml")]
+/// `bytes` as [`Node::size`] reads it, in the largest unit that tells it whole.
+pub(crate) fn size_text(bytes: u64) -> String {
+    largest(bytes, &SIZE_UNITS)
+}
+
+fn largest(value: u64, table: &[(&str, u64)]) -> String {
+    let whole = |(_, factor): &&(&str, u64)| value.is_multiple_of(*factor) && value > 0;
+    let (unit, factor) = table.iter().rev().find(whole).or(table.first()).copied().unwrap_or_default();
+    format!("{}{unit}", value / factor.max(1))
+}
+
+/// A duration in milliseconds from its text; `None`: it is none.
+pub(crate) fn duration_ms(text: &str) -> Option<u64> {
+    sum(text, &DURATION_UNITS)
 }

@@ -157,6 +157,18 @@ fn problems_have_a_cap() {
     assert_eq!(refused(&text).lines().count(), Problems::CAP + 1);
 }
 
+#[test]
+fn what_readers_take_is_noted_for_the_reference() {
+    let node = one("a: 1\n");
+    let mut problems = Problems::default();
+    taken::all();
+    let mut fields = Fields::of("thing", &node, "it", &mut problems).expect("a map");
+    fields.take("a");
+    fields.not_built(&["b"]);
+    fields.finish(&mut problems);
+    assert_eq!(taken::all()["thing"], [("a", false), ("b", true)].into());
+}
+
 mod hostile {
     use proptest::prelude::*;
 

@@ -1,11 +1,7 @@
 //! Reading an image whose frame has been checked: sections, words, texts. Nothing here can fail; what is not there reads as 0
 //! or as nothing.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use gatehouse_signals::address::Network;
-
-use super::{HEADER, MAGIC, SECTIONS, Section, V4};
+use super::{HEADER, MAGIC, SECTIONS, Section};
 use crate::{IMAGE_VERSION, MAX_IMAGE, PolicyError};
 
 /// An image and where its sections lie.
@@ -58,24 +54,80 @@ impl View {
     }
 
     /// Number of entries of a section.
+    #[inline]
     pub(crate) fn count(&self, section: Section) -> usize {
-        self.sections.get(section as usize).map_or(0, |(_, count)| *count)
+        self.place(section).1
+    }
+
+    #[inline]
+    fn place(&self, section: Section) -> (usize, usize) {
+        self.sections.get(section as usize).copied().unwrap_or_default()
     }
 
     /// Word `word` of entry `index`.
+    #[inline]
     pub(crate) fn word(&self, section: Section, index: usize, word: usize) -> u32 {
-        let Some((offset, count)) = self.sections.get(section as usize).copied() else {
-            return 0;
-        };
+        let (offset, count) = self.place(section);
         if index >= count {
             return 0;
         }
         word_at(&self.bytes, offset + index * section.width() + word * 4).unwrap_or(0)
     }
 
+    /// The first `N` words of entry `index`, read at once.
+    #[inline]
+    pub(crate) fn words<const N: usize>(&self, section: Section, index: usize) -> [u32; N] {
+        let (offset, count) = self.place(section);
+        let start = offset + index * section.width();
+        let bytes = if index < count { self.bytes.get(start..).unwrap_or_default() } else { &[] };
+        let mut words = [0; N];
+        let (chunks, _) = bytes.get(..N * 4).unwrap_or_default().as_chunks::<4>();
+        for (word, chunk) in words.iter_mut().zip(chunks) {
+            *word = u32::from_le_bytes(*chunk);
+        }
+        words
+    }
+
     /// The same as an index.
+    #[inline]
     pub(crate) fn index(&self, section: Section, index: usize, word: usize) -> usize {
         self.word(section, index, word) as usize
+    }
+
+    /// Two words as one number, the lower half first.
+    #[inline]
+    pub(crate) fn long(&self, section: Section, index: usize, word: usize) -> u64 {
+        u64::from(self.word(section, index, word)) | u64::from(self.word(section, index, word + 1)) << 32
+    }
+
+    /// Index at `word`, which is stored as index + 1; 0: none.
+    pub(crate) fn option(&self, section: Section, index: usize, word: usize) -> Option<usize> {
+        self.index(section, index, word).checked_sub(1)
+    }
+
+    /// The range of another section that two words name: first and number.
+    #[inline]
+    pub(crate) fn range(&self, section: Section, index: usize, word: usize) -> core::ops::Range<usize> {
+        let first = self.index(section, index, word);
+        first..first.saturating_add(self.index(section, index, word + 1))
+    }
+
+    /// Byte `index` of a section of bytes.
+    #[inline]
+    pub(crate) fn byte(&self, section: Section, index: usize) -> u8 {
+        let (offset, count) = self.place(section);
+        if index < count { self.bytes.get(offset + index).copied().unwrap_or(0) } else { 0 }
+    }
+
+    /// The bytes of the entries `first..first + count` of a section.
+    #[inline]
+    pub(crate) fn entries(&self, section: Section, first: usize, count: usize) -> &[u8] {
+        let (offset, all) = self.place(section);
+        let width = section.width();
+        if first > all || count > all - first {
+            return &[];
+        }
+        self.bytes.get(offset + first * width..offset + (first + count) * width).unwrap_or_default()
     }
 
     /// The text whose two words begin at `word`.
@@ -84,45 +136,26 @@ impl View {
     }
 
     /// The same as bytes, without looking at them.
+    #[inline]
     pub(crate) fn text_bytes(&self, section: Section, index: usize, word: usize) -> &[u8] {
-        let offset = self.index(section, index, word);
-        let length = self.index(section, index, word + 1);
-        self.strings().get(offset..offset.saturating_add(length)).unwrap_or_default()
+        self.string(self.word(section, index, word), self.word(section, index, word + 1))
     }
 
+    /// The text that these two words name.
+    #[inline]
+    pub(crate) fn string(&self, offset: u32, length: u32) -> &[u8] {
+        let offset = offset as usize;
+        self.strings().get(offset..offset.saturating_add(length as usize)).unwrap_or_default()
+    }
+
+    #[inline]
     pub(super) fn strings(&self) -> &[u8] {
-        let (offset, count) = self.sections.first().copied().unwrap_or_default();
+        let (offset, count) = self.place(Section::Strings);
         self.bytes.get(offset..offset + count).unwrap_or_default()
     }
 
-    /// Network `index`: its family and leading bits as one number that sorts, and its first address.
-    pub(crate) fn network(&self, index: usize) -> (u32, u32, u128) {
-        let head = self.word(Section::Networks, index, 0);
-        let mut address = 0u128;
-        for word in 1..5 {
-            let big_endian = self.word(Section::Networks, index, word).swap_bytes();
-            address = address << 32 | u128::from(big_endian);
-        }
-        (head >> 8, head & 255, address)
-    }
-
-    /// The same as a domain type.
-    pub(crate) fn network_of(&self, index: usize) -> Network {
-        let (family, prefix, address) = self.network(index);
-        let address = if family == V4 {
-            IpAddr::V4(Ipv4Addr::from((address >> 96) as u32))
-        } else {
-            IpAddr::V6(Ipv6Addr::from(address))
-        };
-        Network::new(address, prefix as u8)
-    }
-
-    /// Finds `key` among the sorted texts that begin the entries of a section.
-    pub(crate) fn find(&self, section: Section, key: &[u8]) -> Option<usize> {
-        self.find_by(section, |text| text.cmp(key))
-    }
-
-    /// The same with an ordering of each text against what is looked for.
+    /// Finds an entry among sorted texts that begin the entries of a section, by an ordering of each text against what is
+    /// looked for.
     pub(crate) fn find_by(&self, section: Section, against: impl Fn(&[u8]) -> core::cmp::Ordering) -> Option<usize> {
         let (mut low, mut high) = (0, self.count(section));
         while low < high {
@@ -135,8 +168,14 @@ impl View {
         }
         None
     }
+
+    /// Every text that begins an entry of a section.
+    pub(crate) fn texts(&self, section: Section) -> impl Iterator<Item = &str> {
+        (0..self.count(section)).map(move |index| self.text(section, index, 0))
+    }
 }
 
+#[inline]
 fn word_at(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..)?.first_chunk::<4>()?;
     Some(u32::from_le_bytes(*four))

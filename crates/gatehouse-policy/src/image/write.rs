@@ -1,44 +1,40 @@
 //! Writing an image: sections grow side by side, and [`Builder::finish`] lays them out.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
-use gatehouse_signals::address::Network;
-
-use super::{HEADER, MAGIC, SECTIONS, Section, V4, V6};
+use super::{HEADER, MAGIC, SECTIONS, Section};
 use crate::IMAGE_VERSION;
+use crate::index::hash;
 
-/// A text in the strings section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(crate) struct Text {
-    offset: u32,
-    length: u32,
+/// An image in the making. Equal texts are stored once, and so are whole entries that [`Builder::once`] writes.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    sections: [Vec<u8>; SECTIONS],
+    texts: BTreeMap<String, [u32; 2]>,
+    known: BTreeMap<(usize, Vec<u8>), u32>,
+    /// Of each set a hash of what it holds.
+    sets: Vec<u64>,
 }
 
-impl Text {
-    /// Its two words.
-    pub(crate) fn words(self) -> [u32; 2] {
-        [self.offset, self.length]
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            sections: core::array::from_fn(|_| Vec::new()),
+            texts: BTreeMap::new(),
+            known: BTreeMap::new(),
+            sets: Vec::new(),
+        }
     }
 }
 
-/// An image in the making. Equal texts, regexes and sets of networks are stored once.
-#[derive(Debug, Default)]
-pub(crate) struct Builder {
-    sections: [Vec<u8>; SECTIONS],
-    texts: BTreeMap<String, Text>,
-    regexes: BTreeMap<String, u32>,
-    sets: BTreeMap<Vec<Network>, (u32, u32)>,
-}
-
 impl Builder {
-    /// Stores a text.
-    pub(crate) fn text(&mut self, text: &str) -> Text {
+    /// Stores a text; gives its two words.
+    pub(crate) fn text(&mut self, text: &str) -> [u32; 2] {
         if let Some(known) = self.texts.get(text) {
             return *known;
         }
         let strings = self.section(Section::Strings);
-        let stored = Text { offset: narrow(strings.len()), length: narrow(text.len()) };
+        let stored = [narrow(strings.len()), narrow(text.len())];
         strings.extend_from_slice(text.as_bytes());
         self.texts.insert(text.to_owned(), stored);
         stored
@@ -55,6 +51,28 @@ impl Builder {
         index
     }
 
+    /// Stores what `write` makes of it, unless `key` was stored before under the same section: then gives that index.
+    pub(crate) fn once(&mut self, section: Section, key: Vec<u8>, write: impl FnOnce(&mut Self) -> u32) -> u32 {
+        let key = (section as usize, key);
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        if section == Section::Sets {
+            self.sets.push(hash::bytes(&key.1));
+        }
+        let index = write(self);
+        self.known.insert(key, index);
+        index
+    }
+
+    /// Stores bytes in a section of any width; they must be whole entries. Gives the index of the first.
+    pub(crate) fn bytes(&mut self, section: Section, bytes: &[u8]) -> u32 {
+        debug_assert_eq!(bytes.len() % section.width(), 0, "entries of {}", section.name());
+        let index = self.count(section);
+        self.section(section).extend_from_slice(bytes);
+        index
+    }
+
     /// Overwrites one word of an entry.
     pub(crate) fn set(&mut self, section: Section, index: u32, word: usize, value: u32) {
         let at = index as usize * section.width() + word * 4;
@@ -63,48 +81,42 @@ impl Builder {
         }
     }
 
+    /// The first `N` words of an entry.
+    pub(crate) fn words<const N: usize>(&self, section: Section, index: u32) -> [u32; N] {
+        core::array::from_fn(|word| self.get(section, index, word))
+    }
+
+    /// A stored text as bytes.
+    pub(crate) fn string(&self, offset: u32, length: u32) -> &[u8] {
+        let strings = self.sections.get(Section::Strings as usize);
+        strings.and_then(|strings| strings.get(offset as usize..)?.get(..length as usize)).unwrap_or_default()
+    }
+
+    /// A number for what stands in a set.
+    pub(crate) fn set_digest(&self, set: u32) -> u64 {
+        self.sets.get(set as usize).copied().unwrap_or(0)
+    }
+
+    /// One word of an entry.
+    pub(crate) fn get(&self, section: Section, index: u32, word: usize) -> u32 {
+        let at = index as usize * section.width() + word * 4;
+        let bytes = self.sections.get(section as usize).and_then(|bytes| bytes.get(at..));
+        bytes.and_then(|bytes| bytes.first_chunk::<4>()).map_or(0, |four| u32::from_le_bytes(*four))
+    }
+
     /// Number of entries so far.
     pub(crate) fn count(&self, section: Section) -> u32 {
         narrow(self.sections.get(section as usize).map_or(0, Vec::len) / section.width())
     }
 
-    /// Stores a regex.
-    pub(crate) fn regex(&mut self, pattern: &str) -> u32 {
-        if let Some(known) = self.regexes.get(pattern) {
-            return *known;
+    /// Stores a list of texts, each an entry of its own; gives the first and the number.
+    pub(crate) fn texts<'t>(&mut self, section: Section, texts: impl IntoIterator<Item = &'t str>) -> [u32; 2] {
+        let first = self.count(section);
+        for text in texts {
+            let words = self.text(text);
+            self.push(section, &words);
         }
-        let text = self.text(pattern);
-        let index = self.push(Section::Regexes, &text.words());
-        self.regexes.insert(pattern.to_owned(), index);
-        index
-    }
-
-    /// Stores a set of networks, those that lie within others left out; gives the first and the count.
-    pub(crate) fn networks(&mut self, networks: &[Network]) -> (u32, u32) {
-        let mut sorted = networks.to_vec();
-        sorted.sort_by_key(|n| (n.address().is_ipv6(), n.address(), n.prefix()));
-        let mut set: Vec<Network> = Vec::with_capacity(sorted.len());
-        for network in sorted {
-            if !set.last().is_some_and(|last| last.contains(network.address())) {
-                set.push(network);
-            }
-        }
-        if let Some(known) = self.sets.get(&set) {
-            return *known;
-        }
-        let first = self.count(Section::Networks);
-        for network in &set {
-            let (family, bits) = match network.address() {
-                IpAddr::V4(v4) => (V4, u128::from(u32::from(v4)) << 96),
-                IpAddr::V6(v6) => (V6, u128::from(v6)),
-            };
-            let big_endian = |shift: u32| ((bits >> shift) as u32).swap_bytes();
-            let head = family << 8 | u32::from(network.prefix());
-            self.push(Section::Networks, &[head, big_endian(96), big_endian(64), big_endian(32), big_endian(0)]);
-        }
-        let stored = (first, narrow(set.len()));
-        self.sets.insert(set, stored);
-        stored
+        [first, self.count(section) - first]
     }
 
     /// Lays the sections out.
@@ -135,6 +147,6 @@ impl Builder {
 }
 
 /// Sizes fit 32 bits: the compiler refuses what would not fit [`crate::MAX_IMAGE`].
-fn narrow(size: usize) -> u32 {
+pub(crate) fn narrow(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }

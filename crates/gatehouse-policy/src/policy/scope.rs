@@ -1,42 +1,103 @@
-//! What a policy in force says about one host, and its rules one by one.
+//! What a policy in force says about one host.
 
-use gatehouse_signals::address::Trust;
+use gatehouse_signals::address::{Source, Trust};
 use gatehouse_verdict::Mode;
 
-use super::{Policy, order};
-use crate::image::{Section, document, rule};
-use crate::matcher::{self, Facts, Truth};
-use crate::{Action, Ambiguous};
+use super::{ClientKey, Policy, Rule};
+use crate::action::{Names, Then};
+use crate::image::{MEMBER_OWN, Section, document, scope as s};
+use crate::index::collect;
+use crate::matcher::{Facts, Phase};
+use crate::{Ambiguous, Backend, Candidates, Fields, Parameters, Reads, Tier};
 
 /// What a policy says about one host.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'p> {
-    pub(super) policy: &'p Policy,
-    pub(super) document: usize,
+    policy: &'p Policy,
+    index: usize,
+}
+
+/// Headers that only a trusted proxy may set.
+#[derive(Debug, Clone, Copy)]
+pub struct IdentityHeaders<'p> {
+    /// Lower-case names.
+    pub names: Names<'p>,
+    /// A request that carries one is refused; else they are removed.
+    pub refuse: bool,
+    /// How far a refusal reaches.
+    pub mode: Mode,
+    /// Name of the document that says so.
+    pub document: &'p str,
+}
+
+/// Where a refused client finds help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Support<'p> {
+    /// What it is told.
+    pub text: Option<&'p str>,
+    /// https or mailto.
+    pub link: Option<&'p str>,
 }
 
 impl<'p> Scope<'p> {
+    pub(super) fn new(policy: &'p Policy, index: usize) -> Self {
+        Self { policy, index }
+    }
+
     fn word(self, word: usize) -> u32 {
-        self.policy.view.word(Section::Documents, self.document, word)
+        self.policy.view.word(Section::Scopes, self.index, word)
+    }
+
+    fn has(self, flag: u32) -> bool {
+        self.word(s::FLAGS) & flag != 0
     }
 
     fn document_name(self, word: usize) -> &'p str {
         self.policy.view.text(Section::Documents, self.word(word) as usize, document::NAME)
     }
 
-    /// Whose word is taken for who the client is.
+    pub(super) fn is_covered(self) -> bool {
+        self.has(s::COVERED)
+    }
+
+    /// Which of the policy's scopes it is: dense, from 0.
     #[must_use]
-    pub fn trust(self) -> &'p Trust {
-        let own = self.policy.trust_of.get(self.document);
-        own.and_then(|at| self.policy.trusts.get(*at)).unwrap_or(&Trust::None)
+    pub fn index(self) -> usize {
+        self.index
+    }
+
+    /// Some document names the host; else this is what holds for hosts that nobody names.
+    #[must_use]
+    pub fn is_claimed(self) -> bool {
+        self.index != 0
+    }
+
+    /// Scope of its deepest document as written, `a/b/c`; empty: none was.
+    #[must_use]
+    pub fn name(self) -> &'p str {
+        self.policy.view.text(Section::Documents, self.word(s::OWNER) as usize, document::SCOPE)
+    }
+
+    /// Where the client's address is read, and whose word is taken for who it is.
+    #[must_use]
+    pub fn client_source(self) -> (&'p Source, &'p Trust) {
+        let found = self.policy.clients.get(self.word(s::CLIENT) as usize).or_else(|| self.policy.clients.first());
+        found.map_or((&Source::Peer, &Trust::None), |client| (&client.source, &client.trust))
+    }
+
+    /// What tells the client from others, in order; the first that is known. Empty: nobody said.
+    #[must_use]
+    pub fn client_key(self) -> &'p [ClientKey] {
+        let range = self.policy.view.range(Section::Scopes, self.index, s::FIRST_KEY);
+        self.policy.client_keys.get(range).unwrap_or_default()
     }
 
     /// What happens to a request with more than one reading; `None`: by the kind of its ambiguity.
     #[must_use]
     pub fn ambiguous(self) -> Option<Ambiguous> {
-        match self.word(document::AMBIGUOUS) {
-            document::AMBIGUOUS_STRICTEST => Some(Ambiguous::Strictest),
-            document::AMBIGUOUS_REJECT => Some(Ambiguous::Reject),
+        match self.word(s::AMBIGUOUS) {
+            s::AMBIGUOUS_STRICTEST => Some(Ambiguous::Strictest),
+            s::AMBIGUOUS_REJECT => Some(Ambiguous::Reject),
             _ => None,
         }
     }
@@ -44,85 +105,109 @@ impl<'p> Scope<'p> {
     /// How far a refusal for ambiguity reaches, and the name of the document that says so.
     #[must_use]
     pub fn ambiguous_mode(self) -> (Mode, &'p str) {
-        (mode(self.word(document::AMBIGUOUS_MODE)), self.document_name(document::AMBIGUOUS_OWNER))
+        (mode(self.word(s::AMBIGUOUS_MODE)), self.document_name(s::AMBIGUOUS_OWNER))
     }
 
-    /// What happens when no rule decides: the action (allow or block), how far it reaches, and the name of the document that
-    /// says so. `None`: nobody says; the request is allowed.
+    /// What happens when no rule decides, how far it reaches, and the name of the document that says so. `None`: nobody says;
+    /// the request is allowed.
     #[must_use]
-    pub fn otherwise(self) -> Option<(Action<'p>, Mode, &'p str)> {
-        let index = self.word(document::OTHERWISE).checked_sub(1)? as usize;
-        let owner = self.document_name(document::OTHERWISE_OWNER);
-        Some((Action::read(&self.policy.view, index), mode(self.word(document::OTHERWISE_MODE)), owner))
+    pub fn otherwise(self) -> Option<(Then<'p>, Mode, &'p str)> {
+        let index = self.word(s::OTHERWISE).checked_sub(1)? as usize;
+        let then = Then::new(&self.policy.view, index);
+        Some((then, mode(self.word(s::OTHERWISE_MODE)), self.document_name(s::OTHERWISE_OWNER)))
     }
 
-    /// The rules that may hold, in the order of decision: those of the host's document and those that hold everywhere.
-    pub fn rules(self) -> impl Iterator<Item = Rule<'p>> + use<'p> {
-        let view = &self.policy.view;
-        let first = self.word(document::FIRST_RULE) as usize;
-        let mut own = (first..first + self.word(document::RULES) as usize).peekable();
-        let mut shared = (0..view.count(Section::Shared)).map(|i| view.index(Section::Shared, i, 0)).peekable();
-        let policy = self.policy;
-        core::iter::from_fn(move || {
-            let own_first = match (own.peek(), shared.peek()) {
-                (Some(a), Some(b)) => order(view, *a) <= order(view, *b),
-                (a, _) => a.is_some(),
-            };
-            let index = if own_first { own.next() } else { shared.next() };
-            index.map(|index| Rule { policy, index })
+    /// What stands behind the gate.
+    #[must_use]
+    pub fn backend(self) -> Backend {
+        let word = self.word(s::BACKEND);
+        let parameters = match word >> 16 {
+            1 => Parameters::Ignored,
+            2 => Parameters::Kept,
+            _ => Parameters::Both,
+        };
+        Backend { case_insensitive: word & 1 != 0, decodes: (word >> 8) as u8, parameters }
+    }
+
+    /// Requests go on in their canonical form.
+    #[must_use]
+    pub fn forward_canonical(self) -> bool {
+        self.has(s::FORWARD_CANONICAL)
+    }
+
+    /// Where a refused client finds help; `None`: nobody said.
+    #[must_use]
+    pub fn support(self) -> Option<Support<'p>> {
+        let text = |flag, word| self.has(flag).then(|| self.policy.view.text(Section::Scopes, self.index, word));
+        let support = Support { text: text(s::HAS_TEXT, s::SUPPORT_TEXT), link: text(s::HAS_LINK, s::SUPPORT_LINK) };
+        (support.text.is_some() || support.link.is_some()).then_some(support)
+    }
+
+    /// Headers that only a trusted proxy may set.
+    #[must_use]
+    pub fn identity_headers(self) -> Option<IdentityHeaders<'p>> {
+        self.has(s::HAS_NAMES).then(|| IdentityHeaders {
+            names: Names::new(&self.policy.view, Section::Scopes, self.index, s::FIRST_NAME),
+            refuse: self.has(s::NAMES_REFUSED),
+            mode: mode(self.word(s::NAMES_MODE)),
+            document: self.document_name(s::NAMES_OWNER),
         })
+    }
+
+    /// A request without a verified peer is refused: the name of the document that says so, and how far it reaches.
+    #[must_use]
+    pub fn require_mutual_tls(self) -> Option<(&'p str, Mode)> {
+        self.has(s::NEEDS_MTLS).then(|| (self.document_name(s::MTLS_OWNER), mode(self.word(s::MTLS_MODE))))
+    }
+
+    /// Fields that some rule of this scope reads.
+    #[must_use]
+    pub fn reads(self) -> Reads {
+        let fields = |word| Fields::from_bits(self.word(word));
+        Reads { request: fields(s::REQUEST_READS), response: fields(s::RESPONSE_READS) }
+    }
+
+    /// Some rule is judged when the response's headers arrive.
+    #[must_use]
+    pub fn has_response_rules(self) -> bool {
+        self.has(s::RESPONDS)
+    }
+
+    /// The rules that may hold on this reading, ascending: each of those that hold is among them. `into` is cleared first; it
+    /// allocates nothing once it has grown.
+    pub fn candidates(self, facts: &Facts<'_>, phase: Phase, into: &mut Candidates) {
+        let view = &self.policy.view;
+        let roots = view.range(Section::Scopes, self.index, s::FIRST_ROOT);
+        let shelves = roots.filter_map(|root| view.option(Section::Roots, root, usize::from(phase == Phase::Response)));
+        collect(view, facts, shelves, into);
+    }
+
+    /// Every rule of the scope in the order of decision.
+    pub fn all_rules(self, phase: Phase) -> impl Iterator<Item = Rule<'p>> + use<'p> {
+        let rules = (0..self.policy.rules()).map(move |index| self.policy.rule(index as u32));
+        rules.filter(move |rule| rule.phase() == phase && self.asks(*rule))
+    }
+
+    /// Its documents, as [`Rule::document_index`] numbers them.
+    pub fn documents(self) -> impl Iterator<Item = u32> + use<'p> {
+        self.members().map(|(document, _)| document)
+    }
+
+    /// Its members: index of the document, and whether its own rules hold.
+    pub(crate) fn members(self) -> impl Iterator<Item = (u32, bool)> + use<'p> {
+        let members = self.policy.view.range(Section::Scopes, self.index, s::FIRST_MEMBER);
+        members.map(move |at| {
+            let word = self.policy.view.word(Section::Members, at, 0);
+            (word & !MEMBER_OWN, word & MEMBER_OWN != 0)
+        })
+    }
+
+    fn asks(self, rule: Rule<'p>) -> bool {
+        let below = matches!(rule.tier(), Tier::Mandate | Tier::Default);
+        self.members().any(|(document, own)| document == rule.document_index() && (own || below))
     }
 }
 
 fn mode(word: u32) -> Mode {
-    if word == rule::MONITOR { Mode::Monitor } else { Mode::Enforce }
-}
-
-/// One rule of a policy in force.
-#[derive(Debug, Clone, Copy)]
-pub struct Rule<'p> {
-    pub(super) policy: &'p Policy,
-    pub(super) index: usize,
-}
-
-impl<'p> Rule<'p> {
-    fn word(self, word: usize) -> usize {
-        self.policy.view.index(Section::Rules, self.index, word)
-    }
-
-    /// Its name within its document.
-    #[must_use]
-    pub fn name(self) -> &'p str {
-        self.policy.view.text(Section::Rules, self.index, rule::NAME)
-    }
-
-    /// Name of its document.
-    #[must_use]
-    pub fn document(self) -> &'p str {
-        self.policy.view.text(Section::Documents, self.word(rule::DOCUMENT), document::NAME)
-    }
-
-    /// `policy/rule`.
-    #[must_use]
-    pub fn id(self) -> String {
-        [self.document(), "/", self.name()].concat()
-    }
-
-    /// How far its verdict reaches.
-    #[must_use]
-    pub fn mode(self) -> Mode {
-        mode(self.word(rule::MODE) as u32)
-    }
-
-    /// What it does.
-    #[must_use]
-    pub fn action(self) -> Action<'p> {
-        Action::read(&self.policy.view, self.word(rule::ACTION))
-    }
-
-    /// Whether its match holds. Allocates nothing, but for a regex over bytes that are not ASCII.
-    #[must_use]
-    pub fn holds(self, facts: &Facts<'_>) -> Truth {
-        matcher::holds(&self.policy.view, &self.policy.regexes, self.word(rule::NODE), facts)
-    }
+    if word == s::MONITOR { Mode::Monitor } else { Mode::Enforce }
 }

@@ -8,8 +8,7 @@ use gatehouse_signals::path;
 use crate::document::{Fields, Node, Problems, Value, quoted};
 use crate::regex;
 
-/// Longest pattern as written, in bytes; percent-encoding may make three of one.
-const MAX_PATTERN: usize = 1024;
+use super::bounds;
 
 /// A host, or every host under a domain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +20,7 @@ pub(crate) enum HostPattern {
 }
 
 /// What a path must be. All but regexes are in canonical form.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PathPattern {
     Exact(String),
     /// Segments where `*` is any one that is not empty and a last `**` is the rest, which may be empty.
@@ -32,8 +31,8 @@ pub(crate) enum PathPattern {
     Suffix(String),
 }
 
-/// What a header's value must be.
-#[derive(Debug, PartialEq, Eq)]
+/// What the value of a header, a parameter, a cookie or a claim must be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TextPattern {
     Contains(String),
     Equals(String),
@@ -85,12 +84,13 @@ impl PathPattern {
         if !matches!(node.value, Value::Map(_)) {
             return Self::segments(node, problems);
         }
-        let mut fields = Fields::new(node, "`path`", problems)?;
-        let found =
-            [("prefix", fields.take("prefix")), ("suffix", fields.take("suffix")), ("regex", fields.take("regex"))];
+        let mut fields = Fields::of("path", node, "`path`", problems)?;
+        let words = ["pattern", "prefix", "suffix", "regex"];
+        let found = words.map(|word| (word, fields.take(word)));
         fields.finish(problems);
         let (word, value) = only(node, &found, problems)?;
         match word {
+            "pattern" => Self::segments(value, problems),
             "prefix" => literal(value, true, problems).map(Self::Prefix),
             "suffix" => literal(value, false, problems).map(Self::Suffix),
             _ => read_regex(value, problems).map(Self::Regex),
@@ -133,7 +133,7 @@ impl TextPattern {
         if !matches!(node.value, Value::Map(_)) {
             return operand(node, true, problems).map(Self::Equals);
         }
-        let mut fields = Fields::new(node, "a header's match", problems)?;
+        let mut fields = Fields::of("text", node, "a text's match", problems)?;
         let words = ["equals", "prefix", "suffix", "contains", "regex", "present"];
         let found = words.map(|word| (word, fields.take(word)));
         fields.finish(problems);
@@ -150,7 +150,7 @@ impl TextPattern {
 }
 
 /// The one field of several that was written.
-fn only<'n>(
+pub(super) fn only<'n>(
     node: &Node,
     found: &[(&'static str, Option<&'n Node>)],
     problems: &mut Problems,
@@ -167,8 +167,8 @@ fn only<'n>(
 
 fn operand(node: &Node, empty: bool, problems: &mut Problems) -> Option<String> {
     let written = node.string(problems)?;
-    if written.len() > MAX_PATTERN || written.is_empty() && !empty {
-        let help = format!("write 1 to {MAX_PATTERN} bytes");
+    if written.len() > bounds::PATTERN || written.is_empty() && !empty {
+        let help = format!("write 1 to {} bytes", bounds::PATTERN);
         problems.push(&node.place, format!("{} is too long or empty", quoted(written)), help);
         return None;
     }
@@ -181,7 +181,7 @@ fn literal_text<'n>(node: &'n Node, rooted: bool, problems: &mut Problems) -> Op
         problems.push(&node.place, format!("the path {} {message}", quoted(written)), help);
         None
     };
-    if written.is_empty() || written.len() > MAX_PATTERN {
+    if written.is_empty() || written.len() > bounds::PATTERN {
         return refuse("is too long or empty", "");
     }
     if rooted && !written.starts_with('/') && written != "*" {

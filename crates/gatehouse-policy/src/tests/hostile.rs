@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{PolicyError, Truth};
+use crate::{Action, Candidates, Effect, PolicyError};
 
-const GOOD: &str = include_str!("../../testdata/good/every-word.yaml");
+const GOOD: &str = include_str!("../../testdata/image/every-word.yaml");
 const SEVERAL: &str = include_str!("../../testdata/good/several-documents.yaml");
 
 /// Compiled once: what is tested is the loading.
@@ -28,24 +28,41 @@ fn exercise(image: Vec<u8>) -> Result<usize, PolicyError> {
     let connection = connection("192.0.2.1");
     let headers: [(&[u8], &[u8]); 3] = [(b"user-agent", b"curl/8 \xff"), (b"x-debug", b""), (b"x-plain", b"1")];
     let head = Head { headers: &headers, connection: &connection };
-    let mut held = 0;
+    let (mut held, mut candidates) = (0, Candidates::default());
     for (host, path) in
         [("shop.example.com", "/admin/x"), ("a.shop.example.com", "/v1/x.php"), ("", "*"), ("other.example", "/")]
     {
         let facts = facts(host, path.as_bytes(), "GET", head);
-        if let Some(scope) = policy.for_host(host.as_bytes()) {
-            let _ = (scope.trust(), scope.ambiguous(), scope.ambiguous_mode(), scope.otherwise());
-            for rule in scope.rules() {
-                held += usize::from(rule.holds(&facts) == Truth::True);
-                let _ = (rule.id(), rule.mode());
-                if let crate::Action::Block(refusal) = rule.action() {
-                    let _ = (refusal.body(), refusal.headers().count());
-                }
+        let Some(scope) = policy.for_host(host.as_bytes()) else { continue };
+        let _ = (scope.client_source(), scope.client_key(), scope.ambiguous(), scope.ambiguous_mode());
+        let _ = (scope.otherwise().map(|(then, ..)| act(then)), scope.backend(), scope.support(), scope.name());
+        let _ = (scope.identity_headers().map(|headers| headers.names.holds(b"x")), scope.require_mutual_tls());
+        for phase in [Phase::Request, Phase::Response] {
+            scope.candidates(&facts, phase, &mut candidates);
+            held += candidates.iter().filter(|index| policy.rule(*index).holds(&facts) == Truth::True).count();
+            for rule in scope.all_rules(phase) {
+                let _ = (rule.id(), rule.rollout(), rule.unknown_fields(&facts), rule.reads());
+                act(rule.then());
+                act(rule.step_then(1));
             }
         }
     }
     let _ = (policy.rule_names().count(), policy.set_headers().count(), policy.sets_header(b"x-gatehouse-class"));
     Ok(held)
+}
+
+/// Reads everything that a `then` says.
+fn act(then: crate::Then<'_>) {
+    let effects = then.effects().map(|effect| match effect {
+        Effect::RemoveResponseHeaders(names) => names.iter().map(str::len).sum(),
+        Effect::SetResponseHeaders(pairs) => pairs.iter().map(|(name, _)| name.len()).sum(),
+        Effect::Sanitize { headers, query } => headers.iter().count() + query.iter().count(),
+        _ => 0usize,
+    });
+    let _ = effects.sum::<usize>();
+    if let Some(Action::Block(refusal) | Action::Limit(refusal)) = then.decides() {
+        let _ = (refusal.body(), refusal.headers().iter().count(), refusal.status());
+    }
 }
 
 #[test]
@@ -114,15 +131,13 @@ proptest! {
 
 #[test]
 fn many_nodes_that_share_one_text_are_checked_in_one_pass() {
-    use crate::image::{Builder, Section, document as d, node};
+    use crate::image::{Builder, Section, node};
     let mut builder = Builder::default();
-    let long = builder.text(&"x".repeat(1 << 20)).words();
-    let mut document = [0; 15];
-    document[d::FLAGS] = d::COVERED;
-    builder.push(Section::Documents, &document);
+    let long = builder.text(&"x".repeat(1 << 20));
     for _ in 0..100_000 {
-        builder.push(Section::Nodes, &[u32::from(node::METHOD) | 1 << 8, 1, long[0], long[1], 0, 0]);
-        builder.push(Section::Regexes, &long);
+        builder.push(Section::Conditions, &[u32::from(node::METHOD) | 1 << 8, 1, long[0], long[1], 0, 0]);
+        builder.push(Section::Regexes, &[long[0], long[1], 0, 0]);
+        builder.push(Section::Pairs, &[long[0], 4096, long[0], 4096]);
     }
     let begin = std::time::Instant::now();
     assert!(matches!(Policy::load(builder.finish(), 1), Err(PolicyError::Malformed(_))));

@@ -1,7 +1,7 @@
 //! Images that arrive in chunks.
 
 use super::*;
-use crate::{IMAGE_VERSION, ImageLoader, MAX_IMAGE, PolicyError};
+use crate::{IMAGE_VERSION, ImageLoader, MAX_IMAGE, PolicyError, Progress};
 
 fn image() -> Compiled {
     compiled(&document("p", "rules: [{ name: r, match: { path: /a/** }, then: block }]")).expect("compiles")
@@ -9,6 +9,17 @@ fn image() -> Compiled {
 
 fn begin(image: &Compiled) -> ImageLoader {
     ImageLoader::begin(9, image.image.len() as u64, &image.digest, IMAGE_VERSION).expect("begins")
+}
+
+/// Takes all that is there; the policy once it is whole.
+fn work(loader: &mut ImageLoader) -> Result<Option<Policy>, PolicyError> {
+    loop {
+        match loader.work(3)? {
+            Progress::Busy => {}
+            Progress::Waiting => return Ok(None),
+            Progress::Done(policy) => return Ok(Some(*policy)),
+        }
+    }
 }
 
 #[test]
@@ -20,11 +31,13 @@ fn an_image_in_chunks_of_any_size_is_the_policy() {
         let mut loaded = None;
         for chunk in image.image.chunks(size) {
             assert!(loaded.is_none());
-            loaded = loader.chunk(&image.digest, offset, chunk).expect("taken");
+            loader.chunk(&image.digest, offset, chunk).expect("taken");
+            loaded = work(&mut loader).expect("sound");
             offset += chunk.len() as u64;
         }
         let policy = loaded.expect("whole");
         assert_eq!((policy.stamp().revision, policy.digest(), policy.rules()), (9, image.digest, 1));
+        assert!(loader.chunk(&image.digest, offset, b"x").is_err());
     }
 }
 
@@ -45,13 +58,16 @@ fn other_bytes_than_announced_are_refused() {
     let image = image();
     let mut bytes = image.image.clone();
     *bytes.last_mut().expect("bytes") ^= 1;
-    assert_eq!(begin(&image).chunk(&image.digest, 0, &bytes).expect_err("refused"), PolicyError::Digest);
+    let mut loader = begin(&image);
+    loader.chunk(&image.digest, 0, &bytes).expect("taken");
+    assert_eq!(work(&mut loader).expect_err("refused"), PolicyError::Digest);
+    assert!(matches!(loader.work(9), Ok(Progress::Waiting)));
 }
 
 #[test]
 fn another_format_is_refused_by_naming_the_one_needed() {
-    let error = ImageLoader::begin(1, 10, &[0; 32], 2).expect_err("refused").to_string();
-    assert_eq!(error, "policy image has format 2, this gate reads format 1: compile for format 1");
-    assert!(matches!(ImageLoader::begin(1, MAX_IMAGE as u64 + 1, &[0; 32], 1), Err(PolicyError::TooLarge(_))));
-    assert!(matches!(ImageLoader::begin(1, 10, &[0; 31], 1), Err(PolicyError::Digest)));
+    let error = ImageLoader::begin(1, 10, &[0; 32], 1).expect_err("refused").to_string();
+    assert_eq!(error, "policy image has format 1, this gate reads format 2: compile for format 2");
+    assert!(matches!(ImageLoader::begin(1, MAX_IMAGE as u64 + 1, &[0; 32], 2), Err(PolicyError::TooLarge(_))));
+    assert!(matches!(ImageLoader::begin(1, 10, &[0; 31], 2), Err(PolicyError::Digest)));
 }

@@ -1,7 +1,6 @@
 //! What a policy in force answers: host first, then rules in the order of decision, three-valued.
 
 use super::*;
-use crate::Truth;
 
 fn rule(condition: &str) -> Policy {
     policy(&document("p", &format!("rules: [{{ name: r, match: {condition}, then: block }}]")))
@@ -13,7 +12,7 @@ fn truth(condition: &str, path: &str, headers: &[(&str, &[u8])], peer: &str) -> 
     let connection = connection(peer);
     let pairs: Vec<(&[u8], &[u8])> = headers.iter().map(|(name, value)| (name.as_bytes(), *value)).collect();
     let facts = facts("a.example", path.as_bytes(), "GET", Head { headers: &pairs, connection: &connection });
-    policy.for_host(b"a.example").expect("covered").rules().next().expect("a rule").holds(&facts)
+    policy.rule(0).holds(&facts)
 }
 
 fn path(condition: &str, path: &str) -> bool {
@@ -142,4 +141,39 @@ fn headers_that_a_policy_sets_are_known_in_every_way_of_writing_them() {
         assert!(policy.sets_header(name.as_bytes()), "{name}");
     }
     assert!(!policy.sets_header(b"x-my-clas") && !policy.sets_header(b"x-my-class2"));
+}
+
+#[test]
+fn a_rule_is_the_same_while_what_it_means_is_the_same() {
+    let rules = |first: &str, list: &str, more: &str| {
+        let list = format!("lists: {{ l: {{ cidrs: [{list}] }} }}");
+        let limited =
+            "{ name: counted, match: { path: /login }, limit: { by: [client], rate: 5 per 1m }, then: limit }";
+        policy(&document("p", &format!("{list}\nrules: [{more} {{ name: r, {first} }}, {limited}]")))
+    };
+    let of = |policy: &Policy| {
+        let rule = (0..policy.rules())
+            .map(|index| policy.rule(index as u32))
+            .find(|rule| rule.name() == "r")
+            .expect("the rule");
+        let limit = policy.limits().first().expect("a limit");
+        (rule.identity(), policy.rule(limit.rule).identity(), limit.identity)
+    };
+    let first = "match: { path: /a, address: { list: l } }, then: block";
+    let base = of(&rules(first, "192.0.2.0/24, 198.51.100.0/24", ""));
+    let other =
+        "{ name: before, priority: 9, match: { headers: { x-a: b } }, then: { tag: { header: x-t, value: v } } },";
+    assert_eq!(of(&rules(first, "198.51.100.0/24, 192.0.2.0/24", other)), base);
+    assert_eq!(of(&rules(&format!("mode: monitor, priority: 3, {first}"), "192.0.2.0/24, 198.51.100.0/24", "")), base);
+    for changed in [
+        "match: { path: /b, address: { list: l } }, then: block",
+        "match: { path: { prefix: /a }, address: { list: l } }, then: block",
+        "match: { path: /a, address: { list: l }, method: GET }, then: block",
+        "match: { path: /a, address: { list: l } }, then: { block: { status: 404 } }",
+        "match: { path: /a, address: { list: l } }, then: [record, block]",
+    ] {
+        let changed = of(&rules(changed, "192.0.2.0/24, 198.51.100.0/24", ""));
+        assert!(changed.0 != base.0 && changed.1 == base.1 && changed.2 == base.2);
+    }
+    assert_ne!(of(&rules(first, "192.0.2.0/24", "")).0, base.0);
 }

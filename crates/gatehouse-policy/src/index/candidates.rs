@@ -1,0 +1,147 @@
+//! The rules that may hold, in a buffer that is used again and again.
+
+use gatehouse_signals::Pair;
+
+use crate::Rule;
+use crate::matcher::Reading;
+
+use super::values::{bit_of, name_hash};
+
+/// So many entries may repeat others before repeats are dropped.
+const REPEATS: usize = 4096;
+
+/// Indices of rules, ascending: in the order of decision. Cleared by whoever fills it; allocates nothing once it has grown.
+#[derive(Debug, Clone, Default)]
+pub struct Candidates {
+    rules: Vec<u32>,
+    /// Shelves that were looked into, as bits and as a list that clears them.
+    looked_into: Vec<u64>,
+    shelves: Vec<u32>,
+    /// Headers of the request at hand that some rule may name; `None`: not picked out yet.
+    headers: Vec<HeaderName>,
+    picked: bool,
+    work: u64,
+}
+
+/// A header that some rule may name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeaderName {
+    /// Of its name; see `bit_of`.
+    pub(super) bit: u32,
+    /// Of its name.
+    pub(super) hash: u64,
+    /// Its place among the headers.
+    pub(super) header: u32,
+}
+
+impl Candidates {
+    /// Each rule's index, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.rules.iter().copied()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Takes these rules instead, which must come in ascending order.
+    pub fn fill<'p>(&mut self, rules: impl Iterator<Item = Rule<'p>>) {
+        self.rules.clear();
+        self.work = 0;
+        self.rules.extend(rules.map(Rule::index));
+    }
+
+    /// Steps that the index took to find them: what tests count.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
+    pub(super) fn begin(&mut self, shelves: usize) {
+        self.rules.clear();
+        self.work = 0;
+        self.picked = false;
+        let words = shelves.div_ceil(64);
+        if self.looked_into.len() < words {
+            self.looked_into.resize(words, 0);
+        }
+    }
+
+    /// Sorts what was found, each rule once.
+    pub(super) fn finish(&mut self) {
+        for shelf in self.shelves.drain(..) {
+            if let Some(word) = self.looked_into.get_mut(shelf as usize / 64) {
+                *word = 0;
+            }
+        }
+        self.rules.sort_unstable();
+        self.rules.dedup();
+    }
+
+    /// Picks out, once, the headers whose name is among these bits; how many there are.
+    pub(super) fn headers<'a>(&mut self, given: impl FnOnce() -> (&'a [Pair<'a>], u64)) -> usize {
+        if !self.picked {
+            self.picked = true;
+            self.headers.clear();
+            let (headers, names) = given();
+            for ((name, _), header) in headers.iter().zip(0..) {
+                let name = Reading::Received(name);
+                let bit = bit_of(name) as u32;
+                if names >> bit & 1 != 0 {
+                    self.headers.push(HeaderName { bit, hash: name_hash(name), header });
+                }
+            }
+            self.work += headers.len() as u64;
+        }
+        self.headers.len()
+    }
+
+    /// One of those.
+    #[inline]
+    pub(super) fn header(&self, at: usize) -> Option<HeaderName> {
+        self.headers.get(at).copied()
+    }
+
+    #[inline]
+    pub(super) fn step(&mut self) {
+        self.work += 1;
+    }
+
+    #[inline]
+    pub(super) fn steps(&mut self, count: usize) {
+        self.work += count as u64;
+    }
+
+    /// The shelf has not been looked into yet; now it has.
+    #[inline]
+    pub(super) fn enter(&mut self, shelf: usize) -> bool {
+        let bit = 1u64 << (shelf % 64);
+        let Some(word) = self.looked_into.get_mut(shelf / 64).filter(|word| **word & bit == 0) else {
+            return false;
+        };
+        *word |= bit;
+        self.shelves.push(shelf as u32);
+        true
+    }
+
+    /// Adds a rule, perhaps again: a request that repeats one value a thousand times finds one rule as often.
+    #[inline]
+    pub(super) fn add(&mut self, rule: u32) {
+        if self.rules.last() == Some(&rule) {
+            return;
+        }
+        self.rules.push(rule);
+        if self.rules.len().is_multiple_of(REPEATS) {
+            self.rules.sort_unstable();
+            self.rules.dedup();
+        }
+    }
+}

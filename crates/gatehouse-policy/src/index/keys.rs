@@ -1,0 +1,83 @@
+//! Entries found by hash: sorted by it, with buckets by its leading bits, so that a look-up reads one short run.
+
+use crate::image::{Builder, Section, View, narrow};
+
+use super::hash::Running;
+
+/// So few entries are searched without buckets.
+const FEW: usize = 8;
+/// Most entries of a bucket in an image that is accepted; hashes that spread make a handful.
+pub(crate) const MAX_RUN: usize = 64;
+
+/// Leading bits that buckets of so many entries are made by: about one entry a bucket. 0: there are none.
+pub(crate) fn bits(count: usize) -> u32 {
+    if count <= FEW { 0 } else { usize::BITS - (count - 1).leading_zeros() }
+}
+
+/// The bucket of a hash.
+#[inline]
+pub(crate) fn bucket(hash: u64, bits: u32) -> usize {
+    hash.checked_shr(64 - bits).unwrap_or(0) as usize
+}
+
+/// For each bucket where it begins, then where the last one ends, of entries that are sorted by hash.
+pub(crate) fn starts(hashes: &[u64], bits: u32) -> Vec<u32> {
+    let mut at = 0;
+    let mut starts = Vec::with_capacity((1 << bits) + 1);
+    for number in 0..=1usize << bits {
+        at += hashes.iter().skip(at).take_while(|hash| bucket(**hash, bits) < number).count();
+        starts.push(narrow(at));
+    }
+    starts
+}
+
+/// Hash of bytes from the last to the first, so that the hash of every suffix is found on the way.
+pub(crate) fn reversed(text: &[u8]) -> u64 {
+    let mut hash = Running::new();
+    text.iter().rev().for_each(|byte| hash.push(*byte));
+    hash.finish()
+}
+
+/// The same in any letter case (ASCII).
+#[cfg(feature = "yaml")]
+pub(crate) fn reversed_folded(text: &[u8]) -> u64 {
+    let mut hash = Running::new();
+    text.iter().rev().for_each(|byte| hash.push(byte.to_ascii_lowercase()));
+    hash.finish()
+}
+
+/// Writes hosts (with their scopes), by [`reversed`] hash.
+pub(crate) fn write_hosts(mut hosts: Vec<(u64, (&str, u32))>, builder: &mut Builder) {
+    hosts.sort_unstable();
+    let hashes: Vec<u64> = hosts.iter().map(|(hash, _)| *hash).collect();
+    for start in starts(&hashes, bits(hosts.len())) {
+        builder.push(Section::HostBuckets, &[start]);
+    }
+    for (hash, (host, scope)) in hosts {
+        let [offset, length] = builder.text(host);
+        builder.push(Section::Hosts, &[hash as u32, (hash >> 32) as u32, offset, length, scope]);
+    }
+}
+
+/// The scope of `host` if it is named itself, or else of the longest domain (held as `.example.com`) above it.
+pub(crate) fn find_host(view: &View, host: &[u8]) -> Option<usize> {
+    let mut hash = Running::new();
+    let mut found = None;
+    for (at, byte) in host.iter().enumerate().rev() {
+        hash.push(*byte);
+        if *byte == b'.' && at > 0 {
+            found = named(view, hash.finish(), host.get(at..).unwrap_or_default()).or(found);
+        }
+    }
+    let own = if host.first() == Some(&b'.') { None } else { named(view, hash.finish(), host) };
+    own.or(found)
+}
+
+fn named(view: &View, hash: u64, host: &[u8]) -> Option<usize> {
+    let count = view.count(Section::Hosts);
+    let bucket = bucket(hash, bits(count));
+    let start = view.index(Section::HostBuckets, bucket, 0);
+    let end = view.index(Section::HostBuckets, bucket + 1, 0);
+    let is = |at: &usize| view.long(Section::Hosts, *at, 0) == hash && view.text_bytes(Section::Hosts, *at, 2) == host;
+    (start..end).find(is).map(|at| view.index(Section::Hosts, at, 4))
+}

@@ -1,0 +1,182 @@
+//! `limit` of a rule.
+
+use super::super::{Field, Kind, Object, Shape, Type};
+use super::FIRST;
+use crate::spec::bounds;
+
+const RATE: i64 = bounds::RATE as i64;
+
+pub(super) const OBJECTS: &[Object] = &[
+    Object {
+        id: "limit",
+        title: "`limit`",
+        meaning: "Counts, by a key, over a window: requests, answers with some status, or different values. Each worker counts for itself unless `shared` says otherwise. Times are monotonic.",
+        context: "rules: [{ name: r, match: { path: /a }, limit: { @ }, then: block }]",
+        one: false,
+        fields: &[
+            Field {
+                word: "by",
+                shape: Shape::Many(Type::Text(Kind::Key)),
+                default: "`client`",
+                meaning: "1 to 4 keys; each combination has its own count",
+                example: "by: [client, path.class], rate: 100 per 1m",
+                since: FIRST,
+            },
+            Field {
+                word: "count",
+                shape: Shape::One(Type::Object("count")),
+                default: "requests",
+                meaning: "what is counted",
+                example: "count: { status: [401, 403] }, rate: 10 per 1m",
+                since: FIRST,
+            },
+            Field {
+                word: "distinct",
+                shape: Shape::Short(&Shape::One(Type::Object("distinct"))),
+                default: "",
+                meaning: "short for `count: { distinct }` and its rate",
+                example: "by: fingerprint, distinct: { of: address, over: 200 per 5m }",
+                since: FIRST,
+            },
+            Field {
+                word: "rate",
+                shape: Shape::Short(&Shape::One(Type::Text(Kind::Rate))),
+                default: "",
+                meaning: "short for the first of `steps`",
+                example: "rate: 100 per 1m",
+                since: FIRST,
+            },
+            Field {
+                word: "burst",
+                shape: Shape::Short(&Shape::One(Type::Integer(1, RATE))),
+                default: "",
+                meaning: "short: of the first step",
+                example: "rate: 100 per 1m, burst: 20",
+                since: FIRST,
+            },
+            Field {
+                word: "blockFor",
+                shape: Shape::Short(&Shape::One(Type::Text(Kind::Duration))),
+                default: "",
+                meaning: "short: of the first step",
+                example: "rate: 10 per 1m, blockFor: 10m",
+                since: FIRST,
+            },
+            Field {
+                word: "steps",
+                shape: Shape::List(Type::Object("step")),
+                default: "required, or `rate`, or `over`",
+                meaning: "1 to 4 rates over one window, ascending; what the first does is the rule's `then`",
+                example: "rate: 10 per 1m, steps: [{ rate: 20 per 1m, then: drop }]",
+                since: FIRST,
+            },
+            Field {
+                word: "inFlight",
+                shape: Shape::One(Type::Integer(1, RATE)),
+                default: "the rate's number",
+                meaning: "where answers are counted: how many tries may be unanswered at once",
+                example: "count: { status: 401 }, rate: 10 per 1m, inFlight: 3",
+                since: FIRST,
+            },
+            Field {
+                word: "shared",
+                shape: Shape::One(Type::Bool),
+                default: "`false`",
+                meaning: "the workers of one Envoy count together; not for distinct values",
+                example: "rate: 100 per 1m, shared: true",
+                since: FIRST,
+            },
+        ],
+    },
+    Object {
+        id: "step",
+        title: "A step of a limit",
+        meaning: "",
+        context: "rules: [{ name: r, match: { path: /a }, limit: { rate: 1 per 1m, steps: [{ @ }] }, then: block }]",
+        one: false,
+        fields: &[
+            Field {
+                word: "rate",
+                shape: Shape::One(Type::Text(Kind::Rate)),
+                default: "required",
+                meaning: "over it the step holds",
+                example: "rate: 20 per 1m",
+                since: FIRST,
+            },
+            Field {
+                word: "burst",
+                shape: Shape::One(Type::Integer(1, RATE)),
+                default: "none: a sliding window",
+                meaning: "GCRA: so many at once, then evenly; only in the one step of a limit that counts requests",
+                example: "",
+                since: FIRST,
+            },
+            Field {
+                word: "blockFor",
+                shape: Shape::One(Type::Text(Kind::Duration)),
+                default: "none",
+                meaning: "the step holds for that time once it was over: 1s to 7d",
+                example: "rate: 20 per 1m, blockFor: 1h",
+                since: FIRST,
+            },
+            Field {
+                word: "then",
+                shape: Shape::Values(Type::Object("then"), Type::Word(super::then::WORDS)),
+                default: "the rule's",
+                meaning: "what is done; not in the first step, and never `allow`",
+                example: "rate: 20 per 1m, then: [record, drop]",
+                since: FIRST,
+            },
+        ],
+    },
+    Object {
+        id: "count",
+        title: "`count`",
+        meaning: "",
+        context: "rules: [{ name: r, match: { path: /a }, limit: { count: { @ }, rate: 10 per 1m }, then: block }]",
+        one: true,
+        fields: &[
+            Field {
+                word: "status",
+                shape: Shape::Many(Type::Status),
+                default: "",
+                meaning: "answers with such a status; others never count",
+                example: "status: [401, 403, 5xx]",
+                since: FIRST,
+            },
+            Field {
+                word: "distinct",
+                shape: Shape::One(Type::Text(Kind::Key)),
+                default: "",
+                meaning: "different values of a key, by a sketch: at most 3 % standard error up to 1,536, 4.5 % above",
+                example: "distinct: address",
+                since: FIRST,
+            },
+        ],
+    },
+    Object {
+        id: "distinct",
+        title: "`distinct`",
+        meaning: "",
+        context: "rules: [{ name: r, match: { path: /a }, limit: { by: fingerprint, distinct: { @ } }, then: block }]",
+        one: false,
+        fields: &[
+            Field {
+                word: "of",
+                shape: Shape::One(Type::Text(Kind::Key)),
+                default: "required",
+                meaning: "what must differ",
+                example: "of: address, over: 200 per 5m",
+                since: FIRST,
+            },
+            Field {
+                word: "over",
+                shape: Shape::One(Type::Text(Kind::Rate)),
+                default: "required, or `steps`",
+                meaning: "more than that many",
+                example: "of: path, over: 20 per 1m",
+                since: FIRST,
+            },
+        ],
+    },
+];
