@@ -16,14 +16,41 @@
 //! | [`reference`](mod@reference) | reference ids |
 //! | [`record`](mod@record) | head, verdict and outcome to the redacted record |
 
-pub mod decide;
+pub mod brake;
+mod changes;
+mod decide;
+mod edits;
 pub mod exchange;
+mod knowledge;
+mod lazy;
+mod limits;
 pub mod mitigate;
 pub mod record;
 pub mod reference;
+mod request;
+mod respond;
+mod scratch;
+mod state;
+mod subject;
+mod trace;
+mod unjudged;
+pub mod verdicts;
 
-pub use exchange::{Judged, Reply, Settings, Step, WhenNoPolicy, judge};
-pub use gatehouse_policy::{Policy, PolicyError};
-pub use gatehouse_signals::{Connection, Head, Pair};
+pub use brake::Brake;
+pub use changes::RolledBack;
+pub use exchange::{Judged, Reply, Settings, Step, WhenNoPolicy, answered, explain, judge};
+/// What [`SharedSlots`] is made of.
+pub use gatehouse_meter::shared as slots;
+pub use gatehouse_policy::{Field, Fields, Policy, PolicyError};
+pub use gatehouse_signals::geo;
+pub use gatehouse_signals::{Claims, Connection, Head, Pair};
+pub use limits::{NoSlots, SharedSlots};
 pub use record::{Context, Outcome, record};
 pub use reference::References;
+pub use request::{Now, Request, ResponseHead};
+pub use respond::{Answer, respond};
+pub use state::{Counts, State};
+pub use subject::{Proof, Subject};
+pub use trace::{Step as TraceStep, Sum, Trace};
+pub use unjudged::unjudged;
+pub use verdicts::Verdicts;

@@ -1,139 +1,93 @@
-//! The reply to a mitigated request; the header edits of a forwarded one.
+//! The answer to a mitigated request, in the client's own form and language; the header edits of a forwarded one.
+//!
+//! ```text
+//!  Mitigation ─► Drop                                  the host ends the stream without a byte
+//!             └► Answer ─ reply(answer, occasion, head) ─► Reply
+//!                  Refuse · Limit   gRPC status · gRPC-Web status · operator's body · HTML · problem details · text
+//!                  Redirect         location (a gRPC client is refused instead)
+//!                  Deceive          the operator's answer, and nothing of ours
+//! ```
+//!
+//! What is sent is told to operators and clients in `docs/responses.md`. Nothing here reads the policy: the decision hands over
+//! plain borrowed words ([`Answer`], [`Occasion`]). Client bytes reach an answer in three places only, each checked before (the
+//! origin; a preflight's method and header names); the operator's words are escaped for where they stand.
 
 mod accept;
+mod base64;
 mod body;
+mod cors;
+mod deceive;
+mod escape;
+mod grpc;
+mod headers;
+mod input;
+mod language;
+mod page;
+mod placeholder;
+mod problem;
+mod protobuf;
+mod ratelimit;
+mod redirect;
+mod refuse;
+mod weighted;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
-use gatehouse_policy::{Policy, Refusal};
-use gatehouse_signals::{Head, Pair};
+use gatehouse_signals::Head;
 
 use crate::exchange::Reply;
 
-/// Headers of ours: a client never gets one through, in any letter case, with `-` or with the `_` that many applications read
-/// as `-`.
-const OURS: &[u8] = b"x-gatehouse-";
+pub use cors::{Cors, own_origin_host, preflight};
+pub use input::{Answer, Deceive, Limited, Mitigation, Occasion, Own, Quota, Redirect, Refuse, Support};
+pub use problem::{PROBLEMS, Problem};
 
-/// What the gate answers.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Answer<'p> {
-    /// A refusal, in the operator's words or in our own.
-    Refuse {
-        /// From 400 to 499.
-        status: u16,
-        /// The operator's.
-        own: Option<Refusal<'p>>,
-    },
-    /// The client is sent elsewhere.
-    Redirect {
-        /// Fit for a header.
-        location: &'p str,
-        /// 301, 302, 303, 307 or 308.
-        status: u16,
-    },
-}
+use refuse::Refusal;
 
-/// The headers without those that a client may not send: ours, and every one that a policy sets. `None`: there are none such,
-/// and nothing was allocated.
-pub(crate) fn without_ours<'a>(policy: Option<&Policy>, head: Head<'a>) -> Option<Vec<Pair<'a>>> {
-    let foreign = |(name, _): &&Pair<'a>| !is_ours(name) && !policy.is_some_and(|policy| policy.sets_header(name));
-    let all = head.headers.iter().all(|pair| foreign(&pair));
-    (!all).then(|| head.headers.iter().filter(foreign).copied().collect())
-}
+/// What Envoy's access log calls an answer of its own; a deceiving one must not be told apart, even where operators show the
+/// details to clients.
+const NEUTRAL_DETAILS: &str = "direct_response";
+/// Longest name of who decided, in the details.
+const MAX_BY: usize = 256;
 
-fn is_ours(name: &[u8]) -> bool {
-    let fold = |byte: &u8| {
-        if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
+/// The answer to a mitigated request. Total: there is an answer to any request and any words.
+///
+/// The body is what a GET would get, also for HEAD: Envoy takes it off such an answer and keeps its length and type, as RFC 9110,
+/// 9.3.2 asks (an empty one would make Envoy remove both).
+#[must_use]
+pub fn reply(answer: &Answer<'_>, occasion: &Occasion<'_>, head: Head<'_>) -> Reply {
+    let (word, mut reply) = match *answer {
+        Answer::Deceive(deceive) => return Reply { details: NEUTRAL_DETAILS.into(), ..deceive::reply(&deceive, head) },
+        Answer::Limit(limited) => ("limit", open(&Refusal::limited(&limited), occasion, head)),
+        Answer::Refuse(refuse) => ("block", open(&Refusal::refused(&refuse), occasion, head)),
+        Answer::Redirect(redirect) => match cors::consent(occasion, head) {
+            Some(reply) => ("redirect", reply),
+            None => ("redirect", redirect::reply(&redirect, occasion, head)),
+        },
     };
-    name.get(..OURS.len()).is_some_and(|start| start.iter().zip(OURS).all(|(byte, own)| fold(byte) == *own))
-}
-
-/// The whole header map to send on; `None`: as it came. Tags come last and are never one that Envoy routes by of itself
-/// (pseudo-headers, `host`, `x-envoy-*`): the policy refuses such names.
-pub(crate) fn edits(head: Head<'_>, stripped: bool, tags: &[(&str, &str)]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    if !stripped && tags.is_empty() {
-        return None;
-    }
-    let kept = head.headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
-    let set = tags.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-    Some(kept.chain(set).collect())
-}
-
-/// The answer to a mitigated request. `by`: who decided, of `[a-z0-9_/-]`; `reference`: letters and digits.
-pub(crate) fn reply(answer: &Answer<'_>, by: &str, reference: &str, head: Head<'_>) -> Reply {
-    let word = if matches!(answer, Answer::Redirect { .. }) { "redirect" } else { "block" };
-    let mut reply = match *answer {
-        Answer::Refuse { status, own } => refuse(status, own.as_ref(), reference, head),
-        Answer::Redirect { location, status } => redirect(location, status, reference, head),
-    };
-    reply.headers.push((Cow::Borrowed("cache-control"), "no-store".into()));
-    reply.headers.push((Cow::Borrowed("x-gatehouse-reference"), reference.to_owned()));
-    reply.details = format!("gatehouse_{word}:{by}:{reference}");
+    reply.details = details(word, occasion);
     reply
 }
 
-fn refuse(status: u16, own: Option<&Refusal<'_>>, reference: &str, head: Head<'_>) -> Reply {
-    let own_body = own.and_then(Refusal::body);
-    if is_grpc(head) {
-        return grpc(status, own_body, reference);
-    }
-    let form = accept::form(head);
-    let (body, content_type) = match own_body {
-        Some(body) => (body.to_owned(), "text/plain; charset=utf-8"),
-        None => (body::refusal(form, status, reference), form.content_type()),
-    };
-    let mut headers: Vec<(Cow<'static, str>, String)> = Vec::new();
-    for (name, value) in own.into_iter().flat_map(Refusal::headers) {
-        // Ours is written once, below.
-        if name != "cache-control" {
-            headers.push((Cow::Owned(name.to_owned()), value.to_owned()));
-        }
-    }
-    if !headers.iter().any(|(name, _)| name == "content-type") {
-        headers.push((Cow::Borrowed("content-type"), content_type.into()));
-    }
-    Reply { status, headers, body: body.into_bytes(), details: String::new(), grpc_status: None }
+fn open(refusal: &Refusal<'_>, occasion: &Occasion<'_>, head: Head<'_>) -> Reply {
+    cors::consent(occasion, head).unwrap_or_else(|| refuse::reply(refusal, occasion, head))
 }
 
-fn redirect(location: &str, status: u16, reference: &str, head: Head<'_>) -> Reply {
-    if is_grpc(head) {
-        return grpc(403, None, reference);
-    }
-    let headers = vec![(Cow::Borrowed("location"), location.to_owned())];
-    Reply { status, headers, body: Vec::new(), details: String::new(), grpc_status: None }
+/// `gatehouse_block:POLICY/RULE:REFERENCE`: Envoy writes a blank as `_`, so there is none.
+fn details(word: &str, occasion: &Occasion<'_>) -> String {
+    let fit = |c: char| if c.is_ascii_alphanumeric() || "_-./".contains(c) { c } else { '_' };
+    let mut details = String::with_capacity(16 + word.len() + occasion.by.len() + occasion.reference.len());
+    details.push_str("gatehouse_");
+    details.push_str(word);
+    details.push(':');
+    details.extend(occasion.by.chars().take(MAX_BY).map(fit));
+    details.push(':');
+    details.extend(occasion.reference.chars().map(fit));
+    details
 }
 
-/// A gRPC refusal is an HTTP success whose trailers tell it; the body becomes the status message.
-fn grpc(status: u16, own_body: Option<&str>, reference: &str) -> Reply {
-    let message = own_body.map_or_else(|| body::message(status, reference), str::to_owned);
-    Reply {
-        status: 200,
-        headers: vec![(Cow::Borrowed("content-type"), "application/grpc".into())],
-        body: message.into_bytes(),
-        details: String::new(),
-        grpc_status: Some(grpc_status(status)),
-    }
-}
-
-/// The test that Envoy itself makes; another would let the two answer in different forms.
-fn is_grpc(head: Head<'_>) -> bool {
-    let rest = head.first(b"content-type").and_then(|value| value.strip_prefix(b"application/grpc"));
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
-}
-
-/// gRPC status of a refusal (`google.rpc.Code`).
-const fn grpc_status(status: u16) -> u32 {
-    match status {
-        400 | 413 | 414 | 415 | 422 => 3,
-        401 => 16,
-        404 | 410 => 5,
-        408 => 4,
-        409 => 10,
-        412 | 428 => 9,
-        429 => 8,
-        _ => 7,
-    }
+/// A status that has no content (RFC 9110, 6.4.1, and 205 of 15.3.6): a body would be taken for the next answer.
+const fn is_bodiless(status: u16) -> bool {
+    matches!(status, 100..=199 | 204 | 205 | 304)
 }

@@ -96,7 +96,7 @@ pub fn record(
 
 fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>) -> Downstream {
     let connection = head.connection;
-    let client = judged.client;
+    let client = judged.subject.client;
     let shown =
         |text: &Option<String>| text.as_deref().map_or_else(String::new, |t| printable(t.as_bytes(), MAX_VALUE_BYTES));
     Downstream {
@@ -116,14 +116,10 @@ fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>) ->
     }
 }
 
-/// The client by what is proven of it: its verified identity, else its address; empty where neither is known.
+/// The client as the policy decided who it is; empty where nothing is known of it.
 fn client_key(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>) -> String {
-    let connection = head.connection;
-    match (&connection.peer_uri, judged.client.address) {
-        (Some(uri), _) if connection.mutual_tls == Some(true) => redactor.hash().hex("identity", uri.as_bytes()),
-        (_, Some(address)) => redactor.hash().hex("address", address.to_canonical().to_string().as_bytes()),
-        (_, None) => String::new(),
-    }
+    let shown = judged.subject.shown(*head, redactor.hash());
+    shown.map(|digits| digits.map(char::from).iter().collect()).unwrap_or_default()
 }
 
 fn response(response: Response, redactor: &Redactor<Classes>) -> Response {

@@ -7,17 +7,26 @@ pub enum Action {
     Allow,
     /// Is answered by the gate with a refusal (403 unless the rule says otherwise).
     Block,
+    /// Is answered by the gate in the application's stead, without a word of the gate.
+    Deceive,
+    /// Is not answered: the connection or the stream ends.
+    Drop,
+    /// Is answered by the gate with a refusal that ends by itself (429 with `Retry-After`).
+    Limit,
     /// Is answered by the gate with a redirect.
     Redirect,
 }
 
 impl Action {
-    /// The word that operators write and read: `allow`, `block`, `redirect`.
+    /// The word that operators write and read: `allow`, `block`, `deceive`, `drop`, `limit`, `redirect`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
             Self::Block => "block",
+            Self::Deceive => "deceive",
+            Self::Drop => "drop",
+            Self::Limit => "limit",
             Self::Redirect => "redirect",
         }
     }
@@ -55,6 +64,10 @@ pub enum Reason {
     /// No policy speaks for this host.
     #[default]
     NotCovered,
+    /// It carried a header of an identity that only a trusted proxy may set.
+    IdentityHeader,
+    /// The policy asks for a verified peer, and there is none.
+    NoPeer,
     /// A rule decided.
     Rule,
     /// The gate could not read the request: a host call failed (it goes on, counted), or Envoy or another filter answered it
@@ -64,8 +77,16 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in a fixed order.
-    pub const ALL: [Self; 6] =
-        [Self::Ambiguous, Self::Otherwise, Self::NoPolicy, Self::NotCovered, Self::Rule, Self::Unreadable];
+    pub const ALL: [Self; 8] = [
+        Self::Ambiguous,
+        Self::Otherwise,
+        Self::NoPolicy,
+        Self::NotCovered,
+        Self::IdentityHeader,
+        Self::NoPeer,
+        Self::Rule,
+        Self::Unreadable,
+    ];
 
     /// Stable lower-case name, used in records, code details and metric names.
     #[must_use]
@@ -75,6 +96,8 @@ impl Reason {
             Self::Otherwise => "otherwise",
             Self::NoPolicy => "no_policy",
             Self::NotCovered => "not_covered",
+            Self::IdentityHeader => "identity_header",
+            Self::NoPeer => "no_peer",
             Self::Rule => "rule",
             Self::Unreadable => "unreadable",
         }
@@ -116,6 +139,9 @@ pub struct WouldHave {
     pub rule: String,
 }
 
+/// Most would-have entries that a verdict keeps; the first ones.
+pub const MAX_WOULD_HAVE: usize = 16;
+
 /// The whole decision about one request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
@@ -142,6 +168,14 @@ impl Verdict {
     #[must_use]
     pub fn action(&self) -> Action {
         self.action.unwrap_or(Action::Allow)
+    }
+
+    /// Adds what a rule in monitor mode would have done, once; at most 16 are kept.
+    pub fn add_would_have(&mut self, action: Action, rule: String) {
+        let entry = WouldHave { action, rule };
+        if self.would_have.len() < MAX_WOULD_HAVE && !self.would_have.contains(&entry) {
+            self.would_have.push(entry);
+        }
     }
 
     /// The gate answers this request itself.

@@ -1,15 +1,35 @@
 //! Requests against policies: who decides, what is only said, what reaches the application.
 
+mod agreement;
 mod ambiguity;
+mod arrivals;
+mod brake;
+mod cors;
+mod failures;
+mod gate;
 mod headers;
 mod hostile;
+mod identity;
+mod keys;
+mod limits;
+mod methods;
+mod order;
+mod response;
+mod rollback;
+mod rollout;
+mod scores;
+mod shared;
+mod unknown;
+mod verdicts;
 
-use gatehouse_policy::{Policy, document, inline};
-use gatehouse_signals::{Connection, Head};
+use gatehouse_policy::{Fields, Policy, document, inline};
+use gatehouse_signals::{Claims, Connection, Head};
 use gatehouse_verdict::{Action, Reason};
 
 use crate::exchange::{Judged, Reply, Settings, Step, WhenNoPolicy, judge};
-use crate::reference::References;
+use crate::limits::NoSlots;
+use crate::request::{Now, Request};
+use crate::state::State;
 
 /// A policy of JSON documents, given as `name` and the inside of `spec`.
 pub(crate) fn policy(documents: &[(&str, &str)]) -> Policy {
@@ -21,6 +41,11 @@ pub(crate) fn policy(documents: &[(&str, &str)]) -> Policy {
         .collect();
     let node = document::json("policy", &format!("[{}]", texts.join(","))).expect("json");
     inline(&node).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// A request of a gate, at no particular time.
+pub(crate) fn request(head: Head<'_>) -> Request<'_> {
+    Request { head, claims: Claims::Unknown, known: Fields::ALL, now: Now { mono_ns: 1_000_000_000, wall_s: None } }
 }
 
 /// One rule.
@@ -52,7 +77,7 @@ impl Client<'_> {
         pairs.extend_from_slice(self.headers);
         let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
         let head = Head { headers: &pairs, connection: &connection };
-        judge(policy, &Settings { when_no_policy }, head, &mut References::new(&[7; 16]))
+        judge(policy, &Settings { when_no_policy }, request(head), &mut State::new([3; 16], &[7; 16]), &NoSlots)
     }
 
     fn ask(&self, policy: &Policy) -> Judged {
@@ -67,7 +92,7 @@ fn get(policy: &Policy, path: &str) -> Judged {
 fn answered(judged: &Judged) -> &Reply {
     match &judged.step {
         Step::Reply(reply) => reply,
-        Step::Forward(_) => panic!("forwarded: {judged:?}"),
+        Step::Forward(_) | Step::Drop => panic!("forwarded: {judged:?}"),
     }
 }
 
@@ -84,7 +109,7 @@ fn written(judged: &Judged) -> Option<Vec<(String, String)>> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match &judged.step {
         Step::Forward(pairs) => pairs.as_ref().map(|p| p.iter().map(|(n, v)| (text(n), text(v))).collect()),
-        Step::Reply(reply) => panic!("answered: {reply:?}"),
+        other => panic!("not forwarded: {other:?}"),
     }
 }
 
@@ -185,7 +210,7 @@ fn an_unknown_address_fires_neither_a_rule_nor_its_opposite() {
     )]);
     let judged = Client { peer: "unknown", ..Client::default() }.ask(&policy);
     assert_eq!(decided(&judged), (Action::Allow, None, Reason::Otherwise));
-    assert_eq!(judged.client.address, None);
+    assert_eq!(judged.subject.client.address, None);
 }
 
 #[test]

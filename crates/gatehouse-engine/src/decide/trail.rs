@@ -1,28 +1,40 @@
 //! What is gathered on the way to a verdict, and the decision that ends it.
 
-use gatehouse_policy::{Action as Act, Rule};
+use gatehouse_policy::{Action as Act, Effect, Names, Rule, Then};
 use gatehouse_verdict::{Action, Reason, WouldHave};
 
-use crate::mitigate::Answer;
+use crate::changes::Seen;
 
 /// Most would-have entries that a verdict keeps; the first ones.
 const MAX_WOULD_HAVE: usize = 16;
-/// Most tags that one request can get; the first ones.
-const MAX_TAGS: usize = 32;
+/// Most tags that one request can get, and most of each other effect; the first ones.
+const MAX_EFFECTS: usize = 32;
 
 /// What adds up, over all readings; nothing stands in it twice.
 #[derive(Debug, Default)]
-pub(super) struct Trail<'p> {
+pub(crate) struct Trail<'p> {
     /// What rules in monitor mode would have done.
-    pub(super) would_have: Vec<WouldHave>,
+    pub(crate) would_have: Vec<WouldHave>,
     /// Headers to set.
-    pub(super) tags: Vec<(&'p str, &'p str)>,
+    pub(crate) tags: Vec<(&'p str, &'p str)>,
+    /// Headers and query parameters to remove before forwarding.
+    pub(crate) sanitize: Vec<(Names<'p>, Names<'p>)>,
+    /// Rules that edit the response's headers, by index, each with the step of its limit that is over.
+    pub(crate) response: Vec<(u32, u8)>,
+    /// What is added to the client's scores: (weight, label).
+    pub(crate) weights: Vec<(i32, Option<u8>)>,
+    /// The longest delay, nanoseconds.
+    pub(crate) delay_ns: u64,
     /// The transaction is to be kept.
-    pub(super) record: bool,
+    pub(crate) record: bool,
+    /// What changes in canary or baking did to the request.
+    pub(crate) seen: Seen,
+    /// Rules that stand in here already, each with the step of its limit.
+    added: Vec<(u32, u8)>,
 }
 
 impl<'p> Trail<'p> {
-    pub(super) fn would_have(&mut self, action: Action, rule: impl FnOnce() -> String) {
+    pub(crate) fn would_have(&mut self, action: Action, rule: impl FnOnce() -> String) {
         if self.would_have.len() < MAX_WOULD_HAVE {
             let entry = WouldHave { action, rule: rule() };
             if !self.would_have.contains(&entry) {
@@ -31,29 +43,83 @@ impl<'p> Trail<'p> {
         }
     }
 
-    pub(super) fn tag(&mut self, header: &'p str, value: &'p str) {
-        if self.tags.len() < MAX_TAGS && !self.tags.contains(&(header, value)) {
-            self.tags.push((header, value));
+    /// Adds what `then` of `rule`, at that step of its limit, adds up; once, whatever number of readings meet it.
+    pub(crate) fn add(&mut self, rule: u32, step: u8, then: Then<'p>) {
+        let mut effects = then.effects().peekable();
+        if effects.peek().is_some() && !self.added.contains(&(rule, step)) {
+            self.added.push((rule, step));
+            effects.for_each(|effect| self.add_one(rule, step, effect));
+        }
+    }
+
+    fn add_one(&mut self, rule: u32, step: u8, effect: Effect<'p>) {
+        match effect {
+            Effect::Delay(nanos) => self.delay_ns = self.delay_ns.max(nanos),
+            Effect::Record => self.record = true,
+            Effect::RemoveResponseHeaders(_) | Effect::SetResponseHeaders(_) => {
+                if !self.response.contains(&(rule, step)) {
+                    push(&mut self.response, (rule, step));
+                }
+            }
+            Effect::Route { header, value } => {
+                // One value steers: that of the rule that is asked first.
+                if !self.tags.iter().any(|(known, _)| *known == header) {
+                    push(&mut self.tags, (header, value));
+                }
+            }
+            Effect::Sanitize { headers, query } => push(&mut self.sanitize, (headers, query)),
+            Effect::Tag { header, value } => {
+                if !self.tags.contains(&(header, value)) {
+                    push(&mut self.tags, (header, value));
+                }
+            }
+            Effect::Weigh { weight, label } => push(&mut self.weights, (weight, label)),
         }
     }
 }
 
+fn push<T>(list: &mut Vec<T>, entry: T) {
+    if list.len() < MAX_EFFECTS {
+        list.push(entry);
+    }
+}
+
 /// What a policy's action is to a verdict.
-pub(super) fn action_of(decided: &Act<'_>) -> Action {
+pub(crate) fn action_of(decided: &Act<'_>) -> Action {
     match decided {
+        Act::Allow => Action::Allow,
         Act::Block(_) => Action::Block,
+        Act::Deceive { .. } => Action::Deceive,
+        Act::Drop => Action::Drop,
+        Act::Limit(_) => Action::Limit,
         Act::Redirect { .. } => Action::Redirect,
-        Act::Allow | Act::Record | Act::Tag { .. } => Action::Allow,
     }
 }
 
 /// What was decided, why and by whom.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Decision<'p> {
-    pub(super) reason: Reason,
+pub(crate) struct Decision<'p> {
+    pub(crate) reason: Reason,
     /// `None`: the request goes on.
-    pub(super) answer: Option<Answer<'p>>,
+    pub(crate) act: Option<Act<'p>>,
+    /// Status of a refusal that no rule words.
+    pub(crate) status: u16,
+    /// Of a limit that is over: nanoseconds until it is worth trying again, and what the limit is.
+    pub(crate) over: Option<Over>,
     by: By<'p>,
+}
+
+/// A limit that refuses.
+///
+/// Ordered by how strict it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Over {
+    /// Which of its steps.
+    pub(crate) step: u8,
+    /// Until it is worth trying again.
+    pub(crate) retry_after_ns: u64,
+    /// Its index in the policy.
+    pub(crate) limit: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,53 +131,87 @@ enum By<'p> {
 }
 
 impl<'p> Decision<'p> {
-    pub(super) const fn allowed(reason: Reason) -> Self {
-        Self { reason, answer: None, by: By::Nobody }
+    pub(crate) const fn allowed(reason: Reason) -> Self {
+        Self { reason, act: None, status: 0, over: None, by: By::Nobody }
     }
 
-    pub(super) const fn blocked_without_policy() -> Self {
-        Self { reason: Reason::NoPolicy, answer: Some(Answer::Refuse { status: 403, own: None }), by: By::Nobody }
+    /// Refused by nobody's rule.
+    pub(crate) const fn refused(reason: Reason, status: u16) -> Self {
+        Self { status, ..Self::allowed(reason) }
     }
 
-    pub(super) fn ambiguous(document: &'p str) -> Self {
-        let answer = Some(Answer::Refuse { status: 400, own: None });
-        Self { reason: Reason::Ambiguous, answer, by: By::Setting(document, "ambiguous") }
+    /// Refused by a setting of a document.
+    pub(crate) const fn by_setting(reason: Reason, status: u16, document: &'p str, word: &'static str) -> Self {
+        Self { by: By::Setting(document, word), ..Self::refused(reason, status) }
     }
 
-    pub(super) fn by_rule(rule: Rule<'p>, decided: Act<'p>) -> Self {
-        Self { reason: Reason::Rule, answer: answer(decided), by: By::Rule(rule) }
+    pub(crate) fn by_rule(rule: Rule<'p>, act: Act<'p>, over: Option<Over>) -> Self {
+        Self { reason: Reason::Rule, act: mitigating(act), status: 0, over, by: By::Rule(rule) }
     }
 
-    pub(super) fn otherwise(document: &'p str, decided: Act<'p>) -> Self {
-        let answer = answer(decided);
+    pub(crate) fn otherwise(document: &'p str, act: Act<'p>) -> Self {
+        let act = mitigating(act);
         // The usual way of most requests: nobody is named, so nothing is allocated.
-        let by = if answer.is_some() { By::Setting(document, "otherwise") } else { By::Nobody };
-        Self { reason: Reason::Otherwise, answer, by }
+        let by = if act.is_some() { By::Setting(document, "otherwise") } else { By::Nobody };
+        Self { reason: Reason::Otherwise, act, status: 0, over: None, by }
+    }
+
+    /// The limit that refuses lasts this long after the request was counted.
+    pub(crate) fn wait_for(&mut self, now: Option<Over>) {
+        if let (Some(over), Some(now)) = (&mut self.over, now) {
+            over.retry_after_ns = over.retry_after_ns.max(now.retry_after_ns);
+        }
     }
 
     /// The stricter of two; of equals the first.
-    pub(super) fn stricter(self, other: Self) -> Self {
+    pub(crate) fn stricter(self, other: Self) -> Self {
         if other.strictness() > self.strictness() { other } else { self }
     }
 
+    /// How strict: an answer that leads elsewhere, later, nowhere, and none at all.
     fn strictness(&self) -> u8 {
-        match self.answer {
-            None => 0,
-            Some(Answer::Redirect { .. }) => 1,
-            Some(Answer::Refuse { .. }) => 2,
+        match self.action() {
+            Action::Allow => 0,
+            Action::Redirect => 1,
+            Action::Limit => 2,
+            Action::Deceive => 3,
+            Action::Drop => 4,
+            Action::Block => 5,
         }
     }
 
-    pub(super) fn action(&self) -> Action {
-        match self.answer {
+    pub(crate) fn action(&self) -> Action {
+        match &self.act {
+            Some(act) => action_of(act),
+            None if self.status != 0 => Action::Block,
             None => Action::Allow,
-            Some(Answer::Redirect { .. }) => Action::Redirect,
-            Some(Answer::Refuse { .. }) => Action::Block,
         }
     }
 
-    /// `policy/rule`, `policy/otherwise`, `policy/ambiguous`; `None`: nobody decided by name.
-    pub(super) fn rule(&self) -> Option<String> {
+    /// The request does not go on.
+    pub(crate) fn mitigates(&self) -> bool {
+        self.action() != Action::Allow
+    }
+
+    /// The rule that decided.
+    pub(crate) fn decider(&self) -> Option<Rule<'p>> {
+        match self.by {
+            By::Rule(rule) => Some(rule),
+            _ => None,
+        }
+    }
+
+    /// The document whose word it is.
+    pub(crate) fn document(&self) -> Option<&'p str> {
+        match self.by {
+            By::Nobody => None,
+            By::Rule(rule) => Some(rule.document()),
+            By::Setting(document, _) => Some(document),
+        }
+    }
+
+    /// `policy/rule`, `policy/otherwise`, `policy/ambiguous` …; `None`: nobody decided by name.
+    pub(crate) fn rule(&self) -> Option<String> {
         match self.by {
             By::Nobody => None,
             By::Rule(rule) => Some(rule.id()),
@@ -120,10 +220,6 @@ impl<'p> Decision<'p> {
     }
 }
 
-fn answer(decided: Act<'_>) -> Option<Answer<'_>> {
-    match decided {
-        Act::Allow | Act::Record | Act::Tag { .. } => None,
-        Act::Block(refusal) => Some(Answer::Refuse { status: refusal.status(), own: Some(refusal) }),
-        Act::Redirect { location, status } => Some(Answer::Redirect { location, status }),
-    }
+fn mitigating(act: Act<'_>) -> Option<Act<'_>> {
+    (!matches!(act, Act::Allow)).then_some(act)
 }

@@ -3,7 +3,6 @@ use gatehouse_verdict::record::{AddressSource, Parameter, PolicyStamp, Upstream}
 use gatehouse_verdict::{Action, Reason, Verdict, WouldHave};
 
 use super::*;
-use crate::exchange::Step;
 
 mod law;
 
@@ -13,7 +12,9 @@ pub(super) fn context(address_form: AddressForm) -> Context {
 }
 
 pub(super) fn judged(client: Client) -> Judged {
-    Judged { step: Step::Forward(None), verdict: Verdict::default(), policy: None, client }
+    let mut judged = Judged::unjudged(Verdict::default(), None);
+    judged.subject.client = client;
+    judged
 }
 
 fn record_of(headers: &[Pair<'_>], connection: &Connection, outcome: Outcome) -> Record {

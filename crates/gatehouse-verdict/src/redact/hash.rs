@@ -27,11 +27,21 @@ impl KeyedHash {
     /// 32 hexadecimal digits for `value` among values of the same `kind` (no kind holds a zero byte).
     #[must_use]
     pub fn hex(&self, kind: &str, value: &[u8]) -> String {
+        self.digits(kind, value).map(char::from).iter().collect()
+    }
+
+    /// The same where it stands: nothing is allocated.
+    #[must_use]
+    pub fn digits(&self, kind: &str, value: &[u8]) -> [u8; 32] {
         let mut hasher = self.keyed;
         hasher.write(kind.as_bytes());
         hasher.write(&[0]);
         hasher.write(value);
-        format!("{:032x}", hasher.finish128().as_u128())
+        let hash = hasher.finish128().as_u128();
+        core::array::from_fn(|at| {
+            let four = (hash >> (124 - 4 * at) & 15) as u8;
+            if four < 10 { b'0' + four } else { b'a' - 10 + four }
+        })
     }
 
     /// 12 hexadecimal digits (48 bits) for `value`: enough to see the same value again in a day's records.

@@ -48,3 +48,26 @@ fn an_absolute_target_is_judged_for_both_hosts_that_it_names() {
     let judged = Client { path: "http://secret.example/x", ..Client::default() }.ask(&policy);
     assert_eq!(judged.verdict.action(), Action::Block);
 }
+
+#[test]
+fn a_path_with_more_readings_than_are_kept_is_refused_also_behind_a_graver_doubt() {
+    let policy = policy(&[("p", r#""ambiguous":"strictest""#)]);
+    // Each of these alone can be judged; all together have more readings than anybody looks at.
+    for path in ["/a//b", "/a/../b", "/a;x/b", "/a%5cb", "/a%2fb"] {
+        assert_eq!(get(&policy, path).verdict.action(), Action::Allow, "{path}");
+    }
+    let judged = get(&policy, "/a%5c..//b;x/../c%252f/%2e%2e//d;y#e/../f");
+    assert_eq!(decided(&judged), (Action::Block, Some("p/ambiguous"), Reason::Ambiguous));
+}
+
+#[test]
+fn double_encoding_is_no_doubt_where_the_application_is_said_to_decode_twice() {
+    let spec = |backend: &str| format!("{backend}{}", rules(&[rule("admin", r#"{"path":"/admin"}"#, r#""block""#)]));
+    let once = policy(&[("p", &spec(""))]);
+    assert_eq!(decided(&get(&once, "/x%2525")).2, Reason::Ambiguous);
+    let twice = policy(&[("p", &spec(r#""backend":{"decodes":2},"#))]);
+    assert_eq!(get(&twice, "/x%2525").verdict.action(), Action::Allow);
+    assert_eq!(decided(&get(&twice, "/%2561dmin")).1, Some("p/admin"), "judged on both readings");
+    let reject = policy(&[("p", &spec(r#""ambiguous":"reject","backend":{"decodes":2},"#))]);
+    assert_eq!(decided(&get(&reject, "/x%2525")).2, Reason::Ambiguous);
+}

@@ -1,0 +1,272 @@
+//! One scope's rules over every reading of one request.
+
+use gatehouse_policy::{Action as Act, Facts, Phase, Policy, Rule, Scope, Tier, Truth};
+use gatehouse_signals::path::Path;
+use gatehouse_verdict::{Mode, Reason};
+
+use crate::changes::Did;
+use crate::lazy::Lazy;
+use crate::limits::{Asker, Key, SharedSlots};
+use crate::request::Request;
+use crate::scratch::{Met, Scratch, Stand};
+use crate::state::State;
+use crate::subject::Subject;
+use crate::trace::{Sum, Trace};
+
+use super::readings::{self, Methods, Reading};
+use super::settings::OTHERWISE;
+use super::trail::{Decision, Over, Trail, action_of};
+use super::unknown;
+
+/// One scope judging one request.
+#[derive(Clone, Copy)]
+pub(super) struct Court<'a, 'p> {
+    pub(super) policy: &'p Policy,
+    pub(super) scope: Scope<'p>,
+    pub(super) host: &'a [u8],
+    pub(super) path: &'a Path<'a>,
+    pub(super) request: Request<'a>,
+    pub(super) subject: Subject,
+}
+
+impl<'a, 'p> Court<'a, 'p> {
+    /// The verdict over every reading: the strictest.
+    pub(super) fn judge(
+        self,
+        state: &State,
+        slots: &dyn SharedSlots,
+        scratch: &mut Scratch,
+        trail: &mut Trail<'p>,
+        mut trace: Option<&mut Trace>,
+    ) -> Decision<'p> {
+        let methods = Methods::of(self.request.head);
+        if let Some(refused) = self.refused_unread(methods.too_many, state, trail) {
+            trail.seen.unchanged = true;
+            return refused;
+        }
+        let lazy = Lazy::new(self.request.head, self.subject, &state.knowledge, self.request.now.mono_ns);
+        let mut decision: Option<Decision<'p>> = None;
+        for reading in readings::of(&methods, self.path, self.scope.backend()) {
+            let facts = self.facts(&reading, &lazy);
+            let walk = Walk { court: self, facts, lazy: &lazy, state, slots, trail, trace: trace.as_deref_mut() };
+            let next = walk.run(scratch);
+            decision = Some(decision.map_or(next, |before| before.stricter(next)));
+        }
+        scratch.unknown |= unknown::fields(self.scope.reads().request, &self.request, &self.subject, &lazy);
+        decision.unwrap_or(Decision::allowed(Reason::Otherwise))
+    }
+
+    fn facts<'f>(self, reading: &Reading<'f>, lazy: &'f Lazy<'f>) -> Facts<'f>
+    where
+        'a: 'f,
+    {
+        Facts {
+            host: self.host,
+            path: reading.path,
+            case_insensitive: self.scope.backend().case_insensitive,
+            query: self.path.query,
+            method: reading.method,
+            address: self.subject.client.address,
+            head: self.request.head,
+            claims: self.request.claims,
+            wall_s: self.request.now.wall_s,
+            known: self.request.known,
+            signals: lazy,
+            response: None,
+        }
+    }
+}
+
+/// The rules on one reading.
+struct Walk<'w, 't, 'p> {
+    court: Court<'w, 'p>,
+    facts: Facts<'w>,
+    lazy: &'w Lazy<'w>,
+    state: &'w State,
+    slots: &'w dyn SharedSlots,
+    trail: &'t mut Trail<'p>,
+    trace: Option<&'t mut Trace>,
+}
+
+impl<'p> Walk<'_, '_, 'p> {
+    /// The first final rule that is enforced decides. After a mandate that allows, only mandates are asked.
+    fn run(mut self, scratch: &mut Scratch) -> Decision<'p> {
+        let Court { policy, scope, .. } = self.court;
+        let mut candidates = core::mem::take(&mut scratch.candidates);
+        match self.trace {
+            Some(_) => candidates.fill(scope.all_rules(Phase::Request)),
+            None => scope.candidates(&self.facts, Phase::Request, &mut candidates),
+        }
+        scratch.reading = scratch.reading.saturating_add(1);
+        self.trail.seen.begin_reading();
+        let decided = self.walk(candidates.iter().map(|index| policy.rule(index)), scratch);
+        scratch.candidates = candidates;
+        decided
+    }
+
+    fn walk(&mut self, mut rules: impl Iterator<Item = Rule<'p>>, scratch: &mut Scratch) -> Decision<'p> {
+        let mut decided: Option<Decision<'p>> = None;
+        for rule in rules.by_ref() {
+            if decided.is_some() && rule.tier() != Tier::Mandate {
+                break;
+            }
+            let Some(next) = self.ask(rule, scratch) else { continue };
+            if next.mitigates() || rule.tier() != Tier::Mandate {
+                decided = Some(next);
+                break;
+            }
+            decided = decided.or(Some(next));
+        }
+        let decided = decided.unwrap_or_else(|| self.otherwise());
+        self.trail.seen.unchanged |= decided.mitigates() && self.is_mitigated_anyway(&decided, rules);
+        decided
+    }
+
+    /// Whether the request would have been mitigated without any change: then the change is not to blame. `rest`: the rules that
+    /// were not asked any more.
+    fn is_mitigated_anyway(&self, decided: &Decision<'p>, mut rest: impl Iterator<Item = Rule<'p>>) -> bool {
+        let now_ns = self.court.request.now.mono_ns;
+        let is_change = |rule: Rule<'p>| self.state.changes.guards(rule, now_ns);
+        if !decided.decider().is_some_and(is_change) {
+            return true;
+        }
+        let decides = |rule: Rule<'p>| {
+            let mode = || self.state.mode_of(rule, &self.court.subject, now_ns);
+            if is_change(rule) || rule.holds(&self.facts) != Truth::True || mode() != Mode::Enforce {
+                return None;
+            }
+            let step = if rule.limit().is_some() { self.over(rule)?.step } else { 0 };
+            rule.step_then(step).decides()
+        };
+        let act = rest.find_map(decides).or_else(|| Some(self.enforced_otherwise()?.1));
+        act.is_some_and(|act| !matches!(act, Act::Allow))
+    }
+
+    /// How far the rule's limit is over for this request; `None`: it is not, or cannot be told.
+    fn over(&self, rule: Rule<'p>) -> Option<Over> {
+        let (limit, key) = self.key(rule)?;
+        self.state.limits.check(limit, &key, self.slots, self.court.request.now.mono_ns)
+    }
+
+    /// `Some`: the rule's final word is enforced.
+    fn ask(&mut self, rule: Rule<'p>, scratch: &mut Scratch) -> Option<Decision<'p>> {
+        let truth = rule.holds(&self.facts);
+        if truth != Truth::True && self.trace.is_none() {
+            return None;
+        }
+        let mode = self.state.mode_of(rule, &self.court.subject, self.court.request.now.mono_ns);
+        let standing = if truth == Truth::True { self.limit(rule, mode, scratch) } else { Standing::No };
+        self.note(rule, truth, mode, standing);
+        let over = match standing {
+            Standing::No => return None,
+            Standing::Plain => None,
+            Standing::Over(over) => Some(over),
+        };
+        let step = over.map_or(0, |over| over.step);
+        let then = rule.step_then(step);
+        let act = then.decides();
+        if let Some(act) = &act {
+            self.note_change(rule, act, mode);
+        }
+        match mode {
+            Mode::Enforce => {
+                self.trail.add(rule.index(), step, then);
+                act.map(|act| Decision::by_rule(rule, act, over))
+            }
+            Mode::Monitor => {
+                if let Some(act) = act {
+                    self.trail.would_have(action_of(&act), || rule.id());
+                }
+                None
+            }
+        }
+    }
+
+    fn note_change(&mut self, rule: Rule<'p>, act: &Act<'p>, mode: Mode) {
+        if self.state.changes.guards(rule, self.court.request.now.mono_ns) {
+            let did = match (act, mode) {
+                (Act::Allow, _) => Did::Allowed,
+                (_, Mode::Monitor) => Did::WouldHave,
+                (_, Mode::Enforce) => Did::Mitigated,
+            };
+            self.trail.seen.note(rule.document_index(), did);
+        }
+    }
+
+    /// Whether the rule's limit, if it has one, is over; the request is counted once it is decided.
+    fn limit(&self, rule: Rule<'p>, mode: Mode, scratch: &mut Scratch) -> Standing {
+        if rule.limit().is_none() {
+            return Standing::Plain;
+        }
+        let Some((limit, key)) = self.key(rule) else {
+            scratch.unkeyed = true;
+            return Standing::No;
+        };
+        let over = self.state.limits.check(limit, &key, self.slots, self.court.request.now.mono_ns);
+        let stand = match over.map(|over| rule.step_then(over.step).decides()) {
+            None => Stand::Below,
+            Some(None | Some(Act::Allow)) => Stand::Passes,
+            Some(Some(_)) => Stand::Refuses,
+        };
+        let (shared, enforced) =
+            (self.court.policy.limits().get(limit).is_some_and(|spec| spec.shared), mode == Mode::Enforce);
+        scratch.meet(Met { limit, key, rule: rule.index(), stand, shared, enforced });
+        over.map_or(Standing::No, Standing::Over)
+    }
+
+    /// The rule's limit, and whose count the request belongs to in it; `None`: a part of the key cannot be known.
+    fn key(&self, rule: Rule<'p>) -> Option<(usize, Key)> {
+        let Court { policy, subject, .. } = self.court;
+        let limit = rule.limit()?;
+        let asker = Asker { facts: &self.facts, lazy: self.lazy, subject: &subject, claims: policy.claims() };
+        Some((limit, self.state.limits.key_of(policy.limits().get(limit)?, &asker)?))
+    }
+
+    fn otherwise(&mut self) -> Decision<'p> {
+        if let Some((document, act)) = self.enforced_otherwise() {
+            return Decision::otherwise(document, act);
+        }
+        if let Some((then, _, document)) = self.court.scope.otherwise()
+            && let Some(act) = then.decides().filter(|act| !matches!(act, Act::Allow))
+        {
+            self.trail.would_have(action_of(&act), || [document, "/", OTHERWISE].concat());
+        }
+        Decision::allowed(Reason::Otherwise)
+    }
+
+    /// What happens where no rule decides, and whose word that is.
+    fn enforced_otherwise(&self) -> Option<(&'p str, Act<'p>)> {
+        let (then, mode, document) = self.court.scope.otherwise()?;
+        let act = then.decides()?;
+        // A word that lets through reaches as far in any mode.
+        let enforced = matches!(act, Act::Allow) || self.court.mode_of(mode, document, self.state) == Mode::Enforce;
+        enforced.then_some((document, act))
+    }
+
+    fn note(&mut self, rule: Rule<'p>, truth: Truth, mode: Mode, standing: Standing) {
+        if self.trace.is_none() {
+            return;
+        }
+        let over = match standing {
+            Standing::Over(over) => Some(over),
+            Standing::No | Standing::Plain => None,
+        };
+        let key = if truth == Truth::True { self.key(rule) } else { None };
+        let now_ns = self.court.request.now.mono_ns;
+        let remaining = key.and_then(|(limit, key)| self.state.limits.remaining(limit, &key, self.slots, now_ns));
+        if let Some(trace) = self.trace.as_deref_mut() {
+            trace.note(rule, &self.facts, truth, mode, remaining.map(|remaining| Sum::new(remaining, over)));
+        }
+    }
+}
+
+/// How a rule whose match holds stands to its limit.
+#[derive(Debug, Clone, Copy)]
+enum Standing {
+    /// Its match does not hold, or it is below its limit.
+    No,
+    /// It has none.
+    Plain,
+    /// It is over.
+    Over(Over),
+}

@@ -1,0 +1,104 @@
+//! What is changed on a request that goes on: headers that a client may not send are taken out, tags are set, what the policy
+//! sanitises is removed. One write of the whole map, or none.
+
+use std::borrow::Cow;
+
+use gatehouse_policy::{Names, Policy};
+use gatehouse_signals::path::Path;
+use gatehouse_signals::{Head, Pair, query};
+
+/// Headers of ours: a client never gets one through, in any letter case, with `-` or with the `_` that many applications read
+/// as `-`.
+const OURS: &[u8] = b"x-gatehouse-";
+
+/// Header pairs to send on, owned.
+pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The headers without those that a client may not send: ours, and every one that a policy sets. `None`: there are none such,
+/// and nothing was allocated.
+pub(crate) fn without_ours<'a>(policy: Option<&Policy>, head: Head<'a>) -> Option<Vec<Pair<'a>>> {
+    let foreign = |(name, _): &&Pair<'a>| !is_ours(name) && !policy.is_some_and(|policy| policy.sets_header(name));
+    let all = head.headers.iter().all(|pair| foreign(&pair));
+    (!all).then(|| head.headers.iter().filter(foreign).copied().collect())
+}
+
+fn is_ours(name: &[u8]) -> bool {
+    let fold = |byte: &u8| {
+        if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
+    };
+    // The letter that tells it from the other names that begin with `x-`.
+    if !matches!(name.get(2), Some(b'g' | b'G')) {
+        return false;
+    }
+    name.get(..OURS.len()).is_some_and(|start| start.iter().zip(OURS).all(|(byte, own)| fold(byte) == *own))
+}
+
+/// What is to be changed.
+#[derive(Debug, Default)]
+pub(crate) struct Edits<'a, 'p> {
+    /// Headers were left out of the head already.
+    pub(crate) stripped: bool,
+    /// Headers of an identity that this client has no right to set.
+    pub(crate) identity: Option<Names<'p>>,
+    /// Headers and query parameters to remove.
+    pub(crate) sanitize: &'a [(Names<'p>, Names<'p>)],
+    /// Headers to set. They come last and are never one that Envoy routes by of itself: the policy refuses such names.
+    pub(crate) tags: &'a [(&'p str, &'p str)],
+    /// Send on the canonical path instead of the one received.
+    pub(crate) canonical: Option<&'a Path<'a>>,
+}
+
+impl Edits<'_, '_> {
+    /// The whole header map to send on; `None`: as it came.
+    pub(crate) fn apply(&self, head: Head<'_>) -> Option<Pairs> {
+        let path = self.path(head);
+        let gone = |name: &[u8]| {
+            self.identity.is_some_and(|names| names.holds(name))
+                || self.sanitize.iter().any(|(headers, _)| headers.holds(name))
+        };
+        let untouched = !self.stripped && self.tags.is_empty() && path.is_none();
+        if untouched && !head.headers.iter().any(|(name, _)| gone(name)) {
+            return None;
+        }
+        let kept = head.headers.iter().filter(|(name, _)| !gone(name)).map(|(name, value)| match &path {
+            Some(path) if *name == b":path" => (name.to_vec(), path.clone()),
+            _ => (name.to_vec(), value.to_vec()),
+        });
+        let set = self.tags.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        Some(kept.chain(set).collect())
+    }
+
+    /// The target to send on; `None`: as it came. Only what the policy asks for is written anew.
+    fn path(&self, head: Head<'_>) -> Option<Vec<u8>> {
+        let received = head.first(b":path")?;
+        let canonical = self.canonical.filter(|path| path.authority.is_none() && *path.canonical != *b"*");
+        let sanitized = self.sanitize.iter().any(|(_, names)| !names.is_empty());
+        if canonical.is_none() && !sanitized {
+            return None;
+        }
+        let at = received.iter().position(|byte| *byte == b'?').unwrap_or(received.len());
+        let (before, asked) = received.split_at_checked(at)?;
+        let (path, query) = match canonical {
+            Some(path) => (&*path.canonical, path.query),
+            None => (before, asked.strip_prefix(b"?")),
+        };
+        let mut target = path.to_vec();
+        if let Some(query) = query {
+            let kept = self.query(query);
+            // Where everything was removed, so is the mark before it.
+            if kept.len() == query.len() || !kept.is_empty() {
+                target.push(b'?');
+                target.extend_from_slice(&kept);
+            }
+        }
+        (target != received).then_some(target)
+    }
+
+    /// The query without parameters that are to be removed: also those that begin after a `;`, which some take for a separator.
+    fn query<'q>(&self, query: &'q [u8]) -> Cow<'q, [u8]> {
+        if self.sanitize.is_empty() {
+            return Cow::Borrowed(query);
+        }
+        query::without(query, |name| self.sanitize.iter().any(|(_, names)| names.holds_exactly(name)))
+    }
+}
