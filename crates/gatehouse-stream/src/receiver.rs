@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use gatehouse_proto::{PROTOCOL, v1};
 
-pub use self::books::{Books, Dropped, HighWater, Totals};
+pub use self::books::{Books, Dropped, HighWater, Tallies, Totals, UNKNOWN_FIELDS};
 use self::epoch::Epoch;
 pub use self::error::{BatchError, HelloError};
 
@@ -149,6 +149,10 @@ impl Receiver {
         epoch.settled();
         if high_water.durable_seq > epoch.durable.durable_seq {
             epoch.durable = *high_water;
+        }
+        if high_water.durable_seq > epoch.received.durable_seq {
+            // The epoch was forgotten while this parcel was on its way, and came again: what is on disk was received.
+            epoch.received = *high_water;
         }
         epoch.ticket(high_water.epoch)
     }

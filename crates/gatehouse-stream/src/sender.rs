@@ -8,15 +8,17 @@ mod types;
 
 use std::collections::VecDeque;
 
+use gatehouse_proto::v1::counters::Field;
 use gatehouse_proto::v1::loss::Reason;
 use gatehouse_proto::{MAX_BATCH_BYTES, v1};
 use prost::Message as _;
 
 use self::ring::Ring;
-pub use self::types::{Class, CreditError, Limits, Opening, Stats};
+pub use self::types::{Class, CreditError, Limits, Opening, Stats, Tallied};
 
-/// Room that a batch keeps for its epoch, first sequence and counters, bytes: 9 + 11 + 2 + 7 × 11, rounded up.
-const BATCH_HEAD_BYTES: usize = 128;
+/// Room that a batch keeps for its epoch, first sequence and counters, bytes: 9 + 11 + 3 + 12 × 11 + 28 unknown fields × 10,
+/// rounded up.
+const BATCH_HEAD_BYTES: usize = 448;
 
 /// The gate's end of the stream. Memory is bounded by [`Limits::ring_bytes`], one record, and 64 KiB of loss ranges.
 #[derive(Debug)]
@@ -97,7 +99,7 @@ impl Sender {
             stream_no: self.stream_no,
             oldest_seq: self.durable_seq,
             next_seq: self.next_seq,
-            counters: self.counters,
+            counters: self.counters.clone(),
         }
     }
 
@@ -125,7 +127,7 @@ impl Sender {
         let mut batch = v1::Batch {
             epoch: self.epoch,
             first_seq: self.ring.cursor_seq().unwrap_or(self.next_seq),
-            counters: Some(self.counters),
+            counters: Some(self.counters.clone()),
             ..v1::Batch::default()
         };
         // One batch may always be outstanding. Beyond that a batch goes out only whole: cutting it to what is left of the
@@ -149,6 +151,23 @@ impl Sender {
         self.counters.without_policy = self.counters.without_policy.saturating_add(1);
     }
 
+    /// Something happened `by` more times since the last call.
+    pub fn tally(&mut self, what: Tallied, by: u64) {
+        if by == 0 {
+            return;
+        }
+        let counters = &mut self.counters;
+        let counter = match what {
+            Tallied::Delayed => &mut counters.delayed,
+            Tallied::Evictions => &mut counters.evictions,
+            Tallied::NotDelayed => &mut counters.not_delayed,
+            Tallied::Rollbacks => &mut counters.rollbacks,
+            Tallied::SharedFallbacks => &mut counters.shared_fallbacks,
+            Tallied::Unknown(field) => return unknown(&mut counters.unknown_fields, field, by),
+        };
+        *counter = counter.saturating_add(by);
+    }
+
     /// The reading of the Envoy counter that survives VM reloads; only grows.
     pub fn envoy_seen(&mut self, seen: u64) {
         self.counters.envoy_seen = self.counters.envoy_seen.max(seen);
@@ -157,14 +176,14 @@ impl Sender {
     /// The last message of this epoch.
     #[must_use]
     pub fn bye(&self) -> v1::Bye {
-        v1::Bye { epoch: self.epoch, next_seq: self.next_seq, counters: Some(self.counters) }
+        v1::Bye { epoch: self.epoch, next_seq: self.next_seq, counters: Some(self.counters.clone()) }
     }
 
     /// Totals since the epoch began. They count what was dropped exactly; the loss ranges may name another reason where
     /// too many had to be merged.
     #[must_use]
-    pub fn counters(&self) -> v1::Counters {
-        self.counters
+    pub fn counters(&self) -> &v1::Counters {
+        &self.counters
     }
 
     /// The epoch this sender was made with.
@@ -241,6 +260,16 @@ impl Sender {
             Reason::Unreadable | Reason::Unspecified => &mut counters.dropped_unreadable,
         };
         *counter = counter.saturating_add(records);
+    }
+}
+
+fn unknown(counts: &mut Vec<u64>, field: Field, by: u64) {
+    let place = usize::try_from(i32::from(field)).unwrap_or(0);
+    if counts.len() <= place {
+        counts.resize(place.saturating_add(1), 0);
+    }
+    if let Some(count) = counts.get_mut(place) {
+        *count = count.saturating_add(by);
     }
 }
 

@@ -157,6 +157,9 @@ fn action(number: i32) -> Result<Option<Action>, InvalidRecord> {
         Ok(v1::judgement::Action::Unspecified) => Ok(None),
         Ok(v1::judgement::Action::Allow) => Ok(Some(Action::Allow)),
         Ok(v1::judgement::Action::Block) => Ok(Some(Action::Block)),
+        Ok(v1::judgement::Action::Deceive) => Ok(Some(Action::Deceive)),
+        Ok(v1::judgement::Action::Drop) => Ok(Some(Action::Drop)),
+        Ok(v1::judgement::Action::Limit) => Ok(Some(Action::Limit)),
         Ok(v1::judgement::Action::Redirect) => Ok(Some(Action::Redirect)),
         Err(_) => Err(InvalidRecord::Action(number)),
     }

@@ -27,7 +27,7 @@ fn parameters() -> impl Strategy<Value = Vec<Parameter>> {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    select(vec![Action::Allow, Action::Block, Action::Redirect])
+    select(vec![Action::Allow, Action::Block, Action::Deceive, Action::Drop, Action::Limit, Action::Redirect])
 }
 
 prop_compose! {

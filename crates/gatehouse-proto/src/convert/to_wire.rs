@@ -122,6 +122,9 @@ fn action(action: Action) -> v1::judgement::Action {
     match action {
         Action::Allow => v1::judgement::Action::Allow,
         Action::Block => v1::judgement::Action::Block,
+        Action::Deceive => v1::judgement::Action::Deceive,
+        Action::Drop => v1::judgement::Action::Drop,
+        Action::Limit => v1::judgement::Action::Limit,
         Action::Redirect => v1::judgement::Action::Redirect,
     }
 }

@@ -332,6 +332,12 @@ pub mod judgement {
         Allow = 1,
         Block = 2,
         Redirect = 3,
+        /// 429 unless the rule says otherwise, with Retry-After.
+        Limit = 4,
+        /// Answered in the application's stead, without a word of the gate.
+        Deceive = 5,
+        /// Not answered: the connection or the stream was ended.
+        Drop = 6,
     }
     impl Action {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -344,6 +350,9 @@ pub mod judgement {
                 Self::Allow => "ACTION_ALLOW",
                 Self::Block => "ACTION_BLOCK",
                 Self::Redirect => "ACTION_REDIRECT",
+                Self::Limit => "ACTION_LIMIT",
+                Self::Deceive => "ACTION_DECEIVE",
+                Self::Drop => "ACTION_DROP",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -353,6 +362,9 @@ pub mod judgement {
                 "ACTION_ALLOW" => Some(Self::Allow),
                 "ACTION_BLOCK" => Some(Self::Block),
                 "ACTION_REDIRECT" => Some(Self::Redirect),
+                "ACTION_LIMIT" => Some(Self::Limit),
+                "ACTION_DECEIVE" => Some(Self::Deceive),
+                "ACTION_DROP" => Some(Self::Drop),
                 _ => None,
             }
         }
@@ -367,7 +379,7 @@ pub struct WouldHave {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GateMessage {
-    #[prost(oneof = "gate_message::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "gate_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub message: ::core::option::Option<gate_message::Message>,
 }
 /// Nested message and enum types in `GateMessage`.
@@ -384,11 +396,17 @@ pub mod gate_message {
         ListAck(super::ListAck),
         #[prost(message, tag = "5")]
         Bye(super::Bye),
+        #[prost(message, tag = "6")]
+        BrakeAck(super::BrakeAck),
+        #[prost(message, tag = "7")]
+        TableAck(super::TableAck),
+        #[prost(message, tag = "8")]
+        RolledBack(super::RolledBack),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HouseMessage {
-    #[prost(oneof = "house_message::Message", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "house_message::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub message: ::core::option::Option<house_message::Message>,
 }
 /// Nested message and enum types in `HouseMessage`.
@@ -403,10 +421,16 @@ pub mod house_message {
         Policy(super::PolicyChunk),
         #[prost(message, tag = "4")]
         List(super::ListDelta),
+        #[prost(message, tag = "5")]
+        Brake(super::Brake),
+        #[prost(message, tag = "6")]
+        Table(super::TableChunk),
+        #[prost(message, tag = "7")]
+        Rollbacks(super::Rollbacks),
     }
 }
 /// First message of every stream.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Hello {
     /// Version of this protocol, 1.
     #[prost(uint32, tag = "1")]
@@ -441,6 +465,74 @@ pub struct Hello {
     pub next_seq: u64,
     #[prost(message, optional, tag = "12")]
     pub counters: ::core::option::Option<Counters>,
+    /// What this gate understands beyond Welcome, Credit and PolicyChunk. Other messages are sent only to a gate that names them.
+    #[prost(enumeration = "hello::Feature", repeated, tag = "13")]
+    pub features: ::prost::alloc::vec::Vec<i32>,
+    /// The tables that this worker has.
+    #[prost(message, repeated, tag = "14")]
+    pub tables: ::prost::alloc::vec::Vec<hello::TableState>,
+    /// The verdict lists that this worker has.
+    #[prost(string, repeated, tag = "15")]
+    pub lists: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Nested message and enum types in `Hello`.
+pub mod hello {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct TableState {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        #[prost(bytes = "vec", tag = "2")]
+        pub digest: ::prost::alloc::vec::Vec<u8>,
+    }
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Feature {
+        Unspecified = 0,
+        /// Brake, answered by BrakeAck.
+        Brake = 1,
+        /// TableChunk, answered by TableAck.
+        Tables = 2,
+        /// ListDelta, each answered by a ListAck.
+        Lists = 3,
+        /// Rollbacks.
+        Rollbacks = 4,
+    }
+    impl Feature {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "FEATURE_UNSPECIFIED",
+                Self::Brake => "FEATURE_BRAKE",
+                Self::Tables => "FEATURE_TABLES",
+                Self::Lists => "FEATURE_LISTS",
+                Self::Rollbacks => "FEATURE_ROLLBACKS",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "FEATURE_UNSPECIFIED" => Some(Self::Unspecified),
+                "FEATURE_BRAKE" => Some(Self::Brake),
+                "FEATURE_TABLES" => Some(Self::Tables),
+                "FEATURE_LISTS" => Some(Self::Lists),
+                "FEATURE_ROLLBACKS" => Some(Self::Rollbacks),
+                _ => None,
+            }
+        }
+    }
 }
 /// A run of consecutive sequence numbers: \[first_seq, first_seq + len(records) + sum(losses.count)).
 /// Every number in the run that no loss covers belongs to the next record, in order. At most 64 KiB encoded.
@@ -458,6 +550,9 @@ pub struct Batch {
     pub losses: ::prost::alloc::vec::Vec<Loss>,
     #[prost(message, optional, tag = "5")]
     pub counters: ::core::option::Option<Counters>,
+    /// What the house itself tells its sinks, stored beside records. Never on the stream: what a gate writes here is left out.
+    #[prost(message, repeated, tag = "6")]
+    pub notices: ::prost::alloc::vec::Vec<Notice>,
 }
 /// Sequence numbers whose records were given up before they were ever sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -522,7 +617,7 @@ pub mod loss {
     }
 }
 /// Totals of one epoch since it began; each only grows.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Counters {
     /// Transactions (and interim reports) that took a sequence number.
     #[prost(uint64, tag = "1")]
@@ -541,6 +636,142 @@ pub struct Counters {
     /// Transactions since Envoy started, by all VMs of this worker's Envoy: stands in an Envoy counter, survives VM reloads.
     #[prost(uint64, tag = "7")]
     pub envoy_seen: u64,
+    /// Counts of limits that a full table gave up for others.
+    #[prost(uint64, tag = "8")]
+    pub evictions: u64,
+    /// Requests that a shared limit counted in this worker alone, because its set had no free place.
+    #[prost(uint64, tag = "9")]
+    pub shared_fallbacks: u64,
+    /// Requests that a rule delayed; and those that it did not, because as many were delayed already as may be.
+    #[prost(uint64, tag = "10")]
+    pub delayed: u64,
+    #[prost(uint64, tag = "11")]
+    pub not_delayed: u64,
+    /// Rules rolled back by this worker.
+    #[prost(uint64, tag = "12")]
+    pub rollbacks: u64,
+    /// How often an enforced rule did not fire because a field was unknown: place N is the count of the Field with number N. A
+    /// reader takes the places beyond those that it knows together.
+    #[prost(uint64, repeated, tag = "13")]
+    pub unknown_fields: ::prost::alloc::vec::Vec<u64>,
+}
+/// Nested message and enum types in `Counters`.
+pub mod counters {
+    /// What a match asks for, in the words of the policy language.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Field {
+        Unspecified = 0,
+        Address = 1,
+        Agent = 2,
+        AgentVerified = 3,
+        Asn = 4,
+        Jwt = 5,
+        Cookies = 6,
+        Country = 7,
+        Fingerprint = 8,
+        Headers = 9,
+        Host = 10,
+        Identity = 11,
+        Ja4 = 12,
+        Method = 13,
+        Path = 14,
+        Port = 15,
+        Query = 16,
+        ResponseHeaders = 17,
+        ResponseSize = 18,
+        ResponseStatus = 19,
+        ResponseType = 20,
+        Score = 21,
+        Size = 22,
+        Sni = 23,
+        Time = 24,
+        TlsMutual = 25,
+        TlsVersion = 26,
+        Verdict = 27,
+    }
+    impl Field {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "FIELD_UNSPECIFIED",
+                Self::Address => "FIELD_ADDRESS",
+                Self::Agent => "FIELD_AGENT",
+                Self::AgentVerified => "FIELD_AGENT_VERIFIED",
+                Self::Asn => "FIELD_ASN",
+                Self::Jwt => "FIELD_JWT",
+                Self::Cookies => "FIELD_COOKIES",
+                Self::Country => "FIELD_COUNTRY",
+                Self::Fingerprint => "FIELD_FINGERPRINT",
+                Self::Headers => "FIELD_HEADERS",
+                Self::Host => "FIELD_HOST",
+                Self::Identity => "FIELD_IDENTITY",
+                Self::Ja4 => "FIELD_JA4",
+                Self::Method => "FIELD_METHOD",
+                Self::Path => "FIELD_PATH",
+                Self::Port => "FIELD_PORT",
+                Self::Query => "FIELD_QUERY",
+                Self::ResponseHeaders => "FIELD_RESPONSE_HEADERS",
+                Self::ResponseSize => "FIELD_RESPONSE_SIZE",
+                Self::ResponseStatus => "FIELD_RESPONSE_STATUS",
+                Self::ResponseType => "FIELD_RESPONSE_TYPE",
+                Self::Score => "FIELD_SCORE",
+                Self::Size => "FIELD_SIZE",
+                Self::Sni => "FIELD_SNI",
+                Self::Time => "FIELD_TIME",
+                Self::TlsMutual => "FIELD_TLS_MUTUAL",
+                Self::TlsVersion => "FIELD_TLS_VERSION",
+                Self::Verdict => "FIELD_VERDICT",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "FIELD_UNSPECIFIED" => Some(Self::Unspecified),
+                "FIELD_ADDRESS" => Some(Self::Address),
+                "FIELD_AGENT" => Some(Self::Agent),
+                "FIELD_AGENT_VERIFIED" => Some(Self::AgentVerified),
+                "FIELD_ASN" => Some(Self::Asn),
+                "FIELD_JWT" => Some(Self::Jwt),
+                "FIELD_COOKIES" => Some(Self::Cookies),
+                "FIELD_COUNTRY" => Some(Self::Country),
+                "FIELD_FINGERPRINT" => Some(Self::Fingerprint),
+                "FIELD_HEADERS" => Some(Self::Headers),
+                "FIELD_HOST" => Some(Self::Host),
+                "FIELD_IDENTITY" => Some(Self::Identity),
+                "FIELD_JA4" => Some(Self::Ja4),
+                "FIELD_METHOD" => Some(Self::Method),
+                "FIELD_PATH" => Some(Self::Path),
+                "FIELD_PORT" => Some(Self::Port),
+                "FIELD_QUERY" => Some(Self::Query),
+                "FIELD_RESPONSE_HEADERS" => Some(Self::ResponseHeaders),
+                "FIELD_RESPONSE_SIZE" => Some(Self::ResponseSize),
+                "FIELD_RESPONSE_STATUS" => Some(Self::ResponseStatus),
+                "FIELD_RESPONSE_TYPE" => Some(Self::ResponseType),
+                "FIELD_SCORE" => Some(Self::Score),
+                "FIELD_SIZE" => Some(Self::Size),
+                "FIELD_SNI" => Some(Self::Sni),
+                "FIELD_TIME" => Some(Self::Time),
+                "FIELD_TLS_MUTUAL" => Some(Self::TlsMutual),
+                "FIELD_TLS_VERSION" => Some(Self::TlsVersion),
+                "FIELD_VERDICT" => Some(Self::Verdict),
+                _ => None,
+            }
+        }
+    }
 }
 /// Answer to a whole PolicySnapshot (its last chunk).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -604,15 +835,20 @@ pub mod policy_ack {
         }
     }
 }
+/// Answer to a ListDelta, in the order in which they came: `version` is the delta's where it was taken, else the version that the
+/// list has. Needs no credit.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListAck {
     #[prost(string, tag = "1")]
     pub list: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub version: u64,
+    /// Entries that found no room, and those that make no sense.
+    #[prost(uint64, tag = "3")]
+    pub refused: u64,
 }
 /// Last message of an orderly end: nothing follows in this epoch. `last_seq` + 1 is the sequence that would have come next.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Bye {
     #[prost(fixed64, tag = "1")]
     pub epoch: u64,
@@ -714,7 +950,10 @@ pub struct PolicyChunk {
     #[prost(uint32, tag = "6")]
     pub image_version: u32,
 }
-/// Change of one list, from version `base` to `version`; `reset` empties the list first.
+/// Change of one verdict list, from version `base` to `version`. With `reset` it is the beginning of all that the list is to
+/// hold, whatever it held before. A list that is sent anew comes in several deltas where it is long: all but the last are
+/// `partial`, all say the same versions, and the list holds what it held until the last has come. Each is answered; at most 8
+/// may be unanswered.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListDelta {
     #[prost(string, tag = "1")]
@@ -725,11 +964,17 @@ pub struct ListDelta {
     pub version: u64,
     #[prost(bool, tag = "4")]
     pub reset: bool,
+    /// At most 4096 together with `remove`.
     #[prost(message, repeated, tag = "5")]
     pub add: ::prost::alloc::vec::Vec<ListEntry>,
     #[prost(bytes = "vec", repeated, tag = "6")]
     pub remove: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    #[prost(bool, tag = "7")]
+    pub partial: bool,
 }
+/// A subject on a list. Its key is one byte for its kind, then its value:
+/// 1 an address (4 or 16 bytes), 2 a network (4 or 16 bytes, then its length in bits), 3 an identity (text), 4 a fingerprint
+/// (text), 5 an autonomous system (4 bytes, little-endian), 6 a client (the text of its key).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListEntry {
     #[prost(bytes = "vec", tag = "1")]
@@ -737,4 +982,195 @@ pub struct ListEntry {
     /// What remains of its time to live, milliseconds; 0: no end.
     #[prost(uint64, tag = "2")]
     pub ttl_ms: u64,
+}
+/// Every brake that holds: while one does, the rules of documents at or below its scope act as if in monitor mode. Replaces
+/// what the gate knew of brakes. Sent on every new stream, also when none holds, and at once at every change. What it says
+/// ends in the gate by the gate's own monotonic clock, also when the house is gone.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Brake {
+    /// Grows with every change that this house makes.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// At most 64.
+    #[prost(message, repeated, tag = "2")]
+    pub entries: ::prost::alloc::vec::Vec<BrakeEntry>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BrakeEntry {
+    /// `organisation/tenant/workspace/group` or the first of these; empty: every document.
+    #[prost(string, tag = "1")]
+    pub scope: ::prost::alloc::string::String,
+    /// What remains, milliseconds; more than 7 days counts as 7 days, 0 as ended.
+    #[prost(uint64, tag = "2")]
+    pub ttl_ms: u64,
+}
+/// The brakes of this version are in force in this worker. Needs no credit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BrakeAck {
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+}
+/// One chunk (at most 256 KiB) of a table beside the policy, such as countries and systems by address. Chunks of one table come
+/// in order, without gaps; offset 0 begins anew; messages of other kinds may come between them.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TableChunk {
+    /// `geo`: see gatehouse_signals::geo. A gate refuses a name that it does not know.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// SHA-256 of the whole table.
+    #[prost(bytes = "vec", tag = "2")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// At most 8 MiB; 0: there is no such table any more.
+    #[prost(uint32, tag = "3")]
+    pub total_bytes: u32,
+    #[prost(uint32, tag = "4")]
+    pub offset: u32,
+    #[prost(bytes = "vec", tag = "5")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+}
+/// Answer to a whole table (its last chunk), or to the word that there is none. Needs no credit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TableAck {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(enumeration = "table_ack::Result", tag = "3")]
+    pub result: i32,
+    /// Why it was refused, for people.
+    #[prost(string, tag = "4")]
+    pub problem: ::prost::alloc::string::String,
+    /// Longest and total time that taking it in held the worker, nanoseconds.
+    #[prost(uint64, tag = "5")]
+    pub longest_step_ns: u64,
+    #[prost(uint64, tag = "6")]
+    pub total_ns: u64,
+}
+/// Nested message and enum types in `TableAck`.
+pub mod table_ack {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Result {
+        Unspecified = 0,
+        /// In force in this worker from now on.
+        Accepted = 1,
+        /// Refused whole; the table before it stays in force.
+        Refused = 2,
+    }
+    impl Result {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "RESULT_UNSPECIFIED",
+                Self::Accepted => "RESULT_ACCEPTED",
+                Self::Refused => "RESULT_REFUSED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "RESULT_UNSPECIFIED" => Some(Self::Unspecified),
+                "RESULT_ACCEPTED" => Some(Self::Accepted),
+                "RESULT_REFUSED" => Some(Self::Refused),
+                _ => None,
+            }
+        }
+    }
+}
+/// This worker took rules back by itself: they act as in monitor mode from now on. Sent again on every stream until Rollbacks
+/// names its rules. Needs no credit.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RolledBack {
+    /// The document whose change it was.
+    #[prost(string, tag = "1")]
+    pub document: ::prost::alloc::string::String,
+    /// As `policy/rule`; at most 256.
+    #[prost(string, repeated, tag = "2")]
+    pub rules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint64, tag = "3")]
+    pub policy_revision: u64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub policy_digest: ::prost::alloc::vec::Vec<u8>,
+    /// Wall clock, nanoseconds since the Unix epoch.
+    #[prost(fixed64, tag = "5")]
+    pub time_unix_ns: u64,
+    /// Distinct known-good clients: in the canary share and of these mitigated by the change; in the control share and of these
+    /// mitigated by anything new; in either, and of these whom the change mitigated or would have.
+    #[prost(uint32, tag = "6")]
+    pub canary: u32,
+    #[prost(uint32, tag = "7")]
+    pub canary_hit: u32,
+    #[prost(uint32, tag = "8")]
+    pub control: u32,
+    #[prost(uint32, tag = "9")]
+    pub control_hit: u32,
+    #[prost(uint32, tag = "10")]
+    pub clients: u32,
+    #[prost(uint32, tag = "11")]
+    pub clients_hit: u32,
+    /// It is founded on the canary alone; else on a forecast over all clients.
+    #[prost(bool, tag = "12")]
+    pub by_canary: bool,
+    /// The share of known-good clients that the change hits at least, and the share that was allowed, from 0 to 1.
+    #[prost(double, tag = "13")]
+    pub at_least: f64,
+    #[prost(double, tag = "14")]
+    pub allowed: f64,
+}
+/// Rules that were taken back under this policy, by whichever worker told this house: a worker that begins anew does not promote
+/// them again. Sent on a new stream where there are any, and in answer to RolledBack.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Rollbacks {
+    #[prost(bytes = "vec", tag = "1")]
+    pub policy_digest: ::prost::alloc::vec::Vec<u8>,
+    /// As `policy/rule`; at most 1024.
+    #[prost(string, repeated, tag = "2")]
+    pub rules: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What a house itself has to tell, for its sinks.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Notice {
+    /// 16 bytes, unique for ever; the key by which a consumer drops duplicates.
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(fixed64, tag = "2")]
+    pub time_unix_ns: u64,
+    /// Envoy's node id, where a gate told it.
+    #[prost(string, tag = "3")]
+    pub gateway: ::prost::alloc::string::String,
+    #[prost(oneof = "notice::What", tags = "4, 5")]
+    pub what: ::core::option::Option<notice::What>,
+}
+/// Nested message and enum types in `Notice`.
+pub mod notice {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum What {
+        #[prost(message, tag = "4")]
+        RolledBack(super::RolledBack),
+        #[prost(message, tag = "5")]
+        Audit(super::Audit),
+    }
+}
+/// Somebody changed something by hand.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Audit {
+    /// `brake.set`, `verdict.add` …
+    #[prost(string, tag = "1")]
+    pub action: ::prost::alloc::string::String,
+    /// The line of the audit file, JSON.
+    #[prost(string, tag = "2")]
+    pub line: ::prost::alloc::string::String,
 }

@@ -36,6 +36,61 @@ impl Dropped {
     }
 }
 
+/// Fields that may be unknown, by their number in `gatehouse.v1.Counters.Field`; 0 stands for those of a later version.
+pub const UNKNOWN_FIELDS: usize = 28;
+
+/// What gates count beside their records; see `gatehouse.v1.Counters` for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tallies {
+    /// Counts of limits given up by full tables.
+    pub evictions: u64,
+    /// Requests that shared limits counted in one worker alone.
+    pub shared_fallbacks: u64,
+    /// Requests delayed.
+    pub delayed: u64,
+    /// Requests that should have been delayed and were not.
+    pub not_delayed: u64,
+    /// Rules rolled back.
+    pub rollbacks: u64,
+    /// Enforced rules that did not fire because a field was unknown, by the field's number.
+    pub unknown: [u64; UNKNOWN_FIELDS],
+}
+
+impl Tallies {
+    /// What these counters say.
+    #[must_use]
+    pub fn of(counters: &v1::Counters) -> Self {
+        let mut tallies = Self {
+            evictions: counters.evictions,
+            shared_fallbacks: counters.shared_fallbacks,
+            delayed: counters.delayed,
+            not_delayed: counters.not_delayed,
+            rollbacks: counters.rollbacks,
+            unknown: [0; UNKNOWN_FIELDS],
+        };
+        for (number, more) in counters.unknown_fields.iter().enumerate() {
+            let number = if number < UNKNOWN_FIELDS { number } else { 0 };
+            if let Some(count) = tallies.unknown.get_mut(number) {
+                *count = count.saturating_add(*more);
+            }
+        }
+        tallies
+    }
+
+    fn add(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.evictions, other.evictions),
+            (&mut self.shared_fallbacks, other.shared_fallbacks),
+            (&mut self.delayed, other.delayed),
+            (&mut self.not_delayed, other.not_delayed),
+            (&mut self.rollbacks, other.rollbacks),
+        ];
+        for (sum, more) in pairs.into_iter().chain(self.unknown.iter_mut().zip(other.unknown)) {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
 /// How far an epoch is durable, and the account up to there. Stored with each batch and in each spool segment's header, so
 /// that neither duplicates nor sums are lost by a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,6 +175,8 @@ pub struct Totals {
     pub in_flight: u64,
     /// Lost with their gates.
     pub unknown_tail: u64,
+    /// What gates count beside their records, since this process began.
+    pub tallies: Tallies,
 }
 
 impl Totals {
@@ -135,5 +192,6 @@ impl Totals {
         self.elsewhere = self.elsewhere.saturating_add(books.elsewhere);
         self.in_flight = self.in_flight.saturating_add(books.in_flight);
         self.unknown_tail = self.unknown_tail.saturating_add(books.unknown_tail);
+        self.tallies.add(&Tallies::of(&books.counters));
     }
 }

@@ -3,7 +3,7 @@
 use gatehouse_proto::v1;
 
 use super::run::{self, Run};
-use super::{BatchError, Books, HighWater, Parcel, Taken, Ticket};
+use super::{BatchError, Books, HighWater, Parcel, Taken, Ticket, UNKNOWN_FIELDS};
 
 /// Longest node name kept, bytes; the rest is cut.
 const MAX_NODE_BYTES: usize = 256;
@@ -108,7 +108,13 @@ impl Epoch {
         if let Some(counters) = counters
             && counters.seen >= self.counters.seen
         {
-            self.counters = *counters;
+            self.counters.clone_from(counters);
+            // What is kept of it is bounded, whatever it sends: places that a later version has are taken together.
+            let kept = &mut self.counters.unknown_fields;
+            if kept.len() > UNKNOWN_FIELDS {
+                let more = kept.drain(UNKNOWN_FIELDS..).fold(0, u64::saturating_add);
+                kept.first_mut().into_iter().for_each(|others| *others = others.saturating_add(more));
+            }
         }
     }
 
@@ -138,7 +144,7 @@ impl Epoch {
             elsewhere: durable.elsewhere,
             in_flight,
             unknown_tail,
-            counters: self.counters,
+            counters: self.counters.clone(),
         }
     }
 }

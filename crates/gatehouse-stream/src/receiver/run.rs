@@ -27,7 +27,7 @@ impl Run {
         let records = u64::try_from(batch.records.len()).map_err(|_| beyond)?;
         let lost = batch.losses.iter().try_fold(0u64, |sum, loss| sum.checked_add(loss.count)).ok_or(beyond)?;
         let end_seq = records.checked_add(lost).and_then(|span| first_seq.checked_add(span)).ok_or(beyond)?;
-        if batch.counters.is_some_and(|counters| end_seq > counters.seen) {
+        if batch.counters.as_ref().is_some_and(|counters| end_seq > counters.seen) {
             return Err(beyond);
         }
         let run = Self { first_seq, end_seq };

@@ -124,6 +124,20 @@ fn a_failed_store_is_resent_on_the_next_stream() {
 }
 
 #[test]
+fn a_parcel_that_outlives_its_epoch_in_the_table_is_received_by_the_epoch_that_came_again() {
+    let mut receiver = Receiver::new(1);
+    let ticket = receiver.hello(&hello(1, 1, 0, 9), 10).unwrap().ticket;
+    let late = store(&mut receiver, &ticket, records(1, 0, 5));
+    receiver.ended(&ticket, 11);
+    let other = receiver.hello(&hello(2, 1, 0, 0), 12).unwrap().ticket;
+    receiver.ended(&other, 13);
+    receiver.hello(&hello(1, 2, 0, 2), 14).unwrap();
+    receiver.durable(&late.high_water);
+    let books = receiver.books().remove(0);
+    assert_eq!((books.stored, books.durable_seq, books.booked()), (5, 5, books.seen));
+}
+
+#[test]
 fn a_restored_receiver_knows_what_is_durable_and_the_account() {
     let mut receiver = Receiver::default();
     let ticket = receiver.hello(&hello(1, 1, 0, 6), 10).unwrap().ticket;
@@ -195,4 +209,39 @@ fn a_full_table_forgets_the_quietest_idle_epoch() {
     let mut receiver = Receiver::new(2);
     receiver.restore(&marks);
     assert_eq!(receiver.books().iter().map(|books| books.epoch).collect::<Vec<_>>(), [7, 8]);
+}
+
+#[test]
+fn what_gates_count_beside_records_is_summed_by_field_and_outlives_its_epoch() {
+    let mut receiver = Receiver::default();
+    let mut fields = vec![0; UNKNOWN_FIELDS];
+    fields[4] = 5;
+    fields.extend([6, 1]);
+    for epoch in 1..=2 {
+        let opened = receiver.hello(&hello(epoch, 1, 0, 1), 0).unwrap();
+        let counters = v1::Counters {
+            seen: 1,
+            evictions: 3,
+            delayed: 4,
+            unknown_fields: fields.clone(),
+            ..v1::Counters::default()
+        };
+        receiver.batch(&opened.ticket, v1::Batch { counters: Some(counters), ..records(epoch, 0, 1) }, 0).unwrap();
+        receiver.ended(&opened.ticket, 0);
+    }
+    let sums = |receiver: &Receiver| {
+        let mut totals = receiver.past();
+        receiver.books().iter().for_each(|books| totals.add(books));
+        totals.tallies
+    };
+    let before = sums(&receiver);
+    assert_eq!((before.evictions, before.delayed, before.unknown[4], before.unknown[0]), (6, 8, 10, 14));
+    receiver.age(EPOCH_LIFE_MS + 1);
+    assert_eq!((receiver.books().len(), sums(&receiver)), (0, before));
+    // However many fields a gate claims, few are kept.
+    let opened = receiver.hello(&hello(3, 1, 0, 1), 0).unwrap();
+    let many = v1::Counters { seen: 1, unknown_fields: vec![1; 10_000], ..v1::Counters::default() };
+    receiver.batch(&opened.ticket, v1::Batch { counters: Some(many), ..records(3, 0, 1) }, 0).unwrap();
+    let kept = receiver.books()[0].counters.unknown_fields.clone();
+    assert_eq!((kept.len(), kept.iter().sum::<u64>()), (UNKNOWN_FIELDS, 10_000));
 }

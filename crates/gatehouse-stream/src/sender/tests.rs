@@ -46,7 +46,7 @@ fn records_go_out_in_order_and_leave_when_durable() {
 #[test]
 fn a_new_stream_resends_from_what_is_durable_with_the_same_sequences() {
     let mut sender = sender(8 * KIB);
-    push_plain(&mut sender, 4, 600);
+    push_plain(&mut sender, 4, 550);
     open(&mut sender);
     assert_eq!(sequences(&sender.next_batch().unwrap()), (0, 1, vec![]));
     assert_eq!(sequences(&sender.next_batch().unwrap()), (1, 1, vec![]));
@@ -115,7 +115,7 @@ fn a_record_larger_than_a_batch_is_counted_as_oversize() {
 #[test]
 fn one_batch_may_always_be_outstanding_and_none_in_a_closed_window() {
     let mut sender = sender(8 * KIB);
-    push_plain(&mut sender, 4, 600);
+    push_plain(&mut sender, 4, 550);
     sender.opened();
     sender.credit(&credit(0, 0)).unwrap();
     assert_eq!(sender.next_batch(), None);
@@ -129,7 +129,7 @@ fn one_batch_may_always_be_outstanding_and_none_in_a_closed_window() {
 #[test]
 fn a_credit_that_cannot_be_ours_changes_nothing_and_is_counted() {
     let mut sender = sender(8 * KIB);
-    push_plain(&mut sender, 3, 600);
+    push_plain(&mut sender, 3, 550);
     assert_eq!(sender.credit(&credit(0, 100)), Err(CreditError::NoStream));
     open(&mut sender);
     sender.next_batch().unwrap();
@@ -177,4 +177,40 @@ fn the_last_word_says_how_far_the_epoch_came() {
     let bye = sender.bye();
     let counters = bye.counters.unwrap();
     assert_eq!((bye.epoch, bye.next_seq, counters.without_policy, counters.envoy_seen), (7, 1, 1, 12));
+}
+
+#[test]
+fn what_is_counted_beside_records_adds_up_and_fits_into_the_head_of_every_batch() {
+    let mut sender = Sender::new(u64::MAX, Limits::default());
+    sender.tally(Tallied::Unknown(Field::Country), 0);
+    assert!(sender.counters().unknown_fields.is_empty());
+    let fields = (0..=i32::MAX).map_while(|number| Field::try_from(number).ok());
+    let all = [Tallied::Delayed, Tallied::Evictions, Tallied::NotDelayed, Tallied::Rollbacks, Tallied::SharedFallbacks];
+    for what in all.into_iter().chain(fields.map(Tallied::Unknown)) {
+        sender.tally(what, 2);
+        sender.tally(what, 1);
+    }
+    let counters = sender.counters();
+    assert_eq!((counters.delayed, counters.evictions, counters.not_delayed), (3, 3, 3));
+    assert_eq!((counters.rollbacks, counters.shared_fallbacks), (3, 3));
+    assert_eq!(counters.unknown_fields.len(), crate::receiver::UNKNOWN_FIELDS);
+    assert!(counters.unknown_fields.iter().all(|count| *count == 3));
+
+    let most = v1::Counters {
+        seen: u64::MAX,
+        dropped_ring_full: u64::MAX,
+        dropped_no_stream: u64::MAX,
+        dropped_oversize: u64::MAX,
+        dropped_unreadable: u64::MAX,
+        without_policy: u64::MAX,
+        envoy_seen: u64::MAX,
+        evictions: u64::MAX,
+        shared_fallbacks: u64::MAX,
+        delayed: u64::MAX,
+        not_delayed: u64::MAX,
+        rollbacks: u64::MAX,
+        unknown_fields: vec![u64::MAX; crate::receiver::UNKNOWN_FIELDS],
+    };
+    let head = v1::Batch { epoch: 1, first_seq: u64::MAX, counters: Some(most), ..v1::Batch::default() };
+    assert!(head.encoded_len() <= BATCH_HEAD_BYTES, "{}", head.encoded_len());
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gatehouse_proto::v1::counters::Field;
 use gatehouse_proto::{MAX_BATCH_BYTES, v1};
 
 /// How much a [`Sender`](super::Sender) may hold and send at once.
@@ -28,8 +29,25 @@ pub enum Class {
     Plain,
 }
 
+/// What the gate counts beside its records; see `gatehouse.v1.Counters` for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tallied {
+    /// Requests delayed.
+    Delayed,
+    /// Counts of limits given up by a full table.
+    Evictions,
+    /// Requests that should have been delayed and were not.
+    NotDelayed,
+    /// Rules rolled back.
+    Rollbacks,
+    /// Requests that a shared limit counted in this worker alone.
+    SharedFallbacks,
+    /// An enforced rule did not fire because this field was unknown.
+    Unknown(Field),
+}
+
 /// The sender's part of a `Hello`; the caller fills in who it is and what policy it has.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Opening {
     /// Random number of this worker's VM.
     pub epoch: u64,
