@@ -5,6 +5,7 @@
 //!   "house": { "cluster": "gatehouse", "authority": "gatehouse", "timeout": "5s" },
 //!   "whenNoPolicy": "allow",
 //!   "peer": "filter_state",
+//!   "jwt": { "filter": "envoy.filters.http.jwt_authn", "payload": "payload" },
 //!   "limits": { "ringBytes": "4MiB" },
 //!   "policy": { "apiVersion": "gatehouse.dev/v1", "kind": "Policy" } }
 //! ```
@@ -14,6 +15,8 @@ use core::time::Duration;
 
 use gatehouse_engine::{Policy, Settings, WhenNoPolicy};
 use gatehouse_policy::document::{Fields, Node, Problems, Value, json};
+
+use crate::claims;
 
 /// Longest configuration, bytes: an inline policy of 64 KiB and what stands around it.
 pub(crate) const MAX_CONFIGURATION: usize = 96 * 1024;
@@ -41,6 +44,8 @@ pub(crate) struct Bootstrap {
     pub(crate) ring_bytes: usize,
     /// Where the direct peer is told.
     pub(crate) peer: PeerSource,
+    /// Where Envoy leaves a verified token.
+    pub(crate) jwt: claims::Place,
 }
 
 impl Default for Bootstrap {
@@ -52,6 +57,7 @@ impl Default for Bootstrap {
             policy: None,
             ring_bytes: DEFAULT_RING,
             peer: PeerSource::FilterState(PEER_KEY.to_owned()),
+            jwt: claims::Place::default(),
         }
     }
 }
@@ -125,8 +131,24 @@ fn whole(node: &Node, problems: &mut Problems) -> Option<Bootstrap> {
     if let Some(source) = fields.take("peer").and_then(|n| peer(n, problems)) {
         bootstrap.peer = source;
     }
+    if let Some(place) = fields.take("jwt").and_then(|n| jwt(n, problems)) {
+        bootstrap.jwt = place;
+    }
     fields.finish(problems);
     Some(bootstrap)
+}
+
+/// Where the filter `jwt_authn` (or one like it) leaves the claims of a token that it verified.
+fn jwt(node: &Node, problems: &mut Problems) -> Option<claims::Place> {
+    let usual = claims::Place::default();
+    let mut fields = Fields::new(node, "`jwt`", problems)?;
+    let mut text = |key, usual: String| match fields.take(key) {
+        Some(node) => node.string(problems).map(str::to_owned),
+        None => Some(usual),
+    };
+    let (filter, field) = (text("filter", usual.filter), text("payload", usual.field));
+    fields.finish(problems);
+    Some(claims::Place { filter: filter?, field: field? })
 }
 
 fn house(node: &Node, problems: &mut Problems) -> Option<House> {

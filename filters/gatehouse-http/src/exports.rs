@@ -49,8 +49,7 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stre
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {
-    with(|vm| vm.response_headers(context));
-    0
+    with(|vm| vm.response_headers(context) as u32)
 }
 
 #[unsafe(no_mangle)]

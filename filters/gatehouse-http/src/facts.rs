@@ -18,6 +18,11 @@ const MUTUAL_TLS: usize = 1;
 const PEER_URI: usize = 2;
 const SNI: usize = 3;
 const TLS_VERSION: usize = 4;
+const LOCAL_PORT: usize = 5;
+const JA4: usize = 6;
+
+/// Filter state that holds the JA4 of the client's hello, where Envoy was told to write it (deploy/envoy).
+const JA4_KEY: &str = "gatehouse.ja4";
 
 /// What was asked, and how it is asked.
 #[derive(Debug)]
@@ -39,8 +44,10 @@ impl Facts {
             "connection.uri_san_peer_certificate",
             "connection.requested_server_name",
             "connection.tls_version",
+            "destination.port",
         ];
-        let table = Table::new(core::iter::once(peer).chain(rest.into_iter().map(Attribute::guarded)).collect());
+        let own = rest.into_iter().map(Attribute::guarded).chain([Attribute::keyed("filter_state", JA4_KEY)]);
+        let table = Table::new(core::iter::once(peer).chain(own).collect());
         Self { table, known: BTreeMap::new(), order: VecDeque::new() }
     }
 
@@ -85,6 +92,9 @@ fn read(answers: &Answers) -> Connection {
         peer_uri: answers.text(PEER_URI),
         sni: answers.text(SNI),
         tls_version: answers.text(TLS_VERSION),
+        local_port: answers.number(LOCAL_PORT).and_then(|port| u16::try_from(port).ok()),
+        ja4: answers.text(JA4),
+        ..Connection::default()
     }
 }
 

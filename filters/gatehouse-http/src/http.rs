@@ -2,25 +2,32 @@
 
 use std::rc::Rc;
 
-use gatehouse_engine::{Connection, Head, Judged, Pair, Step, judge};
+use gatehouse_engine::{
+    Answer, Connection, Field, Fields, Head, Judged, Now, Pair, Policy, Request, ResponseHead, Step, answered, judge,
+    respond,
+};
 use gatehouse_verdict::record::Part;
 use gatehouse_verdict::{Reason, Verdict};
 
+use crate::carry;
+use crate::claims::Asked;
 use crate::host::{self, Level, Map, Pairs};
 use crate::metrics::Count;
 use crate::outcome::{self, Measured};
 use crate::root::Root;
+use crate::states::Slot;
 use crate::worker::Worker;
 
 /// A transaction that lasts longer is reported while it runs, this often.
 const INTERIM_NS: u64 = 60_000_000_000;
 
 /// What Envoy is to do after a callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Flow {
     /// Go on.
+    #[default]
     Continue = 0,
-    /// Stop here: an answer of ours goes out.
+    /// Stop here: an answer of ours goes out, or the request waits.
     Stop = 1,
 }
 
@@ -31,10 +38,15 @@ pub(crate) struct Exchange {
     headers: Option<Pairs>,
     connection: Rc<Connection>,
     judged: Option<Judged>,
+    /// The policy that judged it, while its response matters, and whose counts.
+    policy: Option<Rc<Policy>>,
+    slot: Slot,
     transaction: u64,
     began_ns: u64,
     first_byte_ns: u64,
     reported_ns: u64,
+    /// Response headers came.
+    responded: bool,
 }
 
 impl Exchange {
@@ -45,10 +57,13 @@ impl Exchange {
             headers: None,
             connection: Rc::default(),
             judged: None,
+            policy: None,
+            slot: None,
             transaction: 0,
             began_ns: 0,
             first_byte_ns: 0,
             reported_ns: 0,
+            responded: false,
         }
     }
 
@@ -57,7 +72,7 @@ impl Exchange {
     }
 
     /// Request headers arrived: the verdict, and what follows from it at once.
-    pub(crate) fn request_headers(&mut self, root: &mut Root, worker: &mut Worker) -> Flow {
+    pub(crate) fn request_headers(&mut self, context: u32, root: &mut Root, worker: &mut Worker) -> Flow {
         worker.metrics.count(Count::Requests);
         self.began_ns = host::now_ns();
         self.reported_ns = self.began_ns;
@@ -66,7 +81,7 @@ impl Exchange {
             peer_unknown(worker);
         }
         match host::headers(Map::Request) {
-            Ok(headers) => self.decide(headers, root, worker),
+            Ok(headers) => self.decide(context, headers, root, worker),
             Err(refused) => {
                 worker.complain(refused);
                 let verdict = Verdict { reason: Reason::Unreadable, ..Verdict::default() };
@@ -77,8 +92,9 @@ impl Exchange {
         }
     }
 
-    fn decide(&mut self, headers: Pairs, root: &Root, worker: &mut Worker) -> Flow {
+    fn decide(&mut self, context: u32, headers: Pairs, root: &mut Root, worker: &mut Worker) -> Flow {
         let policy = root.policy(worker).cloned();
+        self.slot.clone_from(&root.slot);
         if policy.is_none()
             && let Some(link) = worker.link.as_mut().filter(|_| root.has_house())
         {
@@ -87,39 +103,132 @@ impl Exchange {
         let pairs: Vec<Pair<'_>> = headers.iter().collect();
         trap(&pairs);
         let head = Head { headers: &pairs, connection: &self.connection };
-        let mut judged = judge(policy.as_deref(), &root.settings, head, &mut worker.references);
+        let asked = policy.as_deref().map_or(Asked::Unknown, |policy| root.claims.ask(policy));
+        let claims = root.claims.pairs(&asked);
+        let now = Now { mono_ns: self.began_ns, wall_s: wall_s(policy.as_deref()) };
+        let request = Request { head, claims: Asked::claims(claims.as_deref()), known: Fields::ALL, now };
+        let mut judged = judge(policy.as_deref(), &root.settings, request, worker.states.of(&self.slot), &worker.slots);
+        drop(claims);
         drop(pairs);
         let verdict = &judged.verdict;
         worker.metrics.decided(verdict.action(), verdict.reason, !verdict.would_have.is_empty());
         if verdict.ambiguity.is_some() {
             worker.metrics.count(Count::Ambiguous);
         }
-        if let Err(refused) = tell_filter_state(&judged) {
+        if let Err(refused) = carry::tell_filter_state(&judged) {
             worker.complain(refused);
         }
         // The edits and the body have served once they are handed over; the rest is kept for the record.
         let step = core::mem::replace(&mut judged.step, Step::Forward(None));
+        let delay_ns = judged.delay_ns;
+        self.policy = policy;
         self.headers = Some(headers);
         self.judged = Some(judged);
-        carry_out(step, worker)
+        match carry::out(step, worker) {
+            Flow::Continue if delay_ns > 0 => self.wait(context, delay_ns, root, worker),
+            flow => flow,
+        }
+    }
+
+    /// Holds the request for a while, if there is room.
+    fn wait(&self, context: u32, delay_ns: u64, root: &mut Root, worker: &mut Worker) -> Flow {
+        if !worker.delays.hold(context, self.began_ns.saturating_add(delay_ns)) {
+            worker.metrics.count(Count::NotDelayed);
+            worker.tally.passed = worker.tally.passed.saturating_add(1);
+            return Flow::Continue;
+        }
+        worker.metrics.count(Count::Delayed);
+        worker.tally.held = worker.tally.held.saturating_add(1);
+        root.hurry();
+        Flow::Stop
     }
 
     /// Response headers arrived, the upstream's or our own.
-    pub(crate) fn response_headers(&mut self) {
+    pub(crate) fn response_headers(&mut self, root: Option<&mut Root>, worker: &mut Worker) -> Flow {
+        let now_ns = host::now_ns();
         if self.first_byte_ns == 0 && self.began_ns != 0 {
-            self.first_byte_ns = host::now_ns().saturating_sub(self.began_ns).max(1);
+            self.first_byte_ns = now_ns.saturating_sub(self.began_ns).max(1);
+        }
+        let Some(judged) = &mut self.judged else { return Flow::Continue };
+        // Once: what answers in the application's place may come by here again.
+        if core::mem::replace(&mut self.responded, true) || !(judged.responds() || judged.awaits_status()) {
+            return Flow::Continue;
+        }
+        let response = match host::headers(Map::Response) {
+            Ok(response) => response,
+            Err(refused) => {
+                worker.complain(refused);
+                return Flow::Continue;
+            }
+        };
+        let pairs: Vec<Pair<'_>> = response.iter().collect();
+        let status = pairs.iter().find(|(name, _)| *name == b":status").and_then(|(_, value)| status(value));
+        let Some(status) = status else { return Flow::Continue };
+        answered(self.policy.as_deref(), judged, Some(status), worker.states.of(&self.slot), &worker.slots, now_ns);
+        let (Some(policy), true) = (&self.policy, judged.responds()) else { return Flow::Continue };
+        let own: Vec<Pair<'_>> = self.headers.iter().flat_map(Pairs::iter).collect();
+        let head = Head { headers: &own, connection: &self.connection };
+        let now = Now { mono_ns: now_ns, wall_s: wall_s(Some(policy)) };
+        let reads_claims = policy.reads().response.has(Field::Claims);
+        let mut claims = root.filter(|_| reads_claims).map(|root| &mut root.claims);
+        let asked = claims.as_mut().map_or(Asked::Unknown, |claims| claims.ask(policy));
+        let pairs_of_claims = claims.as_ref().and_then(|claims| claims.pairs(&asked));
+        let request = Request { head, claims: Asked::claims(pairs_of_claims.as_deref()), known: Fields::ALL, now };
+        let watched = judged.verdict.would_have.len();
+        let answer =
+            respond(policy, request, ResponseHead { status, headers: &pairs }, judged, worker.states.of(&self.slot));
+        let watched = judged.verdict.would_have.len() > watched;
+        if watched {
+            worker.metrics.count(Count::WouldHave);
+        }
+        if (watched || matches!(answer, Answer::Replace(_)))
+            && let Err(refused) = carry::tell_filter_state(judged)
+        {
+            worker.complain(refused);
+        }
+        match answer {
+            Answer::Pass => Flow::Continue,
+            Answer::Edit { remove, set } => {
+                carry::edit(&pairs, &remove, &set, worker);
+                Flow::Continue
+            }
+            Answer::Replace(reply) => {
+                worker.metrics.count(Count::ResponsesReplaced);
+                carry::out(Step::Reply(reply), worker)
+            }
         }
     }
 
-    /// The transaction ended: its record.
-    pub(crate) fn log(&mut self, worker: &mut Worker) {
-        if self.judged.is_none() {
-            // Another filter or the codec answered before us. Envoy still has the headers, if there ever were any.
-            self.headers = host::headers(Map::Request).ok();
-            self.judged =
-                Some(unjudged(&self.connection, Verdict { reason: Reason::Unreadable, ..Verdict::default() }));
+    /// The transaction ended: its record, where there is a house, and what became of it.
+    pub(crate) fn log(&mut self, has_house: bool, worker: &mut Worker) {
+        let status = if has_house {
+            if self.judged.is_none() {
+                // Another filter or the codec answered before us. Envoy still has the headers, if there ever were any.
+                self.headers = host::headers(Map::Request).ok();
+                let verdict = Verdict { reason: Reason::Unreadable, ..Verdict::default() };
+                self.judged = Some(unjudged(&self.connection, verdict));
+            }
+            self.report(Part::Final, worker)
+        } else if self.judged.as_ref().is_some_and(Judged::is_open) {
+            outcome::status()
+        } else {
+            None
+        };
+        self.ended(status, worker);
+    }
+
+    /// Nothing will come any more: a response of this status did, or none.
+    pub(crate) fn ended(&mut self, status: Option<u16>, worker: &mut Worker) {
+        if let Some(judged) = self.judged.as_mut().filter(|judged| judged.is_open()) {
+            answered(
+                self.policy.as_deref(),
+                judged,
+                status,
+                worker.states.of(&self.slot),
+                &worker.slots,
+                host::now_ns(),
+            );
         }
-        self.report(Part::Final, worker);
     }
 
     /// It has lasted a minute (or another one) since it was last told.
@@ -133,8 +242,9 @@ impl Exchange {
         self.report(Part::Interim, worker);
     }
 
-    fn report(&mut self, part: Part, worker: &mut Worker) {
-        let Some(judged) = &self.judged else { return };
+    /// Makes the record; the status of the response, if there was one.
+    fn report(&mut self, part: Part, worker: &mut Worker) -> Option<u16> {
+        let judged = self.judged.as_ref()?;
         if self.transaction == 0 {
             self.transaction = worker.next_transaction();
         }
@@ -146,58 +256,28 @@ impl Exchange {
         };
         let answered = part == Part::Final && self.first_byte_ns != 0 && !judged.verdict.mitigates();
         let outcome = outcome::read(&worker.outcomes.ask(answered), part, measured);
+        let status = u16::try_from(outcome.response.status).ok().filter(|status| *status != 0);
         let pairs: Vec<Pair<'_>> = self.headers.iter().flat_map(Pairs::iter).collect();
         worker.report(self.root, self.transaction, &pairs, judged, outcome, &self.connection);
+        status
     }
 }
 
 fn unjudged(connection: &Connection, verdict: Verdict) -> Judged {
-    let mut judged = Judged { step: Step::Forward(None), verdict, policy: None, client: Default::default() };
-    judged.client.address = connection.peer;
-    judged
+    Judged::unjudged(verdict, connection.peer)
 }
 
-/// Hands the verdict to Envoy.
-fn carry_out(step: Step, worker: &mut Worker) -> Flow {
-    match step {
-        Step::Forward(None) => Flow::Continue,
-        Step::Forward(Some(edited)) => {
-            if let Err(refused) = host::set_headers(Map::Request, &edited) {
-                worker.complain(refused);
-            }
-            Flow::Continue
-        }
-        Step::Reply(reply) => {
-            match host::reply(reply.status, &reply.details, &reply.headers, &reply.body, reply.grpc_status) {
-                Ok(()) => Flow::Stop,
-                Err(refused) => {
-                    // Stopping without an answer would hang the request for ever.
-                    worker.complain(refused);
-                    Flow::Continue
-                }
-            }
-        }
+/// Seconds since the Unix epoch, for a policy that asks for the time.
+fn wall_s(policy: Option<&Policy>) -> Option<u64> {
+    let reads = policy?.reads();
+    if !reads.request.has(Field::Time) && !reads.response.has(Field::Time) {
+        return None;
     }
+    host::wall_ns().ok().map(|ns| ns / 1_000_000_000)
 }
 
-/// Filter state for Envoy's access log, where something happened: `%FILTER_STATE(wasm.gatehouse.reference:PLAIN)%`.
-fn tell_filter_state(judged: &Judged) -> host::Result<()> {
-    let verdict = &judged.verdict;
-    if !verdict.mitigates() && verdict.would_have.is_empty() {
-        return Ok(());
-    }
-    let would = verdict.would_have.first();
-    let mode = if verdict.mitigates() { "enforce" } else { "monitor" };
-    let rule = verdict.rule.as_deref().or(would.map(|would| would.rule.as_str())).unwrap_or_default();
-    let action =
-        if verdict.mitigates() { verdict.action() } else { would.map_or(verdict.action(), |would| would.action) };
-    host::set_property("gatehouse.verdict", action.as_str().as_bytes())?;
-    host::set_property("gatehouse.mode", mode.as_bytes())?;
-    host::set_property("gatehouse.rule", rule.as_bytes())?;
-    host::set_property("gatehouse.reason", verdict.reason.as_str().as_bytes())?;
-    host::set_property("gatehouse.reference", verdict.reference.as_deref().unwrap_or_default().as_bytes())?;
-    let revision = judged.policy.map_or(0, |stamp| stamp.revision);
-    host::set_property("gatehouse.policy", revision.to_string().as_bytes())
+fn status(value: &[u8]) -> Option<u16> {
+    core::str::from_utf8(value).ok()?.parse().ok()
 }
 
 fn peer_unknown(worker: &mut Worker) {
@@ -230,9 +310,9 @@ mod tests {
         let (mut worker, mut root) = (Worker::new(), Root::new(1));
         worker.configure("", &Bootstrap::default(), 0);
         let mut exchange = Exchange::new(1);
-        assert_eq!(exchange.request_headers(&mut root, &mut worker), Flow::Continue);
-        exchange.response_headers();
-        exchange.log(&mut worker);
+        assert_eq!(exchange.request_headers(9, &mut root, &mut worker), Flow::Continue);
+        exchange.response_headers(None, &mut worker);
+        exchange.log(true, &mut worker);
         assert!(worker.peer_warned);
         assert_eq!(exchange.judged.map(|judged| judged.verdict.reason), Some(Reason::Unreadable));
     }

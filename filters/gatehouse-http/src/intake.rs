@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use gatehouse_policy::{ImageLoader, Policy};
+use gatehouse_policy::{ImageLoader, Policy, Progress};
 use gatehouse_proto::MAX_CHUNK_BYTES;
 use gatehouse_proto::v1::policy_ack::Result as Answer;
 use gatehouse_proto::v1::{PolicyAck, PolicyChunk};
@@ -23,6 +23,10 @@ pub(crate) struct Intake {
     waiting: VecDeque<PolicyChunk>,
     waiting_bytes: usize,
     loader: Option<ImageLoader>,
+    /// What its answer repeats of the chunk that the loader took last.
+    taken: Option<(u64, Vec<u8>)>,
+    /// The loader has work left that needs no chunk.
+    working: bool,
     longest_ns: u64,
     total_ns: u64,
     stepped_at_ns: u64,
@@ -47,9 +51,9 @@ impl Intake {
         true
     }
 
-    /// Chunks still wait.
+    /// Chunks still wait, or an image that came is not done with.
     pub(crate) fn busy(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.working
     }
 
     /// Forgets what is unfinished: the stream that brought it is gone.
@@ -65,12 +69,8 @@ impl Intake {
             return None;
         }
         let mut ended = None;
-        while let Some(chunk) = self.waiting.pop_front() {
-            self.waiting_bytes = self.waiting_bytes.saturating_sub(chunk.data.len().saturating_add(128));
-            ended = self.take(&chunk);
-            if ended.is_some() || host::now_ns().saturating_sub(began) > STEP_NS {
-                break;
-            }
+        while ended.is_none() && self.busy() && host::now_ns().saturating_sub(began) <= STEP_NS {
+            ended = if self.working { self.work() } else { self.next() };
         }
         self.stepped_at_ns = host::now_ns();
         let spent = self.stepped_at_ns.saturating_sub(began);
@@ -79,28 +79,52 @@ impl Intake {
         ended.map(|ended| self.timed(ended))
     }
 
-    fn take(&mut self, chunk: &PolicyChunk) -> Option<Ended> {
+    /// Takes the next chunk that waits.
+    fn next(&mut self) -> Option<Ended> {
+        let chunk = self.waiting.pop_front()?;
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(chunk.data.len().saturating_add(128));
         if chunk.offset == 0 {
             match ImageLoader::begin(chunk.revision, u64::from(chunk.total_bytes), &chunk.digest, chunk.image_version) {
                 Ok(loader) => self.loader = Some(loader),
-                Err(error) => return Some(self.refuse(chunk, &error.to_string())),
+                Err(error) => return Some(self.refuse(chunk.revision, chunk.digest, &error.to_string())),
             }
         }
         // A chunk of an image that was refused before: it was answered then.
         let loader = self.loader.as_mut()?;
-        match loader.chunk(&chunk.digest, u64::from(chunk.offset), &chunk.data) {
-            Ok(None) => None,
-            Ok(Some(policy)) => {
+        if let Err(error) = loader.chunk(&chunk.digest, u64::from(chunk.offset), &chunk.data) {
+            return Some(self.refuse(chunk.revision, chunk.digest, &error.to_string()));
+        }
+        self.taken = Some((chunk.revision, chunk.digest));
+        self.working = true;
+        None
+    }
+
+    /// One unit of the loader's work.
+    fn work(&mut self) -> Option<Ended> {
+        let Some(loader) = self.loader.as_mut() else {
+            self.working = false;
+            return None;
+        };
+        let progress = loader.work(1);
+        self.working = matches!(progress, Ok(Progress::Busy));
+        match progress {
+            Ok(Progress::Busy | Progress::Waiting) => None,
+            Ok(Progress::Done(policy)) => {
                 self.loader = None;
-                Some(Ended { ack: answer(chunk, Answer::Accepted, ""), policy: Some(policy) })
+                let (revision, digest) = self.taken.take().unwrap_or_default();
+                Some(Ended { ack: answer(revision, digest, Answer::Accepted, ""), policy: Some(*policy) })
             }
-            Err(error) => Some(self.refuse(chunk, &error.to_string())),
+            Err(error) => {
+                let (revision, digest) = self.taken.take().unwrap_or_default();
+                Some(self.refuse(revision, digest, &error.to_string()))
+            }
         }
     }
 
-    fn refuse(&mut self, chunk: &PolicyChunk, problem: &str) -> Ended {
+    fn refuse(&mut self, revision: u64, digest: Vec<u8>, problem: &str) -> Ended {
         self.loader = None;
-        Ended { ack: answer(chunk, Answer::Refused, problem), policy: None }
+        self.working = false;
+        Ended { ack: answer(revision, digest, Answer::Refused, problem), policy: None }
     }
 
     fn timed(&mut self, mut ended: Ended) -> Ended {
@@ -110,10 +134,10 @@ impl Intake {
     }
 }
 
-fn answer(chunk: &PolicyChunk, result: Answer, problem: &str) -> PolicyAck {
+fn answer(revision: u64, digest: Vec<u8>, result: Answer, problem: &str) -> PolicyAck {
     PolicyAck {
-        revision: chunk.revision,
-        digest: chunk.digest.clone(),
+        revision,
+        digest,
         result: result.into(),
         problem: problem.chars().take(MAX_PROBLEM).collect(),
         ..PolicyAck::default()

@@ -3,6 +3,7 @@
 //! Counters and gauges are one per Envoy, not one per worker. Counters add up by themselves. A gauge holds the highest value
 //! of any worker: see [`Highest`].
 
+use gatehouse_engine::Field;
 use gatehouse_verdict::{Action, Reason};
 
 use crate::host::{self, MetricKind};
@@ -20,6 +21,32 @@ pub(crate) enum Count {
     Blocked,
     /// Requests judged redirect.
     Redirected,
+    /// Requests judged limit.
+    Limited,
+    /// Requests judged deceive.
+    Deceived,
+    /// Requests judged drop.
+    Ended,
+    /// Requests held for a while before they went on.
+    Delayed,
+    /// Requests that were to be held and were not, since too many were.
+    NotDelayed,
+    /// Changes taken back since they hit known-good clients.
+    Rollbacks,
+    /// Responses of the application that a rule replaced.
+    ResponsesReplaced,
+    /// Keys of limits that lost their count to another, the table being full.
+    LimitEvictions,
+    /// Clients that lost their score to another.
+    ScoreEvictions,
+    /// Counts of shared limits that one worker made alone.
+    SharedFallbacks,
+    /// Limits that were not asked, since a part of their key was unknown.
+    Unkeyed,
+    /// Entries of verdict lists that found no room.
+    VerdictsRefused,
+    /// Changes that are rolled out without a guard.
+    UnguardedChanges,
     /// Requests that a rule in monitor mode would have mitigated.
     WouldHave,
     /// Requests with more than one reading.
@@ -57,12 +84,25 @@ pub(crate) enum Count {
 }
 
 impl Count {
-    const ALL: [(Self, &'static str); 22] = [
+    const ALL: [(Self, &'static str); 35] = [
         (Self::Requests, "gatehouse_requests_total"),
         (Self::Seen, "gatehouse_gate_seen_total"),
         (Self::Allowed, "gatehouse_decisions_allow_total"),
         (Self::Blocked, "gatehouse_decisions_block_total"),
         (Self::Redirected, "gatehouse_decisions_redirect_total"),
+        (Self::Limited, "gatehouse_decisions_limit_total"),
+        (Self::Deceived, "gatehouse_decisions_deceive_total"),
+        (Self::Ended, "gatehouse_decisions_drop_total"),
+        (Self::Delayed, "gatehouse_requests_delayed_total"),
+        (Self::NotDelayed, "gatehouse_requests_not_delayed_total"),
+        (Self::Rollbacks, "gatehouse_rollbacks_total"),
+        (Self::ResponsesReplaced, "gatehouse_responses_replaced_total"),
+        (Self::LimitEvictions, "gatehouse_limits_evictions_total"),
+        (Self::ScoreEvictions, "gatehouse_scores_evictions_total"),
+        (Self::SharedFallbacks, "gatehouse_limits_shared_fallbacks_total"),
+        (Self::Unkeyed, "gatehouse_limits_unkeyed_total"),
+        (Self::VerdictsRefused, "gatehouse_verdicts_refused_total"),
+        (Self::UnguardedChanges, "gatehouse_changes_unguarded_total"),
         (Self::WouldHave, "gatehouse_would_have_total"),
         (Self::Ambiguous, "gatehouse_requests_ambiguous_total"),
         (Self::Unreadable, "gatehouse_requests_unreadable_total"),
@@ -86,23 +126,33 @@ impl Count {
 /// Every metric of this VM. Metrics that Envoy refused to define are not counted, and nothing else changes.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    counters: [Option<u32>; Count::ALL.len()],
+    /// In the order of [`Count::ALL`].
+    counters: Vec<Option<u32>>,
+    /// By field that could not be known, each defined when it first was.
+    unknown: [Option<u32>; Field::ALL.len()],
     memory: Highest,
+    limit_bytes: Highest,
+    longest_step: Highest,
     policy_age: Highest,
     without_policy: Highest,
+    brake: Highest,
 }
 
 impl Metrics {
     /// Defines what is not yet defined.
     pub(crate) fn define(&mut self) {
+        self.counters.resize(Count::ALL.len(), None);
         for (slot, (_, name)) in self.counters.iter_mut().zip(Count::ALL) {
             if slot.is_none() {
                 *slot = host::define_metric(MetricKind::Counter, name).ok();
             }
         }
         self.memory.define("gatehouse_gate_memory_bytes");
+        self.limit_bytes.define("gatehouse_limits_bytes");
+        self.longest_step.define("gatehouse_policy_longest_step_microseconds");
         self.policy_age.define("gatehouse_policy_age_seconds");
         self.without_policy.define("gatehouse_gate_without_policy");
+        self.brake.define("gatehouse_gate_brake_active");
     }
 
     /// Counts one.
@@ -124,6 +174,9 @@ impl Metrics {
         self.count(match action {
             Action::Allow => Count::Allowed,
             Action::Block => Count::Blocked,
+            Action::Deceive => Count::Deceived,
+            Action::Drop => Count::Ended,
+            Action::Limit => Count::Limited,
             Action::Redirect => Count::Redirected,
         });
         if would_have {
@@ -132,7 +185,7 @@ impl Metrics {
         match reason {
             Reason::NoPolicy => self.count(Count::WithoutPolicy),
             Reason::Unreadable => self.count(Count::Unreadable),
-            Reason::Ambiguous | Reason::Otherwise | Reason::NotCovered | Reason::Rule => {}
+            _ => {}
         }
     }
 
@@ -145,6 +198,36 @@ impl Metrics {
     pub(crate) fn policy(&mut self, age_s: Option<u64>, now_ns: u64) {
         self.policy_age.tell(age_s.unwrap_or(0), now_ns);
         self.without_policy.tell(u64::from(age_s.is_none()), now_ns);
+    }
+
+    /// Whether some brake holds in this worker.
+    pub(crate) fn brake(&mut self, holds: bool, now_ns: u64) {
+        self.brake.tell(u64::from(holds), now_ns);
+    }
+
+    /// A rule read a field that could not be known, `by` more times.
+    pub(crate) fn unknown(&mut self, field: Field, by: u64) {
+        let (Some(slot), Ok(by)) = (self.unknown.get_mut(field as usize), i64::try_from(by)) else { return };
+        if by == 0 {
+            return;
+        }
+        if slot.is_none() {
+            let name = format!("gatehouse_unknown_{}_total", field.as_str().replace('.', "_"));
+            *slot = host::define_metric(MetricKind::Counter, &name).ok();
+        }
+        if let Some(id) = *slot {
+            let _ = host::increment_metric(id, by);
+        }
+    }
+
+    /// Bytes of the cells of limits in this worker.
+    pub(crate) fn limits(&mut self, bytes: u64, now_ns: u64) {
+        self.limit_bytes.tell(bytes, now_ns);
+    }
+
+    /// The longest time for which taking in a policy has held this worker.
+    pub(crate) fn longest_step(&mut self, longest_ns: u64, now_ns: u64) {
+        self.longest_step.tell(longest_ns / 1000, now_ns);
     }
 
     /// Linear memory of this VM, bytes; it never shrinks.

@@ -98,6 +98,13 @@ pub(crate) struct Measured {
     pub(crate) first_byte_ns: u64,
 }
 
+/// The status of the response alone, of the current context; `None`: there was none.
+pub(crate) fn status() -> Option<u16> {
+    let bytes = crate::host::property(&["response", "code"]).ok()??;
+    let code = u16::try_from(i64::from_le_bytes(bytes.as_slice().try_into().ok()?)).ok()?;
+    (code != 0).then_some(code)
+}
+
 /// Reads the answers; what Envoy does not tell is taken from `measured`.
 pub(crate) fn read(answers: &Answers, part: Part, measured: Measured) -> Outcome {
     let duration_ns = answers.number(DURATION).unwrap_or(measured.duration_ns);

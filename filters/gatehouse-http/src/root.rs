@@ -6,9 +6,12 @@ use gatehouse_engine::{Policy, Settings};
 use gatehouse_verdict::record::PolicyStamp;
 
 use crate::bootstrap::{self, Bootstrap, PeerSource};
+use crate::claims::Reader;
 use crate::facts::Facts;
 use crate::host::{self, Buffer, Level};
 use crate::metrics::Count;
+use crate::states::Slot;
+use crate::tally;
 use crate::worker::Worker;
 
 /// The usual tick.
@@ -23,7 +26,10 @@ pub(crate) struct Root {
     id: u32,
     pub(crate) settings: Settings,
     pub(crate) facts: Facts,
+    pub(crate) claims: Reader,
     inline: Option<Rc<Policy>>,
+    /// Whose counts its policy goes by.
+    pub(crate) slot: Slot,
     has_house: bool,
     since_ns: u64,
     gauges_at_ns: u64,
@@ -32,9 +38,20 @@ pub(crate) struct Root {
 
 impl Root {
     pub(crate) fn new(id: u32) -> Self {
-        let Bootstrap { settings, peer, .. } = Bootstrap::default();
-        let facts = Facts::new(&peer);
-        Self { id, settings, facts, inline: None, has_house: false, since_ns: 0, gauges_at_ns: 0, tick_ms: 0 }
+        let Bootstrap { settings, peer, jwt, .. } = Bootstrap::default();
+        let (facts, claims) = (Facts::new(&peer), Reader::new(jwt));
+        Self {
+            id,
+            settings,
+            facts,
+            claims,
+            inline: None,
+            slot: None,
+            has_house: false,
+            since_ns: 0,
+            gauges_at_ns: 0,
+            tick_ms: 0,
+        }
     }
 
     /// Reads the configuration of `length` bytes; false: Envoy goes on with the one before.
@@ -65,10 +82,13 @@ impl Root {
                 "the peer is `source.address`: right only with `use_remote_address: true` and no trusted hops",
             );
         }
+        self.release();
         self.facts = Facts::new(&bootstrap.peer);
+        self.claims = Reader::new(bootstrap.jwt);
         self.settings = bootstrap.settings;
         self.has_house = bootstrap.house.is_some();
         self.inline = bootstrap.policy.map(Rc::new);
+        self.slot = self.inline.as_deref().filter(|_| !self.has_house).and_then(|policy| worker.open(policy));
         self.since_ns = now_ns;
         self.pace(QUICK_TICK_MS);
     }
@@ -89,28 +109,40 @@ impl Root {
         if self.has_house {
             let stamp = worker.stamp().or_else(|| self.inline_stamp());
             if let Some(link) = worker.link.as_mut() {
-                let heard = link.tick(self.id, now_ns, stamp, &worker.metrics);
+                let heard = link.tick(self.id, now_ns, stamp, worker.states.house().verdicts_mut(), &worker.metrics);
                 busy = link.busy();
                 worker.hear(heard, now_ns);
+                worker.stepped(false, now_ns);
             }
         }
-        self.pace(if busy { QUICK_TICK_MS } else { TICK_MS });
+        self.pace(if busy || worker.delays.is_busy() { QUICK_TICK_MS } else { TICK_MS });
         if now_ns.saturating_sub(self.gauges_at_ns) >= GAUGES_NS {
             self.gauges_at_ns = now_ns;
             let inline_age = self.inline.as_ref().map(|_| now_ns.saturating_sub(self.since_ns) / 1_000_000_000);
             let age = worker.snapshot_age_s(now_ns).filter(|_| self.has_house).or(inline_age);
             worker.metrics.policy(age, now_ns);
             worker.metrics.memory(now_ns);
+            worker.metrics.longest_step(worker.longest_step_ns, now_ns);
+            let braked = worker.is_braked(now_ns);
+            worker.metrics.brake(braked, now_ns);
+            let policy = self.policy(worker).cloned();
+            tally::tell(worker, &self.slot, policy.as_deref(), self.claims.missed, now_ns);
         }
     }
 
     /// Gives back what Envoy holds for this root.
     pub(crate) fn release(&mut self) {
         self.facts.release();
+        self.claims.release();
     }
 
     fn inline_stamp(&self) -> Option<PolicyStamp> {
         self.inline.as_ref().map(|policy| policy.stamp())
+    }
+
+    /// Somebody waits: ticks come quickly from now on.
+    pub(crate) fn hurry(&mut self) {
+        self.pace(QUICK_TICK_MS);
     }
 
     /// Asks for another tick only when it changes: a request re-arms Envoy's timer.

@@ -7,7 +7,10 @@
 //! ```
 //! SCOPE is a hash of the plugin's name and the node, because plugins share the name space. Keys cannot be removed, so they are
 //! a fixed set: two slots of at most 64 chunks. A writer fills the slot that the head does not name and then writes the head;
-//! readers check the SHA-256, so that whatever workers write at the same time is read whole or not at all.
+//! readers check the SHA-256, so that whatever workers write at the same time is read whole or not at all. Brakes stand beside it
+//! under a key of their own: [`brakes`].
+
+pub(crate) mod brakes;
 
 use std::hash::Hasher as _;
 
@@ -26,7 +29,7 @@ pub(crate) const MAX_IMAGE: usize = CHUNK * MAX_CHUNKS;
 /// Where one plugin of one node keeps its snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Store {
-    prefix: String,
+    scope: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,7 @@ impl Store {
             hasher.write(part.as_bytes());
             hasher.write(&[0]);
         }
-        Self { prefix: format!("gatehouse/policy/{:016x}", hasher.finish()) }
+        Self { scope: format!("{:016x}", hasher.finish()) }
     }
 
     /// The snapshot that was kept; `None`: there is none that is whole.
@@ -82,11 +85,11 @@ impl Store {
     }
 
     fn head_key(&self) -> String {
-        format!("{}/head", self.prefix)
+        format!("gatehouse/policy/{}/head", self.scope)
     }
 
     fn chunk_key(&self, slot: u8, number: usize) -> String {
-        format!("{}/{}/{number}", self.prefix, if slot == 0 { 'a' } else { 'b' })
+        format!("gatehouse/policy/{}/{}/{number}", self.scope, if slot == 0 { 'a' } else { 'b' })
     }
 }
 
@@ -139,12 +142,12 @@ mod tests {
 
     #[test]
     fn plugins_and_nodes_do_not_mix() {
-        let prefixes: std::collections::BTreeSet<String> = [("", ""), ("a", ""), ("", "a"), ("ab", "c"), ("a", "bc")]
+        let keys: std::collections::BTreeSet<String> = [("", ""), ("a", ""), ("", "a"), ("ab", "c"), ("a", "bc")]
             .into_iter()
-            .map(|(p, n)| Store::new(p, n).prefix)
+            .map(|(p, n)| Store::new(p, n).head_key())
             .collect();
-        assert_eq!(prefixes.len(), 5);
-        assert!(prefixes.iter().all(|prefix| prefix.starts_with("gatehouse/")));
+        assert_eq!(keys.len(), 5);
+        assert!(keys.iter().all(|key| key.starts_with("gatehouse/")));
     }
 
     #[test]

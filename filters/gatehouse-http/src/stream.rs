@@ -5,17 +5,22 @@
 //! ```
 //! The books (what is sent, resent, dropped) are `gatehouse_stream::Sender`'s; here are the calls to Envoy around it.
 
+mod hear;
 mod upstream;
 
-use gatehouse_proto::v1::{self, GateMessage, HouseMessage, gate_message, house_message};
+use gatehouse_engine::{Verdicts, geo};
+use gatehouse_proto::v1::hello::Feature;
+use gatehouse_proto::v1::{self, GateMessage, gate_message};
 use gatehouse_stream::sender::{Limits, Sender};
 use gatehouse_verdict::record::PolicyStamp;
 use prost::Message as _;
 
 use crate::bootstrap::House;
 use crate::host::{self, Level};
-use crate::intake::{Ended, Intake};
+use crate::intake::Intake;
+use crate::lists::Lists;
 use crate::metrics::{Count, Metrics};
+use crate::table::Tables;
 
 const SERVICE: &str = "gatehouse.v1.House";
 const METHOD: &str = "Attach";
@@ -25,6 +30,11 @@ const MAX_BACKOFF_NS: u64 = 10_000_000_000;
 const FULL: usize = 32 * 1024;
 /// Largest message taken from the house, bytes.
 const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// What this gate understands beyond the first messages.
+const FEATURES: [Feature; 4] = [Feature::Brake, Feature::Tables, Feature::Lists, Feature::Rollbacks];
+/// Rollbacks that the house does not know of yet, at most; what is beyond is in the counters and the log.
+const MAX_UNTOLD: usize = 64;
 
 /// Who this gate is and what it has, for the greeting.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +52,12 @@ pub(crate) struct Link {
     state: State,
     backoff_ns: u64,
     intake: Intake,
+    tables: Tables,
+    lists: Lists,
+    /// Rollbacks that the house does not know of yet.
+    untold: Vec<v1::RolledBack>,
+    /// Digest of the table that is in force; empty: none is.
+    table: Vec<u8>,
     told: v1::Counters,
     jitter: u64,
     /// The log says that the house is gone; it says so once.
@@ -73,6 +89,12 @@ pub(crate) enum Heard {
     Welcome(v1::Welcome),
     /// A snapshot that is to be in force from now on.
     Policy(Box<gatehouse_policy::Policy>),
+    /// Every brake that holds, in place of those before; to be answered by [`Link::braked`].
+    Brake(v1::Brake),
+    /// Countries and systems from now on; `None`: no more.
+    Table(Option<geo::Table>),
+    /// Rules that were taken back under a policy.
+    Rollbacks(v1::Rollbacks),
 }
 
 impl Link {
@@ -84,6 +106,10 @@ impl Link {
             state: State::Down { retry_at_ns: 0 },
             backoff_ns: FIRST_BACKOFF_NS,
             intake: Intake::default(),
+            tables: Tables::default(),
+            lists: Lists::default(),
+            untold: Vec::new(),
+            table: Vec::new(),
             told: v1::Counters::default(),
             jitter: epoch | 1,
             lost: false,
@@ -102,7 +128,7 @@ impl Link {
 
     /// Snapshot chunks wait for the next tick.
     pub(crate) fn busy(&self) -> bool {
-        self.intake.busy()
+        self.intake.busy() || self.tables.busy() || self.lists.busy()
     }
 
     pub(crate) fn sender(&mut self) -> &mut Sender {
@@ -115,11 +141,14 @@ impl Link {
         root: u32,
         now_ns: u64,
         policy: Option<PolicyStamp>,
+        verdicts: &mut Verdicts,
         metrics: &Metrics,
     ) -> Option<Heard> {
         self.sender.envoy_seen(metrics.seen());
         match self.state {
-            State::Down { retry_at_ns } if now_ns >= retry_at_ns => self.open(root, now_ns, policy, metrics),
+            State::Down { retry_at_ns } if now_ns >= retry_at_ns => {
+                self.open(root, now_ns, policy, verdicts, metrics);
+            }
             State::Greeting { token, owner, since_ns } if owner == root && self.is_late(since_ns, now_ns) => {
                 let _ = host::grpc_cancel(token);
                 self.say_lost(&format!("the greeting was not answered within {:?}", self.house.timeout));
@@ -129,7 +158,12 @@ impl Link {
             _ => {}
         }
         self.tell_drops(metrics);
-        self.load(true, now_ns, metrics)
+        self.list(verdicts, true);
+        // One thing a tick: each takes its time.
+        self.load(true, now_ns, metrics).or_else(|| {
+            let ended = self.tables.step(true)?;
+            self.tabled(ended)
+        })
     }
 
     /// A record was pushed by a context of `root`: sends if a batch is full.
@@ -140,17 +174,25 @@ impl Link {
         }
     }
 
-    /// A message arrived for the stream `token`.
-    pub(crate) fn message(&mut self, token: u32, length: usize, now_ns: u64, metrics: &Metrics) -> Option<Heard> {
-        if self.token() != Some(token) {
-            return None;
+    /// The brakes of this version are in force.
+    pub(crate) fn braked(&mut self, version: u64) {
+        self.tell(gate_message::Message::BrakeAck(v1::BrakeAck { version }));
+    }
+
+    /// Rules were taken back: told at once, and on every stream, until the house says that it knows.
+    pub(crate) fn report_rollback(&mut self, rolled_back: v1::RolledBack) {
+        if self.untold.len() < MAX_UNTOLD {
+            self.untold.push(rolled_back.clone());
         }
-        let message = if length > MAX_MESSAGE { None } else { read(length) };
-        let Some(message) = message else {
-            self.garbage("a message that cannot be read", now_ns, metrics);
-            return None;
-        };
-        self.hear(message, now_ns, metrics)
+        self.tell(gate_message::Message::RolledBack(rolled_back));
+    }
+
+    /// Says something that needs no credit; without a stream nobody hears it.
+    fn tell(&mut self, message: gate_message::Message) {
+        if let State::Open { token, .. } = self.state {
+            // A stream that does not take it ends by Envoy's word.
+            let _ = send(token, message);
+        }
     }
 
     /// The stream `token` is closed.
@@ -192,7 +234,7 @@ impl Link {
         }
     }
 
-    fn open(&mut self, root: u32, now_ns: u64, policy: Option<PolicyStamp>, metrics: &Metrics) {
+    fn open(&mut self, root: u32, now_ns: u64, policy: Option<PolicyStamp>, verdicts: &Verdicts, metrics: &Metrics) {
         let token = match host::grpc_open(&upstream::message(&self.house, MAX_MESSAGE), SERVICE, METHOD) {
             Ok(token) => token,
             Err(refused) => {
@@ -215,6 +257,9 @@ impl Link {
             oldest_seq: opening.oldest_seq,
             next_seq: opening.next_seq,
             counters: Some(opening.counters),
+            features: FEATURES.map(i32::from).to_vec(),
+            tables: self.has_tables(),
+            lists: verdicts.names().map(str::to_owned).collect(),
         };
         metrics.count(Count::StreamsOpened);
         self.state = State::Greeting { token, owner: root, since_ns: now_ns };
@@ -230,6 +275,8 @@ impl Link {
         }
         self.sender.closed();
         self.intake.clear();
+        self.tables.clear();
+        self.lists.clear();
         self.state = State::Down { retry_at_ns: now_ns.saturating_add(self.jittered()) };
         self.backoff_ns = self.backoff_ns.saturating_mul(2).min(MAX_BACKOFF_NS);
     }
@@ -256,78 +303,6 @@ impl Link {
         half.saturating_add(self.jitter.checked_rem(half.max(1)).unwrap_or(0))
     }
 
-    fn garbage(&mut self, what: &str, now_ns: u64, metrics: &Metrics) {
-        metrics.count(Count::HouseGarbage);
-        host::log(Level::Error, &format!("the house sent {what}; the stream is closed, the policy in force stays"));
-        if let Some(token) = self.token() {
-            let _ = host::grpc_cancel(token);
-        }
-        self.down(now_ns, metrics);
-    }
-
-    fn hear(&mut self, message: house_message::Message, now_ns: u64, metrics: &Metrics) -> Option<Heard> {
-        match (message, self.state) {
-            (house_message::Message::Welcome(welcome), State::Greeting { token, owner, .. }) => {
-                if welcome.protocol != gatehouse_proto::PROTOCOL
-                    || welcome.hash_key.len() != 16
-                    || welcome.hash_key_id == 0
-                {
-                    self.garbage("a welcome of another protocol or without a hash key", now_ns, metrics);
-                    return None;
-                }
-                self.state = State::Open { token, owner };
-                self.backoff_ns = FIRST_BACKOFF_NS;
-                if core::mem::take(&mut self.lost) {
-                    host::log(Level::Info, "the house is back");
-                }
-                Some(Heard::Welcome(welcome))
-            }
-            (house_message::Message::Credit(credit), State::Open { .. }) => {
-                match self.sender.credit(&credit) {
-                    Ok(()) => self.flush(FULL, now_ns, metrics),
-                    Err(error) => self.garbage(&error.to_string(), now_ns, metrics),
-                }
-                None
-            }
-            (house_message::Message::Policy(chunk), State::Open { .. }) => {
-                if !self.intake.push(chunk) {
-                    self.garbage("a policy chunk beyond all bounds", now_ns, metrics);
-                    return None;
-                }
-                self.load(false, now_ns, metrics)
-            }
-            (house_message::Message::List(list), State::Open { token, .. }) => {
-                let ack = v1::ListAck { list: list.list, version: list.version };
-                let _ = send(token, gate_message::Message::ListAck(ack));
-                None
-            }
-            _ => {
-                self.garbage("a message out of turn", now_ns, metrics);
-                None
-            }
-        }
-    }
-
-    /// Works on the snapshot that arrives, and answers when it is whole.
-    fn load(&mut self, rested: bool, now_ns: u64, metrics: &Metrics) -> Option<Heard> {
-        let State::Open { token, .. } = self.state else { return None };
-        let Ended { ack, policy } = self.intake.step(rested)?;
-        if policy.is_some() {
-            metrics.count(Count::PolicyLoads);
-        } else {
-            metrics.count(Count::PolicyRefusals);
-            host::log(
-                Level::Error,
-                &format!("policy revision {} was refused, the one in force stays: {}", ack.revision, ack.problem),
-            );
-        }
-        if send(token, gate_message::Message::PolicyAck(ack)).is_err() {
-            let _ = host::grpc_cancel(token);
-            self.down(now_ns, metrics);
-        }
-        policy.map(|policy| Heard::Policy(Box::new(policy)))
-    }
-
     /// Sends batches while more than `above` bytes wait and the window lets them out.
     fn flush(&mut self, above: usize, now_ns: u64, metrics: &Metrics) {
         let State::Open { token, .. } = self.state else { return };
@@ -343,17 +318,13 @@ impl Link {
 
     fn tell_drops(&mut self, metrics: &Metrics) {
         let now = self.sender.counters();
-        let told = core::mem::replace(&mut self.told, now);
+        let told = &self.told;
         metrics.add(Count::DroppedRingFull, now.dropped_ring_full.saturating_sub(told.dropped_ring_full));
         metrics.add(Count::DroppedNoStream, now.dropped_no_stream.saturating_sub(told.dropped_no_stream));
         metrics.add(Count::DroppedOversize, now.dropped_oversize.saturating_sub(told.dropped_oversize));
         metrics.add(Count::DroppedUnreadable, now.dropped_unreadable.saturating_sub(told.dropped_unreadable));
+        self.told.clone_from(now);
     }
-}
-
-fn read(length: usize) -> Option<house_message::Message> {
-    let bytes = host::buffer(host::Buffer::GrpcMessage, length).ok()??;
-    HouseMessage::decode(bytes.as_slice()).ok()?.message
 }
 
 fn send(token: u32, message: gate_message::Message) -> host::Result<()> {
@@ -387,8 +358,9 @@ mod tests {
     #[test]
     fn without_a_host_the_stream_stays_down_and_tries_again() {
         let (mut link, metrics) = (link(), Metrics::default());
-        assert!(link.tick(1, 1, None, &metrics).is_none());
+        let mut verdicts = Verdicts::new([0; 16]);
+        assert!(link.tick(1, 1, None, &mut verdicts, &metrics).is_none());
         assert!(matches!(link.state, State::Down { retry_at_ns } if retry_at_ns > 1));
-        assert!(link.message(4, 10, 2, &metrics).is_none(), "a message of a stream that is not ours");
+        assert!(link.message(4, 10, 2, &mut verdicts, &metrics).is_none(), "a message of a stream that is not ours");
     }
 }

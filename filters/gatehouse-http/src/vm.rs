@@ -53,26 +53,27 @@ impl Vm {
         if let Some(root) = self.roots.get_mut(&context) {
             root.tick(&mut self.worker);
         }
+        self.let_go(context);
         self.interims(context);
     }
 
     pub(crate) fn request_headers(&mut self, context: u32) -> Flow {
         let Some(exchange) = self.exchanges.get_mut(&context) else { return Flow::Continue };
         let Some(root) = self.roots.get_mut(&exchange.root()) else { return Flow::Continue };
-        exchange.request_headers(root, &mut self.worker)
+        exchange.request_headers(context, root, &mut self.worker)
     }
 
-    pub(crate) fn response_headers(&mut self, context: u32) {
-        if let Some(exchange) = self.exchanges.get_mut(&context) {
-            exchange.response_headers();
+    pub(crate) fn response_headers(&mut self, context: u32) -> Flow {
+        match self.exchanges.get_mut(&context) {
+            Some(exchange) => exchange.response_headers(self.roots.get_mut(&exchange.root()), &mut self.worker),
+            None => Flow::Continue,
         }
     }
 
     pub(crate) fn log(&mut self, context: u32) {
         let Some(exchange) = self.exchanges.get_mut(&context) else { return };
-        if self.roots.get(&exchange.root()).is_none_or(Root::has_house) {
-            exchange.log(&mut self.worker);
-        }
+        let has_house = self.roots.get(&exchange.root()).is_none_or(Root::has_house);
+        exchange.log(has_house, &mut self.worker);
     }
 
     pub(crate) fn done(&mut self, context: u32) {
@@ -85,17 +86,23 @@ impl Vm {
     }
 
     pub(crate) fn delete(&mut self, context: u32) {
-        self.exchanges.remove(&context);
+        if let Some(mut exchange) = self.exchanges.remove(&context) {
+            exchange.ended(None, &mut self.worker);
+            self.worker.delays.forget(context);
+        }
         if let Some(mut root) = self.roots.remove(&context) {
             root.release();
+            self.worker.states.keep(self.roots.values().map(|root| &root.slot));
         }
     }
 
     pub(crate) fn grpc_message(&mut self, token: u32, length: usize) {
         let now_ns = host::now_ns();
         if let Some(link) = self.worker.link.as_mut() {
-            let heard = link.message(token, length, now_ns, &self.worker.metrics);
+            let heard =
+                link.message(token, length, now_ns, self.worker.states.house().verdicts_mut(), &self.worker.metrics);
             self.worker.hear(heard, now_ns);
+            self.worker.stepped(true, now_ns);
         }
     }
 
@@ -104,6 +111,23 @@ impl Vm {
             Some(link) => link.closed(token, status, host::now_ns(), &self.worker.metrics),
             None => drop(host::grpc_close(token)),
         }
+    }
+
+    /// Lets requests go on whose time has come.
+    fn let_go(&mut self, root: u32) {
+        if !self.worker.delays.is_busy() {
+            return;
+        }
+        let now_ns = host::now_ns();
+        while let Some(context) = self.worker.delays.due(now_ns) {
+            // A request that is gone has no context any more: there is nothing to go on.
+            if host::set_effective_context(context).is_ok()
+                && let Err(refused) = host::continue_request()
+            {
+                self.worker.complain(refused);
+            }
+        }
+        let _ = host::set_effective_context(root);
     }
 
     /// Reports transactions that last: a few at a time, going round all of them.

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use gatehouse_engine::{Context, Head, Judged, Outcome, Pair, Policy, References};
-use gatehouse_proto::v1;
+use gatehouse_engine::{Brake, Context, Head, Judged, Outcome, Pair, Policy};
+use gatehouse_proto::{MAX_BRAKE_MS, v1};
 use gatehouse_stream::sender::Class;
 use gatehouse_verdict::Record;
 use gatehouse_verdict::record::{Origin, PolicyStamp, RecordId};
@@ -11,11 +11,16 @@ use gatehouse_verdict::redact::AddressForm;
 use prost::Message as _;
 
 use crate::bootstrap::Bootstrap;
+use crate::delays::Delays;
 use crate::host::{self, Level, Refused};
 use crate::metrics::{Count, Metrics};
 use crate::outcome::Outcomes;
+use crate::slots::{self, Slots};
+use crate::states::{Slot, States};
 use crate::store::Store;
+use crate::store::brakes::Entry;
 use crate::stream::{Heard, Identity, Link};
+use crate::tally::Tally;
 
 /// Refusals of the host that are written to the log; the rest is only counted.
 const MAX_COMPLAINTS: u32 = 20;
@@ -23,10 +28,23 @@ const MAX_COMPLAINTS: u32 = 20;
 /// The state of one VM.
 pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
-    pub(crate) references: References,
+    pub(crate) states: States,
+    pub(crate) slots: Slots,
+    pub(crate) delays: Delays,
     pub(crate) outcomes: Outcomes,
     pub(crate) link: Option<Link>,
     pub(crate) peer_warned: bool,
+    /// Rules that were taken back under a policy, by the house's word.
+    pub(crate) rolled_back: Option<v1::Rollbacks>,
+    pub(crate) tally: Tally,
+    /// The longest time for which one step of taking in a policy has held this worker.
+    pub(crate) longest_step_ns: u64,
+    /// A policy came into force in this callback, or is being taken in.
+    loading: bool,
+    /// No brake holds from here on, monotonic nanoseconds.
+    braked_until_ns: u64,
+    /// The state's key is the one that all workers share.
+    has_key: bool,
     snapshot: Option<Snapshot>,
     store: Option<Store>,
     context: Context,
@@ -49,10 +67,18 @@ impl Worker {
         dice.fill(&mut hash_key);
         Self {
             metrics: Metrics::default(),
-            references: References::new(&key),
+            states: States::new(key, &key),
+            slots: Slots,
+            delays: Delays::default(),
             outcomes: Outcomes::new(),
             link: None,
             peer_warned: false,
+            rolled_back: None,
+            tally: Tally::default(),
+            longest_step_ns: 0,
+            loading: false,
+            braked_until_ns: 0,
+            has_key: false,
             snapshot: None,
             store: None,
             // Until the house says how addresses appear, none leaves the gate in the clear.
@@ -66,6 +92,7 @@ impl Worker {
     /// Takes over a configuration that was accepted; `plugin` is the name that Envoy's configuration gives to it.
     pub(crate) fn configure(&mut self, plugin: &str, bootstrap: &Bootstrap, now_ns: u64) {
         self.metrics.define();
+        self.share_key();
         let told = |path: &[&str]| {
             host::property(path).ok().flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
@@ -88,12 +115,34 @@ impl Worker {
             );
             self.snapshot = Some(Snapshot { policy: Rc::new(policy), since_ns: now_ns });
         }
+        if self.braked_until_ns <= now_ns {
+            self.hold(store.brakes(now_ns), now_ns);
+        }
         self.store = Some(store);
         let identity = Identity { node, node_cluster };
         match self.link.as_mut().filter(|link| !link.is_over()) {
             Some(link) => link.configure(house, identity),
             None => self.link = Some(Link::new(house, identity, self.jitter.epoch(), bootstrap.ring_bytes)),
         }
+    }
+
+    /// Takes the key that all workers of this Envoy share, once, before the first request.
+    fn share_key(&mut self) {
+        if self.has_key {
+            return;
+        }
+        self.has_key = true;
+        let (mut fresh, mut references) = ([0; 16], [0; 16]);
+        self.jitter.fill(&mut fresh);
+        self.jitter.fill(&mut references);
+        self.states = States::new(slots::secret(fresh), &references);
+    }
+
+    /// What judges by a policy that stands alone in a configuration.
+    pub(crate) fn open(&mut self, policy: &Policy) -> Slot {
+        let mut references = [0; 16];
+        self.jitter.fill(&mut references);
+        self.states.open(policy, &references)
     }
 
     /// The policy that the house sent, if one is in force.
@@ -111,6 +160,12 @@ impl Worker {
         match heard {
             Some(Heard::Welcome(welcome)) => self.welcome(&welcome),
             Some(Heard::Policy(policy)) => self.enforce(*policy, now_ns),
+            Some(Heard::Brake(brake)) => self.take_brake(brake, now_ns),
+            Some(Heard::Rollbacks(rollbacks)) => {
+                self.rolled_back = Some(rollbacks);
+                self.take_back();
+            }
+            Some(Heard::Table(table)) => self.states.house().set_geo(table.map(Rc::new)),
             None => {}
         }
     }
@@ -118,6 +173,7 @@ impl Worker {
     fn welcome(&mut self, welcome: &v1::Welcome) {
         if let Ok(key) = <[u8; 16]>::try_from(welcome.hash_key.as_slice()) {
             (self.context.hash_key, self.context.hash_key_id) = (key, welcome.hash_key_id);
+            self.states.house().set_hash_key(&key);
         }
         self.context.address_form = match welcome.address_form() {
             v1::welcome::AddressForm::Full => AddressForm::Full,
@@ -135,7 +191,55 @@ impl Worker {
             self.complain(refused);
         }
         host::log(Level::Info, &format!("policy revision {} is in force", stamp.revision));
+        // Here, where its time is measured, and not with the first request.
+        self.states.house().adopt(&policy, now_ns);
+        self.loading = true;
         self.snapshot = Some(Snapshot { policy: Rc::new(policy), since_ns: now_ns });
+        self.take_back();
+    }
+
+    /// A callback that began at `began_ns` took in a part of a policy (`took`, or else as far as is known here): how long it
+    /// held this worker.
+    pub(crate) fn stepped(&mut self, took: bool, began_ns: u64) {
+        let busy = self.link.as_ref().is_some_and(Link::busy);
+        if core::mem::replace(&mut self.loading, busy) || busy || took {
+            self.longest_step_ns = self.longest_step_ns.max(host::now_ns().saturating_sub(began_ns));
+        }
+    }
+
+    /// Some brake holds.
+    pub(crate) fn is_braked(&self, now_ns: u64) -> bool {
+        now_ns < self.braked_until_ns
+    }
+
+    fn take_brake(&mut self, brake: v1::Brake, now_ns: u64) {
+        let ends = |one: v1::BrakeEntry| {
+            let left_ns = one.ttl_ms.min(MAX_BRAKE_MS).saturating_mul(1_000_000);
+            (left_ns > 0).then(|| (one.scope.into_boxed_str(), now_ns.saturating_add(left_ns)))
+        };
+        let entries: Vec<Entry> = brake.entries.into_iter().filter_map(ends).collect();
+        if let Some(store) = &self.store
+            && let Err(refused) = store.save_brakes(&entries, now_ns)
+        {
+            self.complain(refused);
+        }
+        self.hold(entries, now_ns);
+        if let Some(link) = self.link.as_mut() {
+            link.braked(brake.version);
+        }
+    }
+
+    fn hold(&mut self, entries: Vec<Entry>, now_ns: u64) {
+        let was_braked = self.is_braked(now_ns);
+        self.braked_until_ns = entries.iter().map(|(_, until_ns)| *until_ns).max().unwrap_or(0);
+        match (was_braked, self.is_braked(now_ns)) {
+            (false, true) => {
+                host::log(Level::Warn, "the brake holds: rules at or below its scope act as in monitor mode")
+            }
+            (true, false) => host::log(Level::Info, "the brake is released"),
+            _ => {}
+        }
+        self.states.house().set_brake(Brake::new(entries));
     }
 
     /// A host call failed where the gate relied on it: counted, and the first few logged.

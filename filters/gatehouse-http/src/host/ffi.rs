@@ -69,6 +69,8 @@ mod wasm {
         pub(crate) fn proxy_grpc_close(token: u32) -> u32;
         pub(crate) fn proxy_grpc_cancel(token: u32) -> u32;
         pub(crate) fn proxy_set_effective_context(context: u32) -> u32;
+        pub(crate) fn proxy_continue_stream(stream: u32) -> u32;
+        pub(crate) fn proxy_close_stream(stream: u32) -> u32;
         pub(crate) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
         pub(crate) fn proxy_get_metric(id: u32, value: *mut u64) -> u32;
         pub(crate) fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -117,6 +119,8 @@ absent! {
     proxy_grpc_close(u32);
     proxy_grpc_cancel(u32);
     proxy_set_effective_context(u32);
+    proxy_continue_stream(u32);
+    proxy_close_stream(u32);
     proxy_define_metric(u32, *const u8, usize, *mut u32);
     proxy_get_metric(u32, *mut u64);
     proxy_record_metric(u32, u64);

@@ -31,6 +31,7 @@ pub(crate) type Result<T> = core::result::Result<T, Refused>;
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
 /// Not a status of the ABI: what the host gave back could not be read.
 pub(crate) const MALFORMED: u32 = u32::MAX;
 
@@ -50,6 +51,8 @@ pub(crate) enum Level {
 pub(crate) enum Map {
     /// Request headers.
     Request = 0,
+    /// Response headers.
+    Response = 2,
 }
 
 /// Which buffer.
@@ -161,6 +164,23 @@ pub(crate) fn shared(key: &str) -> Result<Option<Vec<u8>>> {
     }))
 }
 
+/// The same with its version, for [`set_shared_if`].
+pub(crate) fn shared_with_version(key: &str) -> Result<Option<(Vec<u8>, u32)>> {
+    let mut cas = 0;
+    let value = found(taken("get_shared_data", |data, size| {
+        call!(proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas))
+    }))?;
+    Ok(value.map(|value| (value, cas)))
+}
+
+/// Sets a shared value if it is still of this version (never 0; one that no value has: if it is still absent). False: it is not.
+pub(crate) fn set_shared_if(key: &str, value: &[u8], version: u32) -> Result<bool> {
+    match call!(proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)) {
+        CAS_MISMATCH => Ok(false),
+        status => check("set_shared_data", status).map(|()| true),
+    }
+}
+
 /// Sets a shared value unconditionally.
 pub(crate) fn set_shared(key: &str, value: &[u8]) -> Result<()> {
     check("set_shared_data", call!(proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0)))
@@ -170,7 +190,7 @@ pub(crate) fn set_shared(key: &str, value: &[u8]) -> Result<()> {
 pub(crate) fn reply(
     status: u16,
     details: &str,
-    headers: &[(Cow<'static, str>, String)],
+    headers: &[(Cow<'static, str>, Cow<'static, str>)],
     body: &[u8],
     grpc: Option<u32>,
 ) -> Result<()> {
@@ -223,6 +243,16 @@ pub(crate) fn grpc_close(token: u32) -> Result<()> {
 /// Resets a stream at once.
 pub(crate) fn grpc_cancel(token: u32) -> Result<()> {
     check("grpc_cancel", call!(proxy_grpc_cancel(token)))
+}
+
+/// Lets a request go on that was stopped at its headers.
+pub(crate) fn continue_request() -> Result<()> {
+    check("continue_stream", call!(proxy_continue_stream(0)))
+}
+
+/// Ends the current request without an answer: HTTP/1 closes the connection, HTTP/2 and 3 reset the stream.
+pub(crate) fn drop_request() -> Result<()> {
+    check("close_stream", call!(proxy_close_stream(0)))
 }
 
 /// Makes another context the one that following calls speak of.
