@@ -1,20 +1,27 @@
-//! The admin listener, on loopback: `/healthz` `/readyz` `/metrics` `/status` and `PUT /log?level=…`.
+//! The admin listener, on loopback: `/healthz` `/readyz` `/metrics` `/status`, `PUT /log?level=…`, and what the command line
+//! asks for (`/brake`, `/verdicts`, `/policy/…`, `/explain/REF`).
 //!
 //! Nothing here needs a login, so nothing here may be reached by a web page either: a request whose `Host` is not a
-//! loopback name is refused (DNS rebinding), and the one that changes something is a `PUT`, which a page cannot send
-//! across origins unasked.
+//! loopback name is refused (DNS rebinding), and what changes something is a `PUT` or a `DELETE`, which a page cannot send
+//! across origins unasked. What changes how requests are judged is done for root and the house's own user only ([`caller`]).
 
+mod brake;
+mod caller;
+mod policy;
 mod scrape;
 mod status;
+mod tallies;
+mod verdicts;
 
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use axum::extract::{Request, State as Shared};
+use axum::extract::{Path, Request, State as Shared};
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
@@ -31,6 +38,7 @@ use crate::metrics::Metrics;
 use crate::policies::{Policies, Snapshot};
 use crate::sink::board::Board;
 use crate::spool::SpoolHandle;
+use crate::standing::Standing;
 
 pub use status::Status;
 
@@ -44,6 +52,8 @@ pub struct State {
     pub intake: Arc<Intake>,
     /// The policy in force.
     pub policies: Policies,
+    /// What gates are told beside their policy.
+    pub standing: Standing,
     /// The spool.
     pub spool: SpoolHandle,
     /// The sinks, in the order configured.
@@ -54,6 +64,8 @@ pub struct State {
     pub log: Log,
     /// Gates are let in.
     pub ready: AtomicBool,
+    /// Address of this listener.
+    pub admin: SocketAddr,
 }
 
 #[derive(Clone)]
@@ -71,7 +83,8 @@ pub async fn serve(
     state: Arc<State>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(state)).with_graceful_shutdown(stop).await
+    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 fn router(state: Arc<State>) -> Router {
@@ -83,7 +96,13 @@ fn router(state: Arc<State>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/explain/{reference}", get(explain))
         .route("/log", put(set_level))
+        .route("/policy/rules", get(policy::rules))
+        .route("/policy/diff", get(policy::difference))
+        .route("/verdicts", get(verdicts::show).put(verdicts::add))
+        .route("/verdicts/remove", put(verdicts::remove))
+        .route("/brake", get(brake::show).put(brake::set).delete(brake::release))
         .layer(middleware::from_fn(only_loopback))
         .with_state(Pages { state, registry: Arc::new(registry) })
 }
@@ -108,6 +127,14 @@ async fn metrics(Shared(pages): Shared<Pages>) -> Response {
 
 async fn status(Shared(pages): Shared<Pages>) -> Json<Status> {
     Json(Status::of(&pages.state))
+}
+
+/// The verdict of a request that was seen, by its reference; of what the gate let leave the gateway.
+async fn explain(Shared(pages): Shared<Pages>, Path(reference): Path<String>) -> Response {
+    match pages.state.intake.recent.find(&crate::explain::written(&reference)) {
+        Some(record) => Json(crate::explain::seen(&record)).into_response(),
+        None => (StatusCode::NOT_FOUND, "no record with this reference is kept here\n").into_response(),
+    }
 }
 
 async fn set_level(Shared(pages): Shared<Pages>, uri: Uri) -> Response {

@@ -1,12 +1,17 @@
-//! `gatehouse check POLICY…`: every problem of policy documents with its place, from the compiler that the house uses.
+//! `gatehouse check POLICY…`: every problem of policy documents with its place, and what is allowed but probably not meant, from
+//! the compiler that the house uses.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use gatehouse_policy::{Canonical, Surroundings};
 use serde::Serialize;
 
-use crate::policies::folder::{self, Document, FolderError};
-use crate::policies::{self, Problem};
+use crate::loaded::Documents;
+use crate::policies::Problem;
+use crate::policies::folder::FolderError;
+use crate::terminal::Paint;
+use crate::when;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,47 +25,66 @@ pub struct Report {
     /// Size of the image, bytes, where they compile.
     pub image_bytes: usize,
     /// What is wrong.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Finding>,
     /// What is allowed but probably not meant.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<Finding>,
 }
 
-/// Compiles these files, and every document of these folders, together.
+/// Something that was found, with every place that it speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Where, what, and what would be right.
+    #[serde(flatten)]
+    pub problem: Problem,
+    /// Other places that the message names, as `file:line:column`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+}
+
+/// Compiles these files, and every document of these folders, together; lists whose time is over are told.
 ///
 /// # Errors
 /// A file or folder cannot be read.
 pub fn check(paths: &[PathBuf]) -> Result<Report, FolderError> {
-    let mut documents: Vec<Document> = Vec::new();
-    for path in paths {
-        documents.extend(read(path)?);
-    }
-    let files = documents.iter().map(|document| document.name.clone()).collect();
-    Ok(match policies::compile(&documents) {
-        Ok(compiled) => Report {
-            ok: true,
-            files,
-            rules: compiled.rules,
-            image_bytes: compiled.image.len(),
-            problems: Vec::new(),
-            warnings: compiled.warnings,
-        },
-        Err(problems) => Report { ok: false, files, rules: 0, image_bytes: 0, problems, warnings: Vec::new() },
-    })
+    let documents = Documents::read(paths)?;
+    let files: Vec<String> = documents.documents.iter().map(|document| document.name.clone()).collect();
+    let findings = |problems: Vec<Problem>| problems.into_iter().map(|one| Finding::new(one, &files)).collect();
+    let surroundings = Surroundings { now: Some(when::now() / 1_000_000_000), ..Surroundings::default() };
+    let (ok, rules, image_bytes, problems, warnings) = match documents.compile(&surroundings) {
+        Ok(compiled) => (true, compiled.rules, compiled.image.len(), Vec::new(), findings(compiled.warnings)),
+        Err(problems) => (false, 0, 0, findings(problems), Vec::new()),
+    };
+    Ok(Report { ok, files, rules, image_bytes, problems, warnings })
 }
 
-/// Documents under the names that the operator gave, so that a place can be clicked.
-fn read(path: &Path) -> Result<Vec<Document>, FolderError> {
-    if !path.is_dir() {
-        let document = folder::document(path)?;
-        return Ok(vec![Document { name: path.display().to_string(), ..document }]);
+/// The long form of every document, each by itself.
+///
+/// # Errors
+/// A file or folder cannot be read. The inner error: everything that is wrong with the documents.
+pub fn canonical(paths: &[PathBuf]) -> Result<Result<Vec<Canonical>, Vec<Problem>>, FolderError> {
+    Ok(Documents::read(paths)?.canonical())
+}
+
+impl Finding {
+    fn new(problem: Problem, files: &[String]) -> Self {
+        let mut also: Vec<String> =
+            files.iter().flat_map(|file| places(&problem.message, file)).map(str::to_owned).collect();
+        also.retain(|place| *place != problem.place);
+        Self { problem, also }
     }
-    let contents = folder::read(path)?;
-    if contents.documents.is_empty() {
-        let problem = "holds no `*.yaml`, `*.yml` or `*.json`".into();
-        return Err(FolderError { path: path.into(), problem });
-    }
-    let named = |document: Document| Document { name: path.join(&document.name).display().to_string(), ..document };
-    Ok(contents.documents.into_iter().map(named).collect())
+}
+
+/// Each `FILE:LINE:COLUMN` in a message.
+fn places<'m>(message: &'m str, file: &str) -> impl Iterator<Item = &'m str> {
+    let begins =
+        message.match_indices(file).filter(|(at, _)| *at == 0 || message.get(..*at).is_some_and(|m| m.ends_with(' ')));
+    begins.filter_map(move |(at, _)| {
+        let rest = message.get(at + file.len()..)?;
+        let length = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b':').count();
+        let (line, column) = rest.get(..length)?.strip_prefix(':')?.trim_end_matches(':').split_once(':')?;
+        let sound = line.parse::<u32>().is_ok() && column.parse::<u32>().is_ok();
+        sound.then(|| message.get(at..at + file.len() + line.len() + column.len() + 2)).flatten()
+    })
 }
 
 impl Report {
@@ -68,18 +92,37 @@ impl Report {
     ///
     /// # Errors
     /// The writer fails.
-    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        for problem in &self.problems {
-            writeln!(out, "{problem}")?;
+    pub fn write(&self, out: &mut impl Write, paint: Paint) -> io::Result<()> {
+        for Finding { problem, .. } in &self.problems {
+            writeln!(out, "{}", painted(problem, paint))?;
         }
-        for warning in &self.warnings {
-            writeln!(out, "warning: {warning}")?;
+        for Finding { problem, .. } in &self.warnings {
+            writeln!(out, "{} {}", paint.yellow("warning:"), painted(problem, paint))?;
         }
         let files = self.files.len();
         if self.ok {
             let (rules, bytes) = (self.rules, self.image_bytes);
-            return writeln!(out, "fine: {files} document(s), {rules} rule(s), image of {bytes} bytes");
+            let fine = paint.green("fine:");
+            return writeln!(out, "{fine} {files} document(s), {rules} rule(s), image of {bytes} bytes");
         }
-        writeln!(out, "{} problem(s) in {files} document(s)", self.problems.len())
+        writeln!(out, "{} in {files} document(s)", paint.red(format!("{} problem(s)", self.problems.len())))
+    }
+}
+
+/// As a problem shows itself, with its place set off.
+fn painted(problem: &Problem, paint: Paint) -> String {
+    let help = if problem.help.is_empty() { String::new() } else { format!("; {}", problem.help) };
+    format!("{}: {}{help}", paint.bold(&problem.place), problem.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_in_a_message_is_found_and_nothing_else() {
+        let said = "the rule `b` has the match of `a` at dir/p.yaml:3:5 and does `block`, see dir/p.yaml:12:7: xdir/p.yaml:1:1";
+        assert_eq!(places(said, "dir/p.yaml").collect::<Vec<_>>(), ["dir/p.yaml:3:5", "dir/p.yaml:12:7"]);
+        assert_eq!(places("dir/p.yaml is not dir/p.yaml:x:1", "dir/p.yaml").count(), 0);
     }
 }

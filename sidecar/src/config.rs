@@ -22,13 +22,17 @@ use crate::logging::{Form, Level};
 use crate::sink;
 use written::Written;
 
-const DEFAULT_DATA: &str = "/var/lib/gatehouse";
-/// Beside Envoy's own customary 9901, so that both can run on one machine.
-const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9911);
+/// The data folder where none is named.
+pub const DEFAULT_DATA: &str = "/var/lib/gatehouse";
+/// The admin listener where none is named: beside Envoy's own customary 9901, so that both can run on one machine.
+pub const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9911);
 const DEFAULT_MODE: u32 = 0o660;
 const DEFAULT_SPOOL_SIZE: u64 = 1 << 30;
 const DEFAULT_SEGMENT: u64 = 64 << 20;
 const DEFAULT_EVERY: Duration = Duration::from_millis(250);
+/// Makers bring out new databases of countries weekly, and keep an old one usable for a month.
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(45 * 86_400);
+const MAX_GEO_FILES: usize = 16;
 /// `sun_path` holds 108 bytes with its NUL; the socket is first bound under a name that is 8 bytes longer.
 const MAX_SOCKET_PATH: usize = 99;
 const MAX_FILE: u64 = 1 << 20;
@@ -46,6 +50,8 @@ pub struct Config {
     pub spool: Spool,
     /// Where policy documents come from; `None`: this house has no policy to give.
     pub policies: Option<Policies>,
+    /// Where countries and autonomous systems come from; `None`: nowhere.
+    pub geo: Option<Geo>,
     /// Where events go; the first holds the spool when it falls behind.
     pub sinks: Vec<written::Sink>,
     /// The access log on standard output.
@@ -87,6 +93,17 @@ pub struct Policies {
     pub folder: PathBuf,
     /// How often it is looked at.
     pub every: Duration,
+    /// Folder of the address ranges that packs prove automata by; `None`: they prove nothing.
+    pub ranges: Option<PathBuf>,
+}
+
+/// Files of countries and autonomous systems.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Geo {
+    /// At least one.
+    pub files: Vec<PathBuf>,
+    /// Age from which a file is told of.
+    pub max_age: Duration,
 }
 
 /// The access log on standard output.
@@ -185,7 +202,8 @@ impl Config {
             node: written.node.unwrap_or_else(host_name),
             listen,
             spool,
-            policies: Policies::decide(written.policies, overrides.policies, problems),
+            policies: Policies::decide(written.policies, overrides.policies, written.packs, problems),
+            geo: written.geo.and_then(|geo| Geo::decide(geo, top, problems)),
             sinks,
             access_log: overrides.access_log.or(written.access_log).unwrap_or_default(),
             admin: written.admin.unwrap_or(DEFAULT_ADMIN),
@@ -241,14 +259,43 @@ impl Spool {
 }
 
 impl Policies {
-    fn decide(written: written::Policies, folder: Option<PathBuf>, problems: &mut Problems) -> Option<Self> {
+    fn decide(
+        written: written::Policies,
+        folder: Option<PathBuf>,
+        packs: written::Packs,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         if let Some((every, place)) = &written.every
             && !(Duration::from_millis(50)..=Duration::from_secs(3600)).contains(every)
         {
             problems.push(place, "`every` is out of range", "write a duration from 50ms to 1h");
         }
         let every = written.every.map_or(DEFAULT_EVERY, |(every, _)| every);
-        Some(Self { folder: folder.or(written.folder)?, every })
+        Some(Self { folder: folder.or(written.folder)?, every, ranges: packs.ranges })
+    }
+}
+
+impl Geo {
+    fn decide(written: written::Geo, top: &Place, problems: &mut Problems) -> Option<Self> {
+        let files = written.files;
+        if files.is_empty() || files.len() > MAX_GEO_FILES {
+            let place = files.first().map_or(top, |(_, place)| place);
+            let help = "write one of countries and one of systems";
+            problems.push(place, format!("`geo` names {} files, 1 to {MAX_GEO_FILES} can be read", files.len()), help);
+            return None;
+        }
+        for (at, (path, place)) in files.iter().enumerate() {
+            if files.iter().take(at).any(|(known, _)| known == path) {
+                problems.push(place, format!("`{}` is written twice", path.display()), "leave one out");
+            }
+        }
+        if let Some((age, place)) = &written.max_age
+            && !(Duration::from_secs(3600)..=Duration::from_secs(3650 * 86_400)).contains(age)
+        {
+            problems.push(place, "`maxAge` is out of range", "write a duration from 1h to 3650d");
+        }
+        let max_age = written.max_age.map_or(DEFAULT_MAX_AGE, |(age, _)| age);
+        Some(Self { files: files.into_iter().map(|(path, _)| path).collect(), max_age })
     }
 }
 

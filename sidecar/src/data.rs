@@ -5,13 +5,17 @@
 //! | `house.lock` | an advisory lock for as long as the house runs, and its process id |
 //! | `hash.key` | the installation's key for keyed hashes, mode 0600 (see [`crate::hash_key`]) |
 //! | `policy.image`, `policy.revision` | the last good policy (see [`crate::policies`]) |
+//! | `brakes.json`, `brake` | the brakes that hold; the file that brakes by hand (see [`crate::brake`]) |
+//! | `rollbacks.json` | changes that workers took back (see [`crate::rollout`]) |
+//! | `verdicts.jsonl` | who is on which list (see [`crate::verdicts`]) |
+//! | `audit.jsonl` | who changed what by hand (see [`crate::audit`]) |
 //! | `admin.address`, `intake.address` | the addresses in use, for whoever asked for port 0 |
 //! | `spool/`, `house.sock` | by default |
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = "house.lock";
@@ -117,6 +121,22 @@ impl DataFolder {
         }
     }
 
+    /// Gives a file to the owner of the folder where root writes into the folder of somebody else's house: the house must be
+    /// able to read it. Nothing happens otherwise.
+    ///
+    /// # Errors
+    /// The owner cannot be learned or given.
+    pub fn hand_over(&self, file: &File) -> io::Result<()> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let (folder, file_now) = (std::fs::metadata(&self.path)?, file.metadata()?);
+        if (folder.uid(), folder.gid()) == (file_now.uid(), file_now.gid()) {
+            return Ok(());
+        }
+        std::os::unix::fs::fchown(file, Some(folder.uid()), Some(folder.gid()))
+    }
+
     /// Replaces a file whole: after a crash it holds the old bytes or the new ones.
     ///
     /// # Errors
@@ -131,6 +151,7 @@ impl DataFolder {
                 _ => {}
             }
             let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh)?;
+            self.hand_over(&file)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             std::fs::rename(&fresh, &path)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  gate ─► stream (one task each) ─► Receiver (duplicates, fences) ─► spool ─► ledger ─► Credit to the stream
-//!                                └─► access log
+//!                                └─► access log, recent (what carries a reference)
 //! ```
 //!
 //! A batch is acknowledged when the spool has synced it. Batches of all streams share the spool's syncs: a stream hands
@@ -11,6 +11,8 @@
 pub mod connection;
 pub mod ledger;
 pub mod listen;
+mod outbound;
+pub mod recent;
 pub mod stream;
 pub mod streams;
 
@@ -47,8 +49,11 @@ use crate::config::AddressForm;
 use crate::hash_key::HashKey;
 use crate::metrics::Metrics;
 use crate::policies::Policies;
+use crate::rollout::counts::Counts;
 use crate::spool::{SpoolHandle, StoreError};
+use crate::standing::Standing;
 use ledger::{Ledger, Passage};
+use recent::Recent;
 use service::house_server::{House, HouseServer};
 use streams::Streams;
 
@@ -68,11 +73,16 @@ const BATCHES_ON_THE_WAY: usize = 192;
 pub struct Intake {
     /// Who is attached.
     pub streams: Streams,
+    /// What the rules of the policy in force did.
+    pub counts: Counts,
+    /// The last records that carry a reference.
+    pub recent: Recent,
     receiver: Mutex<Receiver>,
     spool: SpoolHandle,
     ledger: Ledger,
     on_the_way: Arc<Semaphore>,
     policies: Policies,
+    standing: Standing,
     key: HashKey,
     address_form: AddressForm,
     access_log: AccessLog,
@@ -92,6 +102,8 @@ pub struct Parts {
     pub high_waters: Vec<HighWater>,
     /// What gates are given.
     pub policies: Policies,
+    /// What gates are told beside their policy.
+    pub standing: Standing,
     /// The installation's key.
     pub key: HashKey,
     /// How gates write client addresses.
@@ -111,11 +123,14 @@ impl Intake {
         let (ledger, results) = Ledger::new();
         let intake = Arc::new(Self {
             streams: Streams::default(),
+            counts: Counts::new(parts.policies.subscribe()),
+            recent: Recent::default(),
             receiver: Mutex::new(receiver),
             spool: parts.spool,
             ledger,
             on_the_way: Arc::new(Semaphore::new(BATCHES_ON_THE_WAY)),
             policies: parts.policies,
+            standing: parts.standing,
             key: parts.key,
             address_form: parts.address_form,
             access_log: parts.access_log,
@@ -199,9 +214,16 @@ impl Intake {
     }
 
     /// Judges a batch and hands what is new in it to the spool and the access log.
-    fn take(&self, ticket: &Ticket, batch: v1::Batch, permits: [OwnedSemaphorePermit; 2]) -> Result<Took, BatchError> {
+    fn take(
+        &self,
+        ticket: &Ticket,
+        mut batch: v1::Batch,
+        permits: [OwnedSemaphorePermit; 2],
+    ) -> Result<Took, BatchError> {
         self.metrics.batches.inc();
         self.metrics.batch_bytes.inc_by(batch.encoded_len() as u64);
+        // Only the house itself writes these.
+        batch.notices.clear();
         // Held until the batch is with the spool: its order there is the order in which it was judged.
         let mut receiver = self.receiver();
         let parcel = match receiver.batch(ticket, batch, now_ms())? {
@@ -219,6 +241,7 @@ impl Intake {
         self.ledger.enter(Passage::begin(storing, high_water, permits));
         drop(receiver);
         self.show(&parcel.batch);
+        self.counts.observe(&parcel.batch);
         Ok(Took::Stored)
     }
 
@@ -239,6 +262,7 @@ impl Intake {
     }
 
     fn show(&self, batch: &v1::Batch) {
+        batch.records.iter().for_each(|record| self.recent.keep(record));
         if !self.access_log.is_on() {
             return;
         }

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub policy_failures: Counter,
     /// Policy images sent to workers.
     pub policy_pushes: Counter,
+    /// Changes that workers took back.
+    pub rollbacks: Counter,
     /// Streams that were not let in or were closed for breaking the rules, by reason.
     pub refusals: Family<Label, Counter>,
     /// Batches that the spool did not take, by reason; their gates send them again.
@@ -48,6 +50,7 @@ impl Metrics {
             &self.policy_failures,
         );
         counter("gatehouse_policy_pushed_images", "Policy images sent to workers", &self.policy_pushes);
+        counter("gatehouse_house_rollbacks", "Changes that workers took back by themselves", &self.rollbacks);
         let mut family = |name: &str, help: &str, family: &Family<Label, Counter>| {
             registry.register(name, help, family.clone());
         };

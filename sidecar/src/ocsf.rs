@@ -1,8 +1,8 @@
 //! Records and losses as OCSF events (version 1.7.0), one JSON object each.
 //!
 //! A [`Record`] becomes an HTTP Activity (class 4002) with the `security_control` profile; a lost range becomes a base
-//! event (class 0) with `metadata.event_code` = [`LOSS_CODE`], so that losses show downstream. What OCSF has no place
-//! for stands under `unmapped.gatehouse` with the names of `proto/gatehouse/v1/record.proto`. Nothing is copied on the
+//! event (class 0) with `metadata.event_code` = [`LOSS_CODE`], so that losses show downstream; so does what the house itself
+//! has to tell ([`ROLLBACK_CODE`], [`AUDIT_CODE`]). What OCSF has no place for stands under `unmapped.gatehouse` with the names of `proto/gatehouse/v1/record.proto`. Nothing is copied on the
 //! way: the shapes borrow from the record, because this runs once for every request.
 
 pub mod hex;
@@ -12,13 +12,14 @@ mod activity;
 mod endpoint;
 mod http;
 mod loss;
+mod notice;
 mod own;
 mod verdict;
 
 #[cfg(test)]
 mod tests;
 
-use gatehouse_proto::v1::{Loss, Record};
+use gatehouse_proto::v1::{Loss, Notice, Record};
 
 pub use loss::{LossOrigin, loss_id};
 
@@ -30,6 +31,12 @@ pub const RECORD_CODE: &str = "gatehouse.record";
 
 /// `metadata.event_code` of a loss event.
 pub const LOSS_CODE: &str = "gatehouse.loss";
+
+/// `metadata.event_code` of the event of a change that a worker took back.
+pub const ROLLBACK_CODE: &str = "gatehouse.rollback";
+
+/// `metadata.event_code` of the event of a change by hand.
+pub const AUDIT_CODE: &str = "gatehouse.audit";
 
 /// Appends the event of `record` to `out`, without a line end.
 ///
@@ -45,4 +52,15 @@ pub fn write_record(record: &Record, out: &mut Vec<u8>) -> Result<(), serde_json
 /// As [`write_record`].
 pub fn write_loss(loss: &Loss, origin: LossOrigin<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     serde_json::to_writer(out, &loss::LossEvent::of(loss, origin))
+}
+
+/// Appends the event of a notice to `out`, without a line end; false: it tells of something that this version does not know.
+///
+/// # Errors
+/// As [`write_record`].
+pub fn write_notice(notice: &Notice, out: &mut Vec<u8>) -> Result<bool, serde_json::Error> {
+    match notice::NoticeEvent::of(notice) {
+        Some(event) => serde_json::to_writer(out, &event).map(|()| true),
+        None => Ok(false),
+    }
 }

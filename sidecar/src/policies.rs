@@ -16,14 +16,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use gatehouse_policy::document::{self, Node};
 use gatehouse_policy::{Format, Source};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::data::{DataError, DataFolder};
 use crate::metrics::Metrics;
+use crate::packs::{self, PackView, Shelf};
+use crate::rollout::diff::json;
+use crate::watched::stamp;
 use folder::{Contents, Document, FolderError};
 use snapshot::Kept;
 
@@ -39,6 +44,9 @@ const LOOKS: usize = 10;
 pub struct Policies {
     current: Arc<watch::Sender<Option<Snapshot>>>,
     report: Arc<Mutex<Report>>,
+    /// Those of the policy in force; `None`: it was kept from before a restart.
+    documents: Arc<Mutex<Option<Arc<[Document]>>>>,
+    ranges: Option<PathBuf>,
 }
 
 /// What `/status` says of policies.
@@ -56,6 +64,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Problem>,
+    /// Packs that the policy in force uses, and what they can prove.
+    pub packs: Vec<PackView>,
 }
 
 /// One thing that is wrong, in words.
@@ -93,7 +103,12 @@ impl Policies {
             since: kept.as_ref().map(|_| SystemTime::now()),
             ..Report::default()
         };
-        Ok(Self { current: Arc::new(watch::Sender::new(kept)), report: Arc::new(Mutex::new(report)) })
+        Ok(Self {
+            current: Arc::new(watch::Sender::new(kept)),
+            report: Arc::new(Mutex::new(report)),
+            documents: Arc::default(),
+            ranges: config.and_then(|policies| policies.ranges.clone()),
+        })
     }
 
     /// The policy in force, and every one that follows.
@@ -114,6 +129,40 @@ impl Policies {
         self.lock().clone()
     }
 
+    /// The documents of the policy in force; `None`: there is none, or it was kept from before a restart.
+    #[must_use]
+    pub fn documents(&self) -> Option<Arc<[Document]>> {
+        self.documents.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a document of the policy in force stands at `scope` or below; `None`: its documents are not known here.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> Option<bool> {
+        let documents = self.documents()?;
+        let nodes = documents.iter().filter_map(|file| match file.name.ends_with(".json") {
+            true => document::json(&file.name, &file.text).ok().map(|node| node.one_or_many().to_vec()),
+            false => document::yaml(&file.name, &file.text).ok(),
+        });
+        let below = |node: &Node| {
+            let written = json(node).pointer("/metadata/scope").and_then(|scope| Some(scope.as_str()?.to_owned()));
+            let rest = written.as_deref().and_then(|written| written.strip_prefix(scope).map(str::to_owned));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        Some(scope.is_empty() || nodes.flatten().any(|node| below(&node)))
+    }
+
+    /// The folder of the ranges that packs prove automata by.
+    #[must_use]
+    pub fn ranges(&self) -> Option<PathBuf> {
+        self.ranges.clone()
+    }
+
+    /// Where proposed documents lie: `proposed` beside the policy folder.
+    #[must_use]
+    pub fn proposed(&self) -> Option<PathBuf> {
+        self.lock().folder.as_ref().map(|folder| folder.parent().unwrap_or(folder).join("proposed"))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Report> {
         // A report is replaced field by field; a torn one is still a report.
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
@@ -129,6 +178,8 @@ pub struct Watcher {
     metrics: Arc<Metrics>,
     /// Hash of the contents last tried, whether or not they compiled.
     tried: Option<[u8; 32]>,
+    /// List files beside the documents, as the last compilation asked for them.
+    files: Vec<PathBuf>,
     unreadable: Option<FolderError>,
 }
 
@@ -136,7 +187,7 @@ impl Watcher {
     /// A watcher that has not looked yet.
     #[must_use]
     pub fn new(policies: Policies, config: config::Policies, data: Arc<DataFolder>, metrics: Arc<Metrics>) -> Self {
-        Self { policies, config, data, metrics, tried: None, unreadable: None }
+        Self { policies, config, data, metrics, tried: None, files: Vec::new(), unreadable: None }
     }
 
     /// Looks now and then until the token is cancelled.
@@ -185,9 +236,9 @@ impl Watcher {
     }
 
     async fn read(&self) -> Result<Contents, FolderError> {
-        let folder = self.config.folder.clone();
-        let lost = FolderError { path: folder.clone(), problem: "the reader ended early".into() };
-        tokio::task::spawn_blocking(move || folder::read(&folder)).await.unwrap_or(Err(lost))
+        let (config, files) = (self.config.clone(), self.files.clone());
+        let lost = FolderError { path: config.folder.clone(), problem: "the reader ended early".into() };
+        tokio::task::spawn_blocking(move || read(&config, &files)).await.unwrap_or(Err(lost))
     }
 
     fn cannot_read(&mut self, error: FolderError) {
@@ -211,10 +262,22 @@ impl Watcher {
             }]);
             return;
         }
-        let documents = contents.documents;
-        let compiled = tokio::task::spawn_blocking(move || compile(&documents)).await;
+        let documents: Arc<[Document]> = contents.documents.into();
+        let (source, config) = (Arc::clone(&documents), self.config.clone());
+        let compiled = tokio::task::spawn_blocking(move || {
+            let shelf = Shelf::open(Some(&config.folder), config.ranges.as_deref());
+            let compiled = compile_with(&source, &shelf);
+            (compiled, shelf.used())
+        });
+        let compiled = compiled.await.map(|(compiled, (packs, files))| {
+            self.files = files;
+            compiled.map(|compiled| Compiled { packs, ..compiled })
+        });
         match compiled {
-            Ok(Ok(compiled)) => self.accept(files, compiled).await,
+            Ok(Ok(compiled)) => {
+                self.accept(files, compiled).await;
+                *self.policies.documents.lock().unwrap_or_else(PoisonError::into_inner) = Some(documents);
+            }
             Ok(Err(problems)) => self.report(problems),
             Err(error) => {
                 let place = self.config.folder.display().to_string();
@@ -239,6 +302,12 @@ impl Watcher {
         report.rules = compiled.rules;
         report.problems = Vec::new();
         report.warnings = compiled.warnings;
+        for list in compiled.packs.iter().flat_map(|pack| &pack.lists) {
+            if let Some(problem) = &list.problem {
+                tracing::warn!(list = list.name, problem, "a pack proves nothing by this list, its rules are left out");
+            }
+        }
+        report.packs = compiled.packs;
         if !same || report.since.is_none() {
             report.since = Some(SystemTime::now());
         }
@@ -280,13 +349,36 @@ pub struct Compiled {
     pub rules: usize,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Problem>,
+    /// Packs that it uses.
+    pub packs: Vec<PackView>,
+}
+
+/// Compiles documents together, with the packs that ship with the house and nothing beside.
+///
+/// # Errors
+/// Every problem of every document.
+pub fn compile(documents: &[Document]) -> Result<Compiled, Vec<Problem>> {
+    compile_with(documents, &Shelf::open(None, None))
+}
+
+/// The folder's documents, and a hash over them and over the state of what they may refer to.
+fn read(config: &config::Policies, files: &[PathBuf]) -> Result<Contents, FolderError> {
+    let mut contents = folder::read(&config.folder)?;
+    let mut hash = Sha256::new_with_prefix(contents.hash);
+    let ranges = config.ranges.as_deref().map(packs::stamps).unwrap_or_default();
+    let beside = files.iter().map(|path| (path.clone(), stamp(path)));
+    for (path, stamp) in ranges.into_iter().chain(beside).filter(|(_, stamp)| stamp.is_some()) {
+        hash.update(format!("{}\0{stamp:?}\0", path.display()));
+    }
+    contents.hash = hash.finalize().into();
+    Ok(contents)
 }
 
 /// Compiles documents together; the ending of a name says how it is written.
 ///
 /// # Errors
 /// Every problem of every document.
-pub fn compile(documents: &[Document]) -> Result<Compiled, Vec<Problem>> {
+pub fn compile_with(documents: &[Document], shelf: &Shelf) -> Result<Compiled, Vec<Problem>> {
     let sources: Vec<Source<'_>> = documents
         .iter()
         .map(|document| Source {
@@ -296,12 +388,15 @@ pub fn compile(documents: &[Document]) -> Result<Compiled, Vec<Problem>> {
         })
         .collect();
     let words = |problems: gatehouse_policy::document::Problems| problems.0.iter().map(Problem::from).collect();
-    let compiled = gatehouse_policy::compile(&sources).map_err(words)?;
+    let surroundings = gatehouse_policy::Surroundings::default();
+    let options = gatehouse_policy::Options::new(shelf).warn(&surroundings);
+    let compiled = gatehouse_policy::compile_with(&sources, &options).map_err(words)?;
     Ok(Compiled {
         image: compiled.image,
         digest: compiled.digest,
         rules: compiled.rules,
         warnings: words(compiled.warnings),
+        packs: Vec::new(),
     })
 }
 

@@ -4,7 +4,6 @@
 //! (admin), and last the intake: a gate that gets in finds everything behind it. Stop: the other way round.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +21,11 @@ use crate::intake::listen::{self, ListenError, UnixSocket};
 use crate::intake::{Intake, Parts};
 use crate::logging::Log;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::policies::{Policies, Watcher};
 use crate::sink;
 use crate::spool::{Recovered, Settings, Spool, SpoolError};
+use crate::standing::Standing;
 use crate::{access_log, admin};
 
 /// Time for gates' last batches to be synced and acknowledged.
@@ -38,7 +39,8 @@ const SHARE_EVERY: Duration = Duration::from_millis(250);
 /// How often workers that are gone for a day are looked for.
 const AGE_EVERY: Duration = Duration::from_secs(600);
 
-const ADMIN_ADDRESS: &str = "admin.address";
+/// File in the data folder that says where the admin listener is.
+pub const ADMIN_ADDRESS: &str = "admin.address";
 const INTAKE_ADDRESS: &str = "intake.address";
 
 /// Why the house did not start, or did not go on.
@@ -77,6 +79,8 @@ struct House {
     sinks: Vec<sink::Running>,
     access_log: access_log::Running,
     watching: Option<JoinHandle<()>>,
+    /// What looks after files and clocks: brakes, tables.
+    minding: Vec<JoinHandle<()>>,
     intake: Arc<Intake>,
     chores: JoinHandle<()>,
     state: Arc<admin::State>,
@@ -93,9 +97,12 @@ impl House {
         let policies = Policies::open(&data, config.policies.as_ref())?;
         let (spool, recovered) = open_spool(&config).await?;
         let admin_listener = listen::tcp(config.admin).await?;
+        let admin_address = local_address(&data, ADMIN_ADDRESS, &admin_listener)?;
         let doors = Doors::open(&config.listen).await?;
 
         let metrics = Arc::new(Metrics::default());
+        let (notices, waiting) = Notices::new();
+        let standing = Standing::open(&data, &config, notices, Arc::clone(&metrics));
         let stop = CancellationToken::new();
         let sinks = start_sinks(&config, &spool, &stop)?;
         let access_log = access_log::start(config.access_log);
@@ -104,6 +111,7 @@ impl House {
             spool: spool.handle(),
             high_waters: recovered.high_waters,
             policies: policies.clone(),
+            standing: standing.clone(),
             key,
             address_form: config.address_form,
             access_log: access_log.log.clone(),
@@ -114,22 +122,26 @@ impl House {
             started: SystemTime::now(),
             intake: Arc::clone(&intake),
             policies,
+            standing: standing.clone(),
             spool: spool.handle(),
             sinks: sinks.iter().map(|sink| Arc::clone(&sink.board)).collect(),
             metrics,
             log,
             ready: AtomicBool::new(false),
+            admin: admin_address,
         });
 
         let (mut gates, mut admin) = (JoinSet::new(), JoinSet::new());
-        write_address(&data, ADMIN_ADDRESS, admin_listener.local_addr())?;
+        write_address(&data, ADMIN_ADDRESS, admin_address)?;
         admin.spawn(serve_admin(admin_listener, Arc::clone(&state), stop.clone()));
         intake.share_windows();
         doors.serve(&intake, &data, &mut gates)?;
+        let mut minding = standing.run(&stop);
+        minding.push(tokio::spawn(waiting.store(spool.handle(), stop.clone())));
         let chores = tokio::spawn(chores(Arc::clone(&state), stop.clone()));
         state.ready.store(true, Ordering::Release);
         tracing::info!(version = env!("CARGO_PKG_VERSION"), data = %config.data.display(), "house runs");
-        Ok(Self { data, spool, sinks, access_log, watching, intake, chores, state, gates, admin, stop })
+        Ok(Self { data, spool, sinks, access_log, watching, minding, intake, chores, state, gates, admin, stop })
     }
 
     /// Resolves when a listener fails, which none does in good order.
@@ -159,7 +171,7 @@ impl House {
             // Ends by itself when its time of grace is over.
             let _ = sink.task.await;
         }
-        for task in self.watching.into_iter().chain([self.chores]) {
+        for task in self.watching.into_iter().chain(self.minding).chain([self.chores]) {
             let _ = task.await;
         }
         self.access_log.stop().await;
@@ -258,7 +270,7 @@ impl Doors {
             });
         }
         if let Some(listener) = self.tcp {
-            write_address(data, INTAKE_ADDRESS, listener.local_addr())?;
+            write_address(data, INTAKE_ADDRESS, local_address(data, INTAKE_ADDRESS, &listener)?)?;
             let intake = Arc::clone(intake);
             serving.spawn(async move {
                 let served = intake.serve(TcpListenerStream::new(listener)).await;
@@ -269,13 +281,13 @@ impl Doors {
     }
 }
 
+fn local_address(data: &DataFolder, name: &str, listener: &TcpListener) -> Result<SocketAddr, DataError> {
+    let path = || data.path().join(name);
+    listener.local_addr().map_err(|source| DataError::Io { doing: "learn the address for", path: path(), source })
+}
+
 /// Tells whoever asked for port 0 which one it is.
-fn write_address(data: &DataFolder, name: &str, address: io::Result<SocketAddr>) -> Result<(), DataError> {
-    let address = address.map_err(|source| DataError::Io {
-        doing: "learn the address for",
-        path: data.path().join(name),
-        source,
-    })?;
+fn write_address(data: &DataFolder, name: &str, address: SocketAddr) -> Result<(), DataError> {
     data.replace(name, format!("{address}\n").as_bytes(), 0o644)
 }
 

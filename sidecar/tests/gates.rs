@@ -8,6 +8,7 @@
     reason = "a test ends at its first surprise"
 )]
 
+#[expect(dead_code, reason = "not every helper is wanted here")]
 mod house;
 
 use std::collections::BTreeSet;
@@ -152,6 +153,45 @@ async fn losses_are_booked_by_reason_and_shown_downstream() {
     assert_eq!((total["seen"].as_u64(), total["stored"].as_u64()), (Some(5), Some(2)));
     assert_eq!((total["dropped"]["ring_full"].as_u64(), total["difference"].as_i64()), (Some(3), Some(0)));
     until("two records and a loss are delivered", async || house.events().len() == 3).await;
+    house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_gate_counts_beside_its_records_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::start(dir.path(), "").await;
+    let mut gate = house.attach(hello(EPOCH, 1)).await;
+    gate.greeted().await;
+    let mut unknown_fields = vec![0; 8];
+    unknown_fields[v1::counters::Field::Country as usize] = 7;
+    let counters = v1::Counters {
+        seen: 1,
+        evictions: 2,
+        shared_fallbacks: 3,
+        delayed: 4,
+        not_delayed: 5,
+        rollbacks: 6,
+        unknown_fields,
+        ..v1::Counters::default()
+    };
+    gate.send(FromGate::Batch(v1::Batch { counters: Some(counters), ..batch(EPOCH, 0..1) })).await;
+    gate.durable(1).await;
+    let status = house.status().await;
+    let expected = serde_json::json!({ "evictions": 2, "shared_fallbacks": 3, "delayed": 4, "not_delayed": 5, "rollbacks": 6,
+                                       "unknown_fields": { "country": 7 } });
+    assert_eq!((&status["books"]["gates"], &status["books"]["epochs"][0]["gate"]), (&expected, &expected));
+    let metrics = house.admin("/metrics").await.unwrap();
+    for line in [
+        "gatehouse_gate_evicted_counts_total 2",
+        "gatehouse_gate_shared_fallbacks_total 3",
+        "gatehouse_gate_delayed_requests_total 4",
+        "gatehouse_gate_not_delayed_requests_total 5",
+        "gatehouse_gate_rolled_back_rules_total 6",
+        "gatehouse_gate_unknown_fields_total{field=\"country\"} 7",
+        "gatehouse_gate_unknown_fields_total{field=\"other\"} 0",
+    ] {
+        assert!(metrics.contains(&format!("\n{line}\n")), "{line}: {metrics}");
+    }
     house.stop().await;
 }
 

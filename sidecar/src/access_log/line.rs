@@ -140,6 +140,9 @@ fn verdict(judgement: Option<&Judgement>) -> &'static str {
     match judgement.map(|judgement| Action::try_from(judgement.action)) {
         Some(Ok(Action::Block)) => "block",
         Some(Ok(Action::Redirect)) => "redirect",
+        Some(Ok(Action::Limit)) => "limit",
+        Some(Ok(Action::Deceive)) => "deceive",
+        Some(Ok(Action::Drop)) => "drop",
         _ => "allow",
     }
 }
@@ -208,7 +211,7 @@ impl fmt::Display for Bare<'_> {
 }
 
 /// Ends a line, moves a terminal's cursor, is not seen, or turns the direction of writing.
-fn misleads(c: char) -> bool {
+pub(crate) fn misleads(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

@@ -9,6 +9,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use gatehouse_stream::receiver::Tallies;
+
 use super::State;
 use crate::spool::ReaderStat;
 
@@ -26,9 +28,19 @@ impl Collector for Scrape {
         let mut out = Out(encoder);
         self.streams(&mut out)?;
         self.policy(&mut out)?;
+        let braked = u64::from(self.0.standing.brakes.is_active());
+        out.gauge("gatehouse_house_brake_active", "1: a brake holds, rules act as in monitor mode", braked)?;
+        self.geo(&mut out)?;
+        self.verdicts(&mut out)?;
         self.books(&mut out)?;
         self.spool(&mut out)?;
         self.sinks(&mut out)?;
+        let lost = self.0.standing.notices.lost();
+        out.counter(
+            "gatehouse_house_lost_notices",
+            "What the house had to tell its sinks and found no room for",
+            lost,
+        )?;
         let dropped = self.0.intake.access_log_dropped();
         out.counter("gatehouse_access_log_dropped_lines", "Lines that standard output did not take", dropped)?;
         out.counter("gatehouse_log_held_back_lines", "Log lines held back as repetitions", self.0.log.held_back())
@@ -53,7 +65,48 @@ impl Scrape {
         let revision = current.as_ref().map_or(0, crate::policies::Snapshot::revision);
         let problems = self.0.policies.report().problems.len();
         out.gauge("gatehouse_policy_revision", "Revision of the policy in force, 0: none", revision)?;
+        let report = self.0.policies.report();
+        let missing = report.packs.iter().flat_map(|pack| &pack.lists).filter(|list| list.problem.is_some()).count();
+        out.gauge(
+            "gatehouse_policy_unproved_lists",
+            "Lists of packs in use that are left out with their rules",
+            missing as u64,
+        )?;
+        let counts = self.0.intake.counts.summary();
+        out.gauge(
+            "gatehouse_policy_enforced_decisions",
+            "Decisions of the rules of the policy in force",
+            counts.enforced,
+        )?;
+        let help = "Decisions that rules of the policy in force would have made";
+        out.gauge("gatehouse_policy_would_have_decisions", help, counts.would_have)?;
+        let back = current.as_ref().map_or(0, |policy| self.0.standing.rollbacks.rules(policy).len());
+        out.gauge(
+            "gatehouse_policy_rolled_back_rules",
+            "Rules of the policy in force that some worker took back",
+            back as u64,
+        )?;
         out.gauge("gatehouse_policy_problems", "Problems of the policy folder as it is now", problems as u64)
+    }
+
+    fn geo(&self, out: &mut Out<'_>) -> fmt::Result {
+        let view = self.0.standing.geo.view();
+        let age = self.0.standing.geo.oldest().map_or(0, |age| age.as_secs());
+        let stale = view.files.iter().filter(|file| file.stale).count();
+        out.gauge("gatehouse_geo_table_bytes", "Size of the table of countries and systems", view.bytes as u64)?;
+        out.gauge("gatehouse_geo_oldest_file_seconds", "Age of the oldest file of the table", age)?;
+        out.gauge("gatehouse_geo_stale_files", "Files of the table that are older than `maxAge`", stale as u64)?;
+        let problems = view.problems.len();
+        out.gauge("gatehouse_geo_problems", "Problems of the files of countries and systems", problems as u64)
+    }
+
+    fn verdicts(&self, out: &mut Out<'_>) -> fmt::Result {
+        let lists = self.0.standing.verdicts.lists();
+        let entries: u64 = lists.iter().map(|list| list.entries as u64).sum();
+        out.gauge("gatehouse_verdict_lists", "Lists that verdicts stand on", lists.len() as u64)?;
+        out.gauge("gatehouse_verdict_entries", "Verdicts on all lists", entries)?;
+        let refused = self.0.intake.streams.refused_entries();
+        out.gauge("gatehouse_verdict_refused_entries", "Verdicts for which attached workers had no room", refused)
     }
 
     fn books(&self, out: &mut Out<'_>) -> fmt::Result {
@@ -71,7 +124,26 @@ impl Scrape {
             ("oversize", total.dropped.oversize),
             ("unreadable", total.dropped.unreadable),
         ];
-        out.gauges("gatehouse_books_dropped_records", "Records that gates gave up", "reason", &dropped)
+        out.gauges("gatehouse_books_dropped_records", "Records that gates gave up", "reason", &dropped)?;
+        Self::gates(out, &total.tallies)
+    }
+
+    /// Since this house began; a gate tells its totals anew when it greets.
+    fn gates(out: &mut Out<'_>, tallies: &Tallies) -> fmt::Result {
+        let unknown = super::tallies::by_field(&tallies.unknown);
+        out.counter("gatehouse_gate_evicted_counts", "Counts of limits given up by full tables", tallies.evictions)?;
+        let alone = tallies.shared_fallbacks;
+        out.counter(
+            "gatehouse_gate_shared_fallbacks",
+            "Requests that shared limits counted in one worker alone",
+            alone,
+        )?;
+        out.counter("gatehouse_gate_delayed_requests", "Requests that a rule delayed", tallies.delayed)?;
+        let not_delayed = tallies.not_delayed;
+        out.counter("gatehouse_gate_not_delayed_requests", "Requests not delayed, too many were already", not_delayed)?;
+        out.counter("gatehouse_gate_rolled_back_rules", "Rules rolled back by workers", tallies.rollbacks)?;
+        let help = "Enforced rules that did not fire because a field was unknown";
+        out.counters("gatehouse_gate_unknown_fields", help, "field", &unknown)
     }
 
     fn spool(&self, out: &mut Out<'_>) -> fmt::Result {

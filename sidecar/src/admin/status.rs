@@ -7,9 +7,12 @@ use gatehouse_stream::receiver::{Books, Dropped, Totals};
 use serde::Serialize;
 
 use super::State;
+use super::tallies::Shown;
+use crate::geo;
 use crate::intake::streams::View;
 use crate::ocsf::hex::Hex;
 use crate::ocsf::time::Rfc3339;
+use crate::packs::PackView;
 use crate::policies::{Problem, Snapshot};
 use crate::sink::board;
 use crate::spool::Stat;
@@ -23,6 +26,9 @@ pub struct Status {
     uptime_seconds: u64,
     streams: Vec<StreamStatus>,
     policy: PolicyStatus,
+    brake: super::brake::Brakes,
+    geo: GeoStatus,
+    lists: Vec<super::verdicts::List>,
     spool: SpoolStatus,
     sinks: Vec<SinkStatus>,
     books: BooksStatus,
@@ -38,6 +44,12 @@ struct StreamStatus {
     gate_version: String,
     since: String,
     window_bytes: u32,
+    /// Version of the brakes in force there.
+    brake: Option<u64>,
+    /// Digest of the table of countries and systems in force there.
+    table: Option<String>,
+    table_longest_step_ns: u64,
+    table_refusal: Option<String>,
     policy: Option<Stamp>,
     refusal: Option<Refusal>,
 }
@@ -69,6 +81,17 @@ struct PolicyStatus {
     workers: usize,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
+    packs: Vec<PackView>,
+    rollout: super::policy::Rollout,
+}
+
+#[derive(Debug, Serialize)]
+struct GeoStatus {
+    #[serde(flatten)]
+    view: geo::View,
+    /// Workers in which this very table is in force, and all that are attached.
+    workers_current: usize,
+    workers: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,6 +138,8 @@ struct SinkAccount {
 #[derive(Debug, Serialize)]
 struct BooksStatus {
     total: Account,
+    /// What gates count beside their records, summed up since this house began.
+    gates: Shown,
     /// Epochs that were quiet for a day, summed up.
     forgotten: Account,
     epochs: Vec<EpochAccount>,
@@ -132,6 +157,7 @@ struct EpochAccount {
     account: Account,
     without_policy: u64,
     envoy_seen: u64,
+    gate: Shown,
 }
 
 /// `seen` = stored + dropped + elsewhere + in_flight + unknown_tail; `difference` is what is missing.
@@ -172,6 +198,9 @@ impl Status {
             started: time(state.started),
             uptime_seconds: state.started.elapsed().unwrap_or(Duration::ZERO).as_secs(),
             policy: PolicyStatus::of(state, &views),
+            brake: super::brake::Brakes::of(state),
+            geo: GeoStatus::of(state, &views),
+            lists: super::verdicts::List::all(state),
             streams: views.into_iter().map(StreamStatus::from).collect(),
             sinks: state.sinks.iter().map(|board| SinkStatus::of(board.status(), &stat)).collect(),
             spool: SpoolStatus::from(&stat),
@@ -181,6 +210,14 @@ impl Status {
                 access_log_dropped_lines: state.intake.access_log_dropped(),
             },
         }
+    }
+}
+
+impl GeoStatus {
+    fn of(state: &State, views: &[View]) -> Self {
+        let view = state.standing.geo.view();
+        let has = |theirs: &View| view.digest.as_ref() == Some(&Hex(&theirs.table).to_string());
+        Self { workers_current: views.iter().filter(|theirs| has(theirs)).count(), workers: views.len(), view }
     }
 }
 
@@ -194,6 +231,10 @@ impl From<View> for StreamStatus {
             gate_version: view.gate_version,
             since: time(view.since),
             window_bytes: view.window,
+            brake: view.brake,
+            table: (!view.table.is_empty()).then(|| Hex(&view.table).to_string()),
+            table_longest_step_ns: view.table_longest_step_ns,
+            table_refusal: view.table_refusal,
             policy: view.policy.map(|(revision, digest)| Stamp { revision, digest: Hex(digest).to_string() }),
             refusal: view.refusal.map(|(revision, problem)| Refusal { revision, problem }),
         }
@@ -216,6 +257,8 @@ impl PolicyStatus {
             rules: report.rules,
             problems: report.problems,
             warnings: report.warnings,
+            packs: report.packs,
+            rollout: super::policy::Rollout::of(state),
         }
     }
 }
@@ -280,6 +323,7 @@ impl BooksStatus {
         books.iter().for_each(|books| total.add(books));
         Self {
             total: Account::from(&total),
+            gates: Shown::from(&total.tallies),
             forgotten: Account::from(&past),
             epochs: books.into_iter().map(EpochAccount::from).collect(),
         }
@@ -299,6 +343,7 @@ impl From<Books> for EpochAccount {
             account: Account::from(&alone),
             without_policy: books.counters.without_policy,
             envoy_seen: books.counters.envoy_seen,
+            gate: Shown::from(&alone.tallies),
             node: books.node,
         }
     }

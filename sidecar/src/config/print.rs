@@ -24,6 +24,14 @@ impl fmt::Display for Config {
         if let Some(policies) = &self.policies {
             let folder = quoted(&policies.folder.display());
             writeln!(f, "policies:\n  folder: {folder}\n  every: {}ms", policies.every.as_millis())?;
+            if let Some(ranges) = &policies.ranges {
+                writeln!(f, "packs:\n  ranges: {}", quoted(&ranges.display()))?;
+            }
+        }
+        if let Some(geo) = &self.geo {
+            writeln!(f, "geo:\n  files:")?;
+            geo.files.iter().try_for_each(|file| writeln!(f, "    - {}", quoted(&file.display())))?;
+            writeln!(f, "  maxAge: {}ms", geo.max_age.as_millis())?;
         }
         writeln!(f, "sinks:{}", if self.sinks.is_empty() { " {}" } else { "" })?;
         for sink in &self.sinks {

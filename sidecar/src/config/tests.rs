@@ -32,6 +32,8 @@ data: /d
 listen: { unix: /run/g/h.sock, mode: "0600", tcp: "127.0.0.1:7070" }
 spool: { folder: /s, size: 256MiB, segment: 16MiB }
 policies: { folder: /p, every: 1s }
+packs: { ranges: /r }
+geo: { files: [/g/country.mmdb, /g/asn.csv], maxAge: 30d }
 sinks: { events: { file: {} } }
 access_log: json
 admin: "[::1]:0"
@@ -43,7 +45,12 @@ address_form: hash
     let unix = Some((PathBuf::from("/run/g/h.sock"), 0o600));
     assert_eq!(config.listen, Listen { unix, tcp: Some("127.0.0.1:7070".parse().unwrap()) });
     assert_eq!(config.spool, Spool { folder: "/s".into(), size: 256 << 20, segment: 16 << 20 });
-    assert_eq!(config.policies, Some(Policies { folder: "/p".into(), every: Duration::from_secs(1) }));
+    assert_eq!(
+        config.policies,
+        Some(Policies { folder: "/p".into(), every: Duration::from_secs(1), ranges: Some("/r".into()) })
+    );
+    let files = vec![PathBuf::from("/g/country.mmdb"), PathBuf::from("/g/asn.csv")];
+    assert_eq!(config.geo, Some(Geo { files, max_age: Duration::from_secs(30 * 86_400) }));
     assert_eq!((config.access_log, config.address_form), (AccessLog::Json, AddressForm::Hash));
     assert_eq!((config.log_level, config.log_form), (Level::Debug, Form::Text));
     assert_eq!(config.admin, "[::1]:0".parse().unwrap());
@@ -53,7 +60,7 @@ address_form: hash
 fn what_is_printed_reads_back_as_the_same_configuration() {
     for text in [
         "",
-        "listen: { tcp: \"127.0.0.1:0\" }\nspool: { size: 20MiB }\naccess_log: \"off\"\npolicies: { folder: /p }\n",
+        "listen: { tcp: \"127.0.0.1:0\" }\nspool: { size: 20MiB }\naccess_log: \"off\"\npolicies: { folder: /p }\npacks: { ranges: /r }\ngeo: { files: /g }\n",
     ] {
         let printed = config(text).to_string();
         assert_eq!(config(&printed).to_string(), printed);
@@ -88,6 +95,11 @@ fn what_cannot_be_is_refused() {
         ("spool: { segment: 1KiB }", "`segment` is out of range"),
         ("policies: { folder: /p, every: 1ms }", "`every` is out of range"),
         ("policies: { every: 1s }", "has no `folder`"),
+        ("packs: {}", "has no `ranges`"),
+        ("geo: { files: [] }", "names 0 files"),
+        ("geo: { maxAge: 1d }", "has no `files`"),
+        ("geo: { files: [/a, /a] }", "`/a` is written twice"),
+        ("geo: { files: /a, maxAge: 1s }", "`maxAge` is out of range"),
         ("sinks: { UPPER: { file: {} } }", "no name for a sink"),
         ("sinks: { a: {} }", "goes nowhere"),
         ("sinks: { a: { file: { path: /e } }, b: { file: { path: /e } } }", "`a` and `b` write the same file"),
@@ -114,6 +126,6 @@ fn the_command_line_wins_over_the_file() {
     let text = "data: /d\npolicies: { folder: /p, every: 2s }\nlog: { form: text }\naccess_log: json\n";
     let config = Config::parse("house.yaml", text, overrides).unwrap();
     assert_eq!(config.data, Path::new("/other"));
-    assert_eq!(config.policies, Some(Policies { folder: "/more".into(), every: Duration::from_secs(2) }));
+    assert_eq!(config.policies, Some(Policies { folder: "/more".into(), every: Duration::from_secs(2), ranges: None }));
     assert_eq!((config.log_form, config.access_log), (Form::Json, AccessLog::Text));
 }

@@ -9,6 +9,8 @@
 //!   tcp: 127.0.0.1:7070                 # loopback only; only if asked for; then no Unix socket unless `unix` is written too
 //! spool: { folder: /var/lib/gatehouse/spool, size: 1GiB, segment: 64MiB }
 //! policies: { folder: /etc/gatehouse/policies, every: 250ms }
+//! packs: { ranges: /etc/gatehouse/ranges }   # address ranges that packs prove automata by
+//! geo: { files: [/var/lib/geo/country.mmdb, /var/lib/geo/asn.csv], maxAge: 45d }   # countries and autonomous systems
 //! sinks:                                # default: one file sink, `events`
 //!   NAME: { file: … }
 //!   NAME: { kafka: … }
@@ -41,6 +43,10 @@ pub struct Written {
     pub spool: Spool,
     /// Where policy documents come from.
     pub policies: Policies,
+    /// What packs prove automata by.
+    pub packs: Packs,
+    /// Where countries and systems come from.
+    pub geo: Option<Geo>,
     /// Where events go, in the order written.
     pub sinks: Option<Vec<Sink>>,
     /// The access log on standard output.
@@ -84,6 +90,22 @@ pub struct Policies {
     pub every: Option<(Duration, Place)>,
 }
 
+/// Section `packs`.
+#[derive(Debug, Default)]
+pub struct Packs {
+    /// Folder of the address ranges.
+    pub ranges: Option<PathBuf>,
+}
+
+/// Section `geo`.
+#[derive(Debug)]
+pub struct Geo {
+    /// The files, each with its place.
+    pub files: Vec<(PathBuf, Place)>,
+    /// Age from which a file is told of.
+    pub max_age: Option<(Duration, Place)>,
+}
+
 /// One entry of section `sinks`.
 #[derive(Debug)]
 pub struct Sink {
@@ -116,6 +138,8 @@ impl Written {
             listen: fields.take("listen").and_then(|node| Listen::read(node, problems)),
             spool: fields.take("spool").and_then(|node| Spool::read(node, problems)).unwrap_or_default(),
             policies: fields.take("policies").and_then(|node| Policies::read(node, problems)).unwrap_or_default(),
+            packs: fields.take("packs").and_then(|node| Packs::read(node, problems)).unwrap_or_default(),
+            geo: fields.take("geo").and_then(|node| Geo::read(node, problems)),
             sinks: fields.take("sinks").and_then(|node| sinks(node, problems)),
             access_log: word(fields.take("access_log"), &AccessLog::WORDS, problems),
             admin: loopback(fields.take("admin"), problems),
@@ -175,6 +199,30 @@ impl Policies {
         };
         fields.finish(problems);
         Some(policies)
+    }
+}
+
+impl Packs {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, "`packs`", problems)?;
+        let ranges = text(fields.require("ranges"), problems).map(PathBuf::from);
+        fields.finish(problems);
+        Some(Self { ranges })
+    }
+}
+
+impl Geo {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, "`geo`", problems)?;
+        let (files, max_age) = (fields.require("files"), fields.take("maxAge"));
+        fields.finish(problems);
+        let one = |node: &Node, problems: &mut Problems| {
+            text(Some(node), problems).map(|path| (PathBuf::from(path), node.place.clone()))
+        };
+        let files = files?.one_or_many();
+        let files = files.iter().filter_map(|node| one(node, problems)).collect();
+        let max_age = max_age.and_then(|node| Some((node.duration(problems)?, node.place.clone())));
+        Some(Self { files, max_age })
     }
 }
 

@@ -7,18 +7,21 @@ use gatehouse_proto::v1;
 use gatehouse_proto::v1::gate_message::Message as FromGate;
 use gatehouse_proto::v1::house_message::Message as ToGate;
 use gatehouse_stream::receiver::{HelloError, Ticket};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Code, Status, Streaming};
 
+use super::outbound::{News, Outbound, Taken};
 use super::streams::{Line, bounded};
 use super::{Intake, Took, now_ms};
-use crate::policies::Snapshot;
 
 /// How long a stream may stay without a Hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 /// Batches of one stream on their way to the disk, at most; beyond it the stream is not read.
 const BATCHES_ON_THE_WAY: u32 = 32;
+
+/// Rollbacks taken in on one stream: each is written to the disk.
+const MAX_ROLLBACKS_TOLD: u32 = 256;
 
 type Answers = mpsc::Sender<Result<v1::HouseMessage, Status>>;
 type Permits = [OwnedSemaphorePermit; 2];
@@ -29,10 +32,10 @@ struct Stream {
     ticket: Ticket,
     line: Arc<Line>,
     answers: Answers,
-    policy: watch::Receiver<Option<Snapshot>>,
-    /// Digest of the policy that the gate has, or is being sent.
-    given: Vec<u8>,
-    image_version: u32,
+    outbound: Outbound,
+    /// Envoy's node id.
+    node: String,
+    rollbacks_told: u32,
     /// The credit last sent.
     credit: Option<(u64, u32)>,
     room: Arc<Semaphore>,
@@ -113,9 +116,9 @@ impl Stream {
             ticket: opened.ticket,
             line,
             answers: answers.clone(),
-            policy: intake.policies.subscribe(),
-            given: hello.policy_digest,
-            image_version: hello.image_version,
+            node: bounded(&hello.node),
+            rollbacks_told: 0,
+            outbound: Outbound::new(intake, hello),
             credit: None,
             room: Arc::new(Semaphore::new(BATCHES_ON_THE_WAY as usize)),
         })
@@ -125,8 +128,7 @@ impl Stream {
         let welcome = ToGate::Welcome(self.intake.welcome());
         let greeted = async {
             self.send(welcome).await?;
-            self.give_credit().await?;
-            self.give_policy().await
+            self.give_credit().await
         };
         if let Err(end) = greeted.await {
             return end;
@@ -136,7 +138,7 @@ impl Stream {
             let step = tokio::select! {
                 () = self.intake.stopping.cancelled() => return self.finish().await,
                 () = self.line.woken() => self.give_credit().await,
-                Ok(()) = self.policy.changed() => self.give_policy().await,
+                news = self.outbound.next() => self.tell(news).await,
                 next = next(gate, room, all) => match next {
                     Ok(Some((message, permits))) => self.take(message, permits).await,
                     Ok(None) => Err(End::Left),
@@ -170,8 +172,31 @@ impl Stream {
                 self.intake.receiver().bye(&self.ticket, &bye);
                 Ok(())
             }
-            // Lists are not sent yet, so there is nothing that a gate could acknowledge; a newer gate may say more.
-            Some(FromGate::ListAck(_)) | None => Ok(()),
+            Some(FromGate::BrakeAck(ack)) => {
+                self.intake.streams.braked(&self.ticket, ack.version);
+                Ok(())
+            }
+            Some(FromGate::TableAck(ack)) => {
+                self.heard_table(&ack);
+                Ok(())
+            }
+            Some(FromGate::ListAck(ack)) => {
+                if let Some(Taken { list, version }) = self.outbound.answered(&ack) {
+                    self.intake.streams.listed(&self.ticket, &list, version);
+                }
+                Ok(())
+            }
+            Some(FromGate::RolledBack(back)) => {
+                self.rollbacks_told += 1;
+                if self.rollbacks_told > MAX_ROLLBACKS_TOLD {
+                    let status = Status::resource_exhausted("more rollbacks than a worker can have");
+                    return Err(End::Refused("too_many_rollbacks", status));
+                }
+                self.rolled_back(back).await;
+                Ok(())
+            }
+            // A newer gate may say more.
+            None => Ok(()),
             Some(FromGate::Hello(_)) => {
                 Err(End::Refused("second_hello", Status::failed_precondition("hello was said before on this stream")))
             }
@@ -195,6 +220,32 @@ impl Stream {
         }
     }
 
+    fn heard_table(&self, ack: &v1::TableAck) {
+        let accepted = ack.result() == v1::table_ack::Result::Accepted;
+        self.intake.streams.tabled(&self.ticket, ack);
+        let (epoch, table, longest_step_ns) = (self.ticket.epoch(), bounded(&ack.name), ack.longest_step_ns);
+        if accepted {
+            tracing::info!(epoch, table, longest_step_ns, "table in force");
+        } else {
+            tracing::warn!(epoch, table, problem = bounded(&ack.problem), "table refused");
+        }
+    }
+
+    /// Rules were taken back by this worker: told on, kept, and answered, so that it is not told again.
+    async fn rolled_back(&mut self, back: v1::RolledBack) {
+        let digest = back.policy_digest.iter().copied().take(32).collect();
+        let rules = back.rules.iter().take(gatehouse_proto::MAX_RULES_BACK).cloned().collect();
+        let intake = Arc::clone(&self.intake);
+        let (node, epoch) = (self.node.clone(), self.ticket.epoch());
+        let policy = intake.policies.current();
+        let kept =
+            tokio::task::spawn_blocking(move || intake.standing.rollbacks.take(back, &node, epoch, policy.as_ref()));
+        match kept.await {
+            Ok(()) => self.outbound.answer(ToGate::Rollbacks(v1::Rollbacks { policy_digest: digest, rules })),
+            Err(error) => tracing::error!(%error, "a rollback was not taken in, its worker will tell it again"),
+        }
+    }
+
     /// Sends what is durable and how much may be outstanding, if either is news.
     async fn give_credit(&mut self) -> Result<(), End> {
         let durable_seq = self.intake.receiver().durable_seq(&self.ticket).ok_or(End::Fenced)?;
@@ -207,30 +258,18 @@ impl Stream {
         self.send(ToGate::Credit(v1::Credit { epoch, durable_seq, window_bytes })).await
     }
 
-    /// Sends the policy, if the gate has another.
-    async fn give_policy(&mut self) -> Result<(), End> {
-        let Some(snapshot) = self.policy.borrow_and_update().clone() else {
-            return Ok(());
-        };
-        if self.given == snapshot.digest() {
-            return Ok(());
+    async fn tell(&self, news: News) -> Result<(), End> {
+        match news {
+            News::Message(message) => self.send(message).await,
+            News::Policy(message) => {
+                self.intake.metrics.policy_pushes.inc();
+                self.send(message).await
+            }
+            News::Unfit(ack) => {
+                self.heard(&ack);
+                Ok(())
+            }
         }
-        self.given = snapshot.digest().to_vec();
-        if self.image_version < gatehouse_policy::IMAGE_VERSION {
-            self.heard(&v1::PolicyAck {
-                revision: snapshot.revision(),
-                digest: snapshot.digest().to_vec(),
-                result: v1::policy_ack::Result::Refused.into(),
-                problem: format!("gate reads image formats up to {}; bring it to this release", self.image_version),
-                ..v1::PolicyAck::default()
-            });
-            return Ok(());
-        }
-        self.intake.metrics.policy_pushes.inc();
-        for chunk in snapshot.chunks() {
-            self.send(ToGate::Policy(chunk)).await?;
-        }
-        Ok(())
     }
 
     /// The house stops: no credit; what was taken in is booked, and acknowledged as far as it is durable.

@@ -13,6 +13,8 @@ use gatehouse_proto::{MIN_WINDOW_BYTES, v1};
 use gatehouse_stream::receiver::Ticket;
 use tokio::sync::Notify;
 
+use crate::geo::NAME;
+
 /// Streams that one house serves, at most.
 pub const MAX_STREAMS: usize = 1024;
 
@@ -67,6 +69,16 @@ pub struct View {
     pub policy: Option<(u64, Vec<u8>)>,
     /// The last image that it refused, and why.
     pub refusal: Option<(u64, String)>,
+    /// Version of the brakes in force there; `None`: it has not said so, or does not know of brakes.
+    pub brake: Option<u64>,
+    /// Digest of the table of countries and systems that is in force there; empty: none.
+    pub table: Vec<u8>,
+    /// Longest time that taking it in held the worker at once, nanoseconds.
+    pub table_longest_step_ns: u64,
+    /// Why it refused the last one.
+    pub table_refusal: Option<String>,
+    /// Version of each verdict list that is in force there, and entries that it had no room for.
+    pub lists: BTreeMap<String, (u64, u64)>,
     /// How much it may have outstanding, bytes.
     pub window: u32,
 }
@@ -151,11 +163,65 @@ impl Streams {
             return;
         };
         if ack.result() == v1::policy_ack::Result::Accepted {
-            entry.view.policy = Some((ack.revision, ack.digest.iter().copied().take(32).collect()));
+            entry.view.policy = Some((ack.revision, digest(&ack.digest)));
             entry.view.refusal = None;
         } else {
             entry.view.refusal = Some((ack.revision, bounded(&ack.problem)));
         }
+    }
+
+    /// A worker said that the brakes of this version are in force.
+    pub fn braked(&self, ticket: &Ticket, version: u64) {
+        if let Some(entry) = self.lock().open.get_mut(&ticket.epoch()) {
+            entry.view.brake = Some(version);
+        }
+    }
+
+    /// A worker said what became of a table.
+    pub fn tabled(&self, ticket: &Ticket, ack: &v1::TableAck) {
+        let mut table = self.lock();
+        let Some(entry) = table.open.get_mut(&ticket.epoch()).filter(|_| ack.name == NAME) else {
+            return;
+        };
+        if ack.result() == v1::table_ack::Result::Accepted {
+            entry.view.table = digest(&ack.digest);
+            entry.view.table_longest_step_ns = ack.longest_step_ns;
+            entry.view.table_refusal = None;
+        } else {
+            entry.view.table_refusal = Some(bounded(&ack.problem));
+        }
+    }
+
+    /// A worker has taken a version of a list; `None`: it has no such list any more.
+    pub fn listed(&self, ticket: &Ticket, list: &str, taken: Option<(u64, u64)>) {
+        let mut table = self.lock();
+        let Some(entry) = table.open.get_mut(&ticket.epoch()) else { return };
+        match taken {
+            Some(taken) => drop(entry.view.lists.insert(list.to_owned(), taken)),
+            None => drop(entry.view.lists.remove(list)),
+        }
+    }
+
+    /// Open streams, and those among them in which this version of a list is in force; version 0: in which there is none.
+    #[must_use]
+    pub fn listed_workers(&self, list: &str, version: u64) -> (usize, usize) {
+        let table = self.lock();
+        let has = |entry: &&Entry| entry.view.lists.get(list).map_or(0, |(version, _)| *version) == version;
+        (table.open.len(), table.open.values().filter(has).count())
+    }
+
+    /// Entries of lists that attached workers had no room for.
+    #[must_use]
+    pub fn refused_entries(&self) -> u64 {
+        let table = self.lock();
+        table.open.values().flat_map(|entry| entry.view.lists.values()).map(|(_, refused)| refused).sum()
+    }
+
+    /// Open streams, and those among them in which the brakes of this version are in force.
+    #[must_use]
+    pub fn braked_workers(&self, version: u64) -> (usize, usize) {
+        let table = self.lock();
+        (table.open.len(), table.open.values().filter(|entry| entry.view.brake == Some(version)).count())
     }
 
     /// Every open stream, by epoch.
@@ -200,8 +266,7 @@ impl Table {
 
 impl View {
     fn of(hello: &v1::Hello) -> Self {
-        let in_force = (!hello.policy_digest.is_empty())
-            .then(|| (hello.policy_revision, hello.policy_digest.iter().copied().take(32).collect()));
+        let in_force = (!hello.policy_digest.is_empty()).then(|| (hello.policy_revision, digest(&hello.policy_digest)));
         Self {
             epoch: hello.epoch,
             stream_no: hello.stream_no,
@@ -211,9 +276,23 @@ impl View {
             since: SystemTime::now(),
             policy: in_force,
             refusal: None,
+            brake: None,
+            table: hello
+                .tables
+                .iter()
+                .find(|table| table.name == NAME)
+                .map_or_else(Vec::new, |table| digest(&table.digest)),
+            table_longest_step_ns: 0,
+            table_refusal: None,
+            lists: BTreeMap::new(),
             window: 0,
         }
     }
+}
+
+/// A digest as a gate told it, cut to the size of one.
+fn digest(told: &[u8]) -> Vec<u8> {
+    told.iter().copied().take(32).collect()
 }
 
 /// A gate's own text, cut to what is kept, control characters replaced.

@@ -26,6 +26,9 @@ impl Control {
         match action(judgement.action) {
             Action::Block => denied(2, "Blocked"),
             Action::Redirect => denied(99, "Redirected"),
+            Action::Limit => denied(99, "Limited"),
+            Action::Deceive => denied(99, "Deceived"),
+            Action::Drop => denied(6, "Dropped"),
             Action::Allow | Action::Unspecified if would_mitigate(judgement) => {
                 Self { severity_id: 2, severity: "Low", ..allowed(15, "Detected") }
             }
@@ -41,11 +44,14 @@ pub(super) fn word(number: i32) -> &'static str {
         Action::Allow | Action::Unspecified => "allow",
         Action::Block => "block",
         Action::Redirect => "redirect",
+        Action::Limit => "limit",
+        Action::Deceive => "deceive",
+        Action::Drop => "drop",
     }
 }
 
 fn would_mitigate(judgement: &Judgement) -> bool {
-    judgement.would_have.iter().any(|would| matches!(action(would.action), Action::Block | Action::Redirect))
+    judgement.would_have.iter().any(|would| !matches!(action(would.action), Action::Unspecified | Action::Allow))
 }
 
 /// An action that this build does not know (a newer gate's) reads as unspecified.

@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 
+use gatehouse_policy::Policy;
 use gatehouse_proto::{MAX_CHUNK_BYTES, v1};
 use sha2::{Digest, Sha256};
 
@@ -92,14 +93,23 @@ impl Snapshot {
         self.image.len()
     }
 
-    /// The messages that carry it, in order, each at most [`MAX_CHUNK_BYTES`].
-    pub fn chunks(&self) -> impl Iterator<Item = v1::PolicyChunk> + '_ {
+    /// The policy in it, as a gate would load it; `None`: it was kept by another version of the house.
+    #[must_use]
+    pub fn load(&self) -> Option<Policy> {
+        Policy::load(self.image.to_vec(), self.revision).ok()
+    }
+
+    /// The message that carries the chunk at `offset`, at most [`MAX_CHUNK_BYTES`]; `None` beyond the end.
+    #[must_use]
+    pub fn chunk(&self, offset: usize) -> Option<v1::PolicyChunk> {
         let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        self.image.chunks(MAX_CHUNK_BYTES).enumerate().map(move |(n, data)| v1::PolicyChunk {
+        let data = self.image.get(offset..)?;
+        let data = data.get(..MAX_CHUNK_BYTES).unwrap_or(data);
+        (!data.is_empty()).then(|| v1::PolicyChunk {
             revision: self.revision,
             digest: self.digest.to_vec(),
             total_bytes: small(self.image.len()),
-            offset: small(n * MAX_CHUNK_BYTES),
+            offset: small(offset),
             data: data.to_vec(),
             image_version: gatehouse_policy::IMAGE_VERSION,
         })
@@ -128,14 +138,14 @@ mod tests {
             let image: Vec<u8> = (0..size).map(|n| n as u8).collect();
             let snapshot = Snapshot::new(7, image.clone());
             let mut rebuilt = Vec::new();
-            for chunk in snapshot.chunks() {
+            while let Some(chunk) = snapshot.chunk(rebuilt.len()) {
                 assert_eq!(chunk.offset as usize, rebuilt.len());
                 assert_eq!((chunk.revision, chunk.total_bytes as usize), (7, size));
                 assert!(chunk.data.len() <= MAX_CHUNK_BYTES);
                 rebuilt.extend_from_slice(&chunk.data);
             }
             assert_eq!(rebuilt, image);
-            assert_eq!(snapshot.chunks().count(), size.div_ceil(MAX_CHUNK_BYTES));
+            assert_eq!(snapshot.chunk(size + 1), None);
         }
     }
 

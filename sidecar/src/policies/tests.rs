@@ -17,7 +17,7 @@ impl Desk {
         let folder = dir.path().join("policies");
         fs::create_dir(&folder).unwrap();
         let data = Arc::new(DataFolder::open(&dir.path().join("data")).unwrap());
-        let config = config::Policies { folder, every: Duration::from_millis(50) };
+        let config = config::Policies { folder, every: Duration::from_millis(50), ranges: None };
         let policies = Policies::open(&data, Some(&config)).unwrap();
         Self { watcher: Watcher::new(policies, config, data, Arc::default()), dir }
     }
@@ -145,4 +145,30 @@ async fn a_damaged_kept_policy_is_replaced_by_the_folders() {
     desk.watcher.data.replace("policy.image", b"GHP1 nonsense", 0o640).unwrap();
     let reopened = Policies::open(&desk.watcher.data, Some(&desk.watcher.config)).unwrap();
     assert_eq!(reopened.current(), None);
+}
+
+#[tokio::test]
+async fn ranges_of_packs_and_list_files_are_followed_as_documents_are() {
+    let mut desk = Desk::new();
+    let ranges = desk.dir.path().join("ranges");
+    fs::create_dir(&ranges).unwrap();
+    desk.watcher.config.ranges = Some(ranges.clone());
+    let text = "apiVersion: gatehouse.dev/v1\nkind: Policy\nmetadata: { name: p }\nspec:\n  hosts: [a.example]\n  use: [packs/search-crawlers]\n  \
+                lists: { bad: { cidrs: [], files: bad.txt } }\n  rules:\n    - { name: bad, match: { address: { list: bad } }, then: block }\n";
+    fs::write(desk.folder().join("p.yaml"), text).unwrap();
+    desk.watcher.look().await;
+    assert_eq!((desk.revision(), desk.problems().len()), (None, 1), "{:?}", desk.problems());
+    fs::write(desk.folder().join("bad.txt"), "192.0.2.0/24\n").unwrap();
+    desk.watcher.look().await;
+    assert_eq!((desk.revision(), desk.watcher.policies.report().rules), (Some(1), 1));
+    assert!(desk.watcher.policies.report().packs[0].lists.iter().all(|list| list.problem.is_some()));
+
+    fs::write(ranges.join("bingbot.json"), r#"{"prefixes":[{"ipv4Prefix":"198.51.100.0/24"}]}"#).unwrap();
+    desk.watcher.look().await;
+    assert_eq!((desk.revision(), desk.watcher.policies.report().rules), (Some(2), 3));
+    desk.watcher.look().await;
+    assert_eq!(desk.revision(), Some(2), "nothing new");
+    fs::write(desk.folder().join("bad.txt"), "192.0.2.0/24\n192.0.3.0/24\n").unwrap();
+    desk.watcher.look().await;
+    assert_eq!(desk.revision(), Some(3));
 }

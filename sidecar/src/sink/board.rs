@@ -36,6 +36,8 @@ pub struct Tallies {
     pub duplicates: u64,
     /// Loss events that the peer acknowledged.
     pub losses: u64,
+    /// Notices of the house that the peer acknowledged.
+    pub notices: u64,
     /// Dead letters given up because the dead-letter file was full.
     pub letters_given_up: u64,
     /// Attempts that failed.

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use gatehouse_proto::v1::{Batch, Loss, Record};
+use gatehouse_proto::v1::{Batch, Loss, Notice, Record};
 use prost::Message as _;
 
 use super::dead::{Content, Letter};
@@ -16,12 +16,14 @@ pub enum EventKind {
     Record,
     /// A range of records that the gate gave up.
     Loss,
+    /// Something that the house itself has to tell.
+    Notice,
 }
 
 /// One event of a [`Parcel`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Record id, or the id of the first lost record.
+    /// Record id, the id of the first lost record, or the notice's own.
     pub id: [u8; 16],
     /// What it tells.
     pub kind: EventKind,
@@ -68,6 +70,11 @@ impl Parcel {
                 self.poison.push(Letter::record(frame.seq, index, bytes, &reason));
             }
         }
+        for notice in &batch.notices {
+            if let Err(error) = self.push_notice(frame.seq, notice) {
+                tracing::error!(%error, "notice cannot be encoded");
+            }
+        }
         let gateway = self.events.get(first..).and_then(<[Event]>::last).map(|event| event.gateway.clone());
         let gateway = gateway.unwrap_or_default();
         for loss in &batch.losses {
@@ -106,6 +113,18 @@ impl Parcel {
         let content = Content::Event(self.value(event).to_vec());
         let records = u64::from(event.kind == EventKind::Record);
         Letter { frame: event.frame, index: None, records, reason: reason.into(), content }
+    }
+
+    fn push_notice(&mut self, frame: u64, notice: &Notice) -> Result<(), serde_json::Error> {
+        // Made by this house, or a later version of it.
+        let Ok(id) = <[u8; 16]>::try_from(notice.id.as_slice()) else { return Ok(()) };
+        let start = self.lines.len();
+        if ocsf::write_notice(notice, &mut self.lines)? {
+            let value = self.end_line(start);
+            let (time_ms, gateway) = (notice.time_unix_ns / 1_000_000, notice.gateway.clone());
+            self.events.push(Event { id, kind: EventKind::Notice, time_ms, key: String::new(), gateway, frame, value });
+        }
+        Ok(())
     }
 
     fn push_record(&mut self, frame: u64, bytes: &[u8]) -> Result<(), String> {
@@ -178,7 +197,7 @@ mod tests {
     fn records_and_losses_become_events_and_what_cannot_be_read_a_letter() {
         let losses = vec![Loss { first_seq: 3, count: 2, reason: 1 }];
         let records = vec![record(1), b"\xff\xff\xff".to_vec(), Record::default().encode_to_vec(), record(2)];
-        let batch = Batch { epoch: 1, first_seq: 1, records, losses, counters: None };
+        let batch = Batch { epoch: 1, first_seq: 1, records, losses, ..Batch::default() };
         let mut parcel = Parcel::default();
         parcel.push(&frame(9, 4, batch.encode_to_vec()));
         parcel.push(&frame(10, 5, b"\x0a".to_vec()));

@@ -195,6 +195,7 @@ impl<S: Sink> Pump<S> {
             tallies.delivered += delivered;
             tallies.dead_lettered += dead_lettered;
             tallies.losses += count(EventKind::Loss) - refused(EventKind::Loss);
+            tallies.notices += count(EventKind::Notice) - refused(EventKind::Notice);
             tallies.duplicates += progress.again;
         });
         Tally { delivered, dead_lettered, skipped: 0 }

@@ -65,6 +65,15 @@ impl House {
         )
     }
 
+    /// Asks for a change; gives status and body.
+    pub(crate) async fn change(&self, line: &str, body: &str) -> (u16, String) {
+        let address = std::fs::read_to_string(self.data.join("admin.address")).unwrap();
+        let length = body.len();
+        let head =
+            format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        http(address.trim(), &(head + body)).await.expect("the house answers")
+    }
+
     pub(crate) async fn status(&self) -> serde_json::Value {
         serde_json::from_str(&self.admin("/status").await.expect("the house answers")).expect("/status is JSON")
     }
@@ -127,6 +136,13 @@ pub(crate) fn hello(epoch: u64, stream_no: u32) -> v1::Hello {
     }
 }
 
+/// The greeting of a gate that understands everything.
+pub(crate) fn able(epoch: u64, stream_no: u32) -> v1::Hello {
+    use v1::hello::Feature;
+    let features = [Feature::Brake, Feature::Tables, Feature::Lists, Feature::Rollbacks];
+    v1::Hello { features: features.map(i32::from).to_vec(), ..hello(epoch, stream_no) }
+}
+
 pub(crate) fn record(epoch: u64, sequence: u64) -> v1::Record {
     let id = gatehouse_verdict::record::RecordId { epoch, sequence }.to_bytes().to_vec();
     let request = v1::Request {
@@ -154,6 +170,7 @@ pub(crate) fn batch(epoch: u64, sequences: std::ops::Range<u64>) -> v1::Batch {
         records: sequences.clone().map(|sequence| record(epoch, sequence).encode_to_vec()).collect(),
         losses: Vec::new(),
         counters: Some(v1::Counters { seen: sequences.end, ..v1::Counters::default() }),
+        notices: Vec::new(),
     }
 }
 
@@ -225,6 +242,55 @@ impl Gate {
                     }
                 }
                 other => panic!("no policy: {other:?}"),
+            }
+        }
+    }
+
+    /// Reads one whole table, if the house sends it as one; credits and brakes in between are passed over.
+    pub(crate) async fn table(&mut self) -> (v1::TableChunk, Vec<u8>) {
+        let mut bytes = Vec::new();
+        loop {
+            match self.answer().await.unwrap().unwrap() {
+                ToGate::Credit(_) | ToGate::Brake(_) => {}
+                ToGate::Table(chunk) => {
+                    assert_eq!(chunk.offset as usize, bytes.len());
+                    bytes.extend_from_slice(&chunk.data);
+                    if bytes.len() == chunk.total_bytes as usize {
+                        return (chunk, bytes);
+                    }
+                }
+                other => panic!("no table: {other:?}"),
+            }
+        }
+    }
+
+    /// The next change of a list, answered; what else comes in between is passed over.
+    pub(crate) async fn list(&mut self) -> v1::ListDelta {
+        loop {
+            if let ToGate::List(delta) = self.answer().await.unwrap().unwrap() {
+                let ack = v1::ListAck { list: delta.list.clone(), version: delta.version, refused: 0 };
+                self.send(FromGate::ListAck(ack)).await;
+                return delta;
+            }
+        }
+    }
+
+    /// The next rollbacks; what else comes before is passed over.
+    pub(crate) async fn rollbacks(&mut self) -> v1::Rollbacks {
+        loop {
+            if let ToGate::Rollbacks(rollbacks) = self.answer().await.unwrap().unwrap() {
+                return rollbacks;
+            }
+        }
+    }
+
+    /// The next brake; credits in between are passed over.
+    pub(crate) async fn brake(&mut self) -> v1::Brake {
+        loop {
+            match self.answer().await.unwrap().unwrap() {
+                ToGate::Credit(_) => {}
+                ToGate::Brake(brake) => return brake,
+                other => panic!("no brake: {other:?}"),
             }
         }
     }

@@ -13,6 +13,8 @@ use crate::sink::parcel::{Event, EventKind, Parcel};
 pub const RECORD_TYPE: &str = "dev.gatehouse.http.v1";
 /// `ce_type` of a loss.
 pub const LOSS_TYPE: &str = "dev.gatehouse.loss.v1";
+/// `ce_type` of what the house itself has to tell.
+pub const NOTICE_TYPE: &str = "dev.gatehouse.notice.v1";
 
 /// The message of `event`; `opaque` comes back with its receipt.
 pub(super) fn message<'a>(
@@ -29,6 +31,7 @@ fn headers(event: &Event) -> OwnedHeaders {
     let kind = match event.kind {
         EventKind::Record => RECORD_TYPE,
         EventKind::Loss => LOSS_TYPE,
+        EventKind::Notice => NOTICE_TYPE,
     };
     let id = Hex(event.id).to_string();
     let time = Rfc3339(event.time_ms).to_string();

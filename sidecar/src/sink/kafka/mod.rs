@@ -18,6 +18,6 @@ mod send;
 mod trust;
 
 pub use config::{Config, Mechanism, Sasl, Tls};
-pub use encode::{LOSS_TYPE, RECORD_TYPE};
+pub use encode::{LOSS_TYPE, NOTICE_TYPE, RECORD_TYPE};
 pub use send::KafkaSink;
 pub use trust::Secret;

@@ -1,0 +1,128 @@
+//! `gatehouse explain`: a request from standard input by a policy, or one that a running house has seen by its reference.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use gatehouse::ask::{self, Admin, AskError, At};
+use gatehouse::judge::{Answered, Judge, Options};
+use gatehouse::policies::Problem;
+use gatehouse::request::Request;
+use gatehouse::terminal::Paint;
+use gatehouse::{explain as lib, loaded, when};
+use serde_json::Value;
+
+use super::exit::{self, fail};
+use super::geo::Geo;
+
+/// Largest request, bytes.
+const MAX_REQUEST: u64 = 1 << 20;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Reference of a request that a running house has seen
+    #[arg(value_name = "REF", conflicts_with = "policy")]
+    reference: Option<String>,
+    /// Policy document or folder; the request is read from standard input, as JSON
+    #[arg(long, value_name = "POLICY")]
+    policy: Vec<PathBuf>,
+    #[command(flatten)]
+    geo: Geo,
+    #[command(flatten)]
+    at: At,
+}
+
+pub(super) fn explain(arguments: &Arguments, json: bool) -> ExitCode {
+    match &arguments.reference {
+        Some(reference) => seen(reference, &arguments.at, json),
+        None if arguments.policy.is_empty() => {
+            let said = "give a policy (`--policy POLICY < REQUEST.json`), or the reference of a request that was seen";
+            fail(exit::usage(), &said)
+        }
+        None => judged(arguments, json),
+    }
+}
+
+fn judged(arguments: &Arguments, json: bool) -> ExitCode {
+    let policy = match loaded::load(&arguments.policy) {
+        Ok(policy) => policy,
+        Err(error) => return exit::wrong(&error.problems(), json),
+    };
+    let geo = match arguments.geo.table() {
+        Ok(geo) => geo,
+        Err(problems) => return exit::wrong(&problems, json),
+    };
+    let text = match input() {
+        Ok(text) => text,
+        Err(error) => return fail(exit::usage(), &format!("cannot read the request from standard input: {error}")),
+    };
+    if text.trim().is_empty() {
+        let example = r#"{"method": "GET", "authority": "shop.example", "path": "/"}"#;
+        return fail(exit::usage(), &format!("standard input is empty; give it a request, such as {example}"));
+    }
+    let request = match Request::parse("request", &text) {
+        Ok(request) => request,
+        Err(problems) => {
+            let problems: Vec<Problem> = problems.0.iter().map(Problem::from).collect();
+            return exit::wrong(&problems, json);
+        }
+    };
+    let mut judge = Judge::new(policy, Options { trace: true, wall_clock: true, geo, ..Options::default() });
+    let now = request.time.unwrap_or_else(when::now);
+    let mut explained = judge.judge(&request, now);
+    if let Some(response) = &request.response {
+        judge.answer(&request, &mut explained, Answered::With(response), now);
+    }
+    if json {
+        return exit::written(exit::print_json(&explained), ExitCode::SUCCESS);
+    }
+    match serde_json::to_value(&explained) {
+        Ok(verdict) => print(&verdict, json),
+        Err(error) => fail(exit::refused(), &error),
+    }
+}
+
+fn seen(reference: &str, at: &At, json: bool) -> ExitCode {
+    let reference = lib::written(reference);
+    if reference.is_empty() || !reference.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        let said = "a reference is letters and digits, such as `7Q2KM4XJ0T9RB3ZC`";
+        return fail(exit::usage(), &said);
+    }
+    let answer = Admin::at(at).and_then(|admin| admin.ask("GET", &format!("/explain/{reference}"), None));
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error @ AskError::Url(_)) => return fail(exit::usage(), &error),
+        Err(error) => return fail(exit::refused(), &format!("{error}; {}", ask::hint(at.folder().as_deref()))),
+    };
+    match (answer.status, serde_json::from_str::<Value>(&answer.body)) {
+        (200, Ok(verdict)) => print(&verdict, json),
+        (200, Err(error)) => fail(exit::refused(), &format!("the answer of the house cannot be read: {error}")),
+        (404, _) => {
+            let said = format!(
+                "the house has no record with the reference `{reference}`: it keeps the last {} since it started; the event \
+                 is in the sinks",
+                gatehouse::intake::recent::MAX_RECORDS
+            );
+            fail(exit::refused(), &said)
+        }
+        (status, _) => fail(exit::refused(), &format!("the house answers {status}: {}", answer.body.trim())),
+    }
+}
+
+fn print(verdict: &Value, json: bool) -> ExitCode {
+    let output =
+        if json { exit::print_json(verdict) } else { lib::write(verdict, &mut io::stdout().lock(), Paint::stdout()) };
+    exit::written(output, ExitCode::SUCCESS)
+}
+
+fn input() -> io::Result<String> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        // Only a hint.
+        let _ = writeln!(io::stderr().lock(), "write the request as JSON, then end with Ctrl-D");
+    }
+    let mut text = String::new();
+    stdin.lock().take(MAX_REQUEST + 1).read_to_string(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,291 @@
+//! `gatehouse test`: policy tests. Sequences of requests with a clock, and what the policy must say to each.
+//!
+//! ```yaml
+//! policy: ../starter.yaml                # one, or a list; relative to this file
+//! start: 2026-01-01T00:00:00Z            # the clock of each case begins here
+//! request: { authority: shop.example }   # what every request has that does not say otherwise
+//! places: { 192.0.2.0/24: { country: DE, asn: 64500 } }
+//! lists: { banned: [203.0.113.9] }       # who is on the lists that the house fills; a case may add its own
+//! cases:
+//!   - name: guessing passwords is slowed down
+//!     requests:
+//!       - { request: POST /login, repeat: 10, every: 2s, answer: 401, expect: allow }
+//!       - { at: 30s, request: POST /login, expect: { action: limit, status: 429, rule: login-guessing } }
+//! ```
+
+mod case;
+mod expect;
+mod junit;
+mod print;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use gatehouse_engine::Policy;
+use gatehouse_policy::document::{self, Problems};
+use serde::Serialize;
+
+use crate::judge::{Answered, Explained, Judge, Options, Step};
+use crate::loaded;
+use crate::policies::Problem;
+use case::{Answer, Case, Exchange, File};
+
+pub use expect::Mismatch;
+
+/// Endings of test files.
+const ENDINGS: [&str; 2] = [".test.yaml", ".test.yml"];
+/// Deepest nesting of folders that is searched, so that links in a circle end.
+const MAX_DEPTH: usize = 16;
+/// Largest test file, bytes.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What became of the tests.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Every case passed.
+    pub ok: bool,
+    /// Cases that were run.
+    pub cases: usize,
+    /// Cases that failed.
+    pub failed: usize,
+    files: Vec<FileReport>,
+    /// Rules that hold for no request of any case.
+    unreached: Vec<String>,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct FileReport {
+    file: String,
+    cases: Vec<CaseReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct CaseReport {
+    name: String,
+    /// `file:line:column`.
+    place: String,
+    ok: bool,
+    requests: u64,
+    seconds: f64,
+    failures: Vec<Failure>,
+}
+
+/// A request that was judged otherwise than expected.
+#[derive(Debug, Serialize)]
+struct Failure {
+    /// Which of the case's requests, from 1.
+    request: usize,
+    /// Which of its repetitions, from 1.
+    repetition: u64,
+    place: String,
+    /// The request in words.
+    shown: String,
+    mismatches: Vec<Mismatch>,
+    /// Why the policy said what it said.
+    trace: Vec<Step>,
+}
+
+/// Why no test could be run.
+#[derive(Debug)]
+pub enum TestError {
+    /// A file or folder cannot be read.
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There are no tests.
+    Nothing(PathBuf),
+    /// Everything that is wrong with test files and policies.
+    Wrong(Vec<Problem>),
+}
+
+/// Runs every `*.test.yaml` under `path`, or that one file.
+///
+/// # Errors
+/// There are none, they cannot be read, or they (or their policies) are wrong; then none is run.
+pub fn run(path: &Path) -> Result<Report, TestError> {
+    let started = Instant::now();
+    let files = read(path)?;
+    let mut reached: BTreeMap<Vec<PathBuf>, BTreeSet<String>> = BTreeMap::new();
+    let mut policies: BTreeMap<Vec<PathBuf>, Arc<Policy>> = BTreeMap::new();
+    let mut reports = Vec::new();
+    for (file, policy) in &files {
+        let seen = reached.entry(file.policies.clone()).or_default();
+        policies.insert(file.policies.clone(), Arc::clone(policy));
+        let cases = file.cases.iter().map(|case| run_case(case, file, policy, seen)).collect();
+        reports.push(FileReport { file: file.name.clone(), cases });
+    }
+    let missed = |(paths, policy): (&Vec<PathBuf>, &Arc<Policy>)| {
+        let reached = reached.get(paths).cloned().unwrap_or_default();
+        policy.rule_names().filter(|name| !reached.contains(name)).collect::<Vec<_>>()
+    };
+    let unreached: BTreeSet<String> = policies.iter().flat_map(missed).collect();
+    let cases = || reports.iter().flat_map(|file| &file.cases);
+    let failed = cases().filter(|case| !case.ok).count();
+    Ok(Report {
+        ok: failed == 0,
+        cases: cases().count(),
+        failed,
+        unreached: unreached.into_iter().collect(),
+        seconds: seconds(started),
+        files: reports,
+    })
+}
+
+/// Test files with their policies; every problem of all of them at once.
+fn read(path: &Path) -> Result<Vec<(File, Arc<Policy>)>, TestError> {
+    let mut names = Vec::new();
+    if path.is_dir() {
+        find(path, 0, &mut names)?;
+        names.sort();
+    } else {
+        names.push(path.to_owned());
+    }
+    if names.is_empty() {
+        return Err(TestError::Nothing(path.into()));
+    }
+    let (mut files, mut wrong) = (Vec::new(), Vec::new());
+    for name in names {
+        let text = text(&name).map_err(|source| TestError::Unreadable { path: name.clone(), source })?;
+        match parse(&name, &text) {
+            Err(problems) => wrong.extend(problems.0.iter().map(Problem::from)),
+            Ok(file) => match loaded::load(&file.policies) {
+                Ok(policy) => {
+                    wrong.extend(unknown_lists(&file, &policy));
+                    files.push((file, policy));
+                }
+                Err(error) => wrong.extend(error.problems()),
+            },
+        }
+    }
+    // Files that share a policy would tell its problems once each.
+    let mut told = BTreeSet::new();
+    wrong.retain(|problem| told.insert(problem.to_string()));
+    if wrong.is_empty() { Ok(files) } else { Err(TestError::Wrong(wrong)) }
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    use io::Read;
+    let mut text = String::new();
+    fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 1 MiB"));
+    }
+    Ok(text)
+}
+
+fn find(folder: &Path, depth: usize, names: &mut Vec<PathBuf>) -> Result<(), TestError> {
+    let unreadable = |source| TestError::Unreadable { path: folder.into(), source };
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if depth < MAX_DEPTH && !name.starts_with('.') {
+                find(&path, depth + 1, names)?;
+            }
+        } else if ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+            names.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn parse(path: &Path, text: &str) -> Result<File, Problems> {
+    let name = path.display().to_string();
+    let documents = document::yaml(&name, text)?;
+    let mut problems = Problems::default();
+    let file = File::read(&name, path, &documents, &mut problems);
+    file.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// Runs one case on fresh counters.
+fn run_case(case: &Case, file: &File, policy: &Arc<Policy>, reached: &mut BTreeSet<String>) -> CaseReport {
+    let started = Instant::now();
+    let mut judge = Judge::new(Arc::clone(policy), options(file));
+    case.lists.put(&mut judge);
+    let mut report = CaseReport {
+        name: case.name.clone(),
+        place: case.place.to_string(),
+        ok: true,
+        requests: 0,
+        seconds: 0.0,
+        failures: Vec::new(),
+    };
+    for (index, exchange) in case.exchanges.iter().enumerate() {
+        for repetition in 0..exchange.repeat {
+            let now = exchange.at.saturating_add(exchange.every.saturating_mul(repetition));
+            let explained = judge_one(&mut judge, exchange, now);
+            report.requests += 1;
+            let met = explained.trace.iter().filter(|step| step.holds == Some("true"));
+            reached.extend(met.filter_map(|step| step.rule.clone()));
+            let mismatches = exchange.expect.compare(&explained);
+            if !mismatches.is_empty() {
+                report.failures.push(Failure {
+                    request: index + 1,
+                    repetition: repetition + 1,
+                    place: exchange.place.to_string(),
+                    shown: exchange.shown(),
+                    mismatches,
+                    trace: explained.trace,
+                });
+                // The other repetitions would most often say the same.
+                break;
+            }
+        }
+    }
+    report.ok = report.failures.is_empty();
+    report.seconds = seconds(started);
+    report
+}
+
+/// In a test everything is known: the lists that the house fills hold what the case puts on them, and the clock is the case's.
+fn options(file: &File) -> Options {
+    Options { trace: true, lists_known: true, wall_clock: true, geo: file.geo.clone(), ..Options::default() }
+}
+
+/// Subjects that a file puts on lists that are not there to be filled.
+fn unknown_lists(file: &File, policy: &Policy) -> Vec<Problem> {
+    let filled: Vec<&str> = policy.verdict_lists().collect();
+    let mut problems = Problems::default();
+    file.cases.iter().for_each(|case| case.lists.check(&filled, &mut problems));
+    problems.0.iter().map(Problem::from).collect()
+}
+
+fn judge_one(judge: &mut Judge, exchange: &Exchange, now: u64) -> Explained {
+    let mut explained = judge.judge(&exchange.request, now);
+    let answered = match &exchange.answer {
+        Answer::Never => Answered::Never,
+        Answer::With(response) => Answered::With(response),
+    };
+    judge.answer(&exchange.request, &mut explained, answered, now);
+    explained
+}
+
+fn seconds(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1.0e6).round() / 1.0e6
+}
+
+impl std::fmt::Display for TestError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreadable { path, source } => write!(f, "cannot read `{}`: {source}", path.display()),
+            Self::Nothing(path) => write!(f, "`{}` holds no `*.test.yaml`", path.display()),
+            Self::Wrong(problems) => {
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for TestError {}

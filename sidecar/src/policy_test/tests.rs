@@ -1,0 +1,225 @@
+//! Tests of tests: they pass, they fail with a reason, and a wrong file is told whole.
+
+use super::*;
+use crate::terminal::Paint;
+
+const POLICY: &str =
+    "apiVersion: gatehouse.dev/v1\nkind: Policy\nmetadata: { name: shop }\nspec:\n  hosts: [shop.example]\n  rules:
+    - { name: admin, match: { path: /admin }, then: { block: { status: 404, headers: { x-why: shut } } } }
+    - { name: watched, match: { path: /api }, mode: monitor, then: block }
+    - { name: tagged, match: { path: /api }, then: { tag: { header: x-class, value: api } } }
+    - { name: never, match: { path: /never }, then: block }\n";
+
+/// A folder with the policy and one test file.
+fn folder(test: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("shop.yaml"), POLICY).unwrap();
+    fs::create_dir(dir.path().join("tests")).unwrap();
+    fs::write(dir.path().join("tests/shop.test.yaml"), test).unwrap();
+    dir
+}
+
+fn text(report: &Report) -> String {
+    let mut out = Vec::new();
+    report.write(&mut out, Paint::none()).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+const HEAD: &str = "policy: ../shop.yaml\nrequest: { authority: shop.example, address: 192.0.2.7 }\ncases:\n";
+
+#[test]
+fn cases_pass_in_short_and_in_long_form_and_unreached_rules_are_listed() {
+    let dir = folder(&format!(
+        "{HEAD}  - name: the admin pages do not exist
+    requests:
+      - {{ request: GET /admin, expect: block }}
+      - request: {{ method: POST, path: /admin, headers: {{ accept: text/html }} }}
+        expect: {{ action: block, status: 404, rule: shop/admin, reason: rule, headers: {{ x-why: shut, x-class: null }} }}
+  - name: the interface is watched and tagged
+    requests:
+      - at: 1s
+        repeat: 3
+        every: 500ms
+        request: https://shop.example/api
+        answer: {{ status: 401, headers: {{ a: b }} }}
+        expect: {{ action: allow, status: null, rule: null, tags: [X-Class], headers: {{ x-class: api }},
+                  would_have: [{{ rule: watched, action: block }}] }}
+      - {{ at: 2s, request: GET https://other.example/admin, answer: null, expect: {{ reason: not_covered, would_have: [] }} }}
+"
+    ));
+    let report = run(dir.path()).unwrap();
+    assert!(report.ok, "{}", text(&report));
+    assert_eq!((report.cases, report.failed, &report.unreached), (2, 0, &vec!["shop/never".to_owned()]));
+    assert_eq!(report.files[0].cases[1].requests, 4);
+    let said = text(&report);
+    assert!(said.contains("ok   the admin pages do not exist (2 request(s))"), "{said}");
+    assert!(said.contains("rules that no case reaches:\n  shop/never\nfine: 2 case(s) passed"), "{said}");
+}
+
+#[test]
+fn a_failure_shows_expected_and_got_and_why() {
+    let dir = folder(&format!(
+        "{HEAD}  - name: a & b <c>
+    requests:
+      - {{ request: GET /api, expect: {{ action: block, status: 403, rule: watched, would_have: [], tags: [], headers: {{ x-class: web }} }} }}
+"
+    ));
+    let report = run(dir.path()).unwrap();
+    assert!(!report.ok);
+    let fields: Vec<&str> =
+        report.files[0].cases[0].failures[0].mismatches.iter().map(|mismatch| mismatch.field.as_str()).collect();
+    assert_eq!(fields, ["action", "status", "rule", "would_have", "tags", "header x-class"]);
+    let said = text(&report);
+    for words in [
+        "FAIL a & b <c>",
+        "request 1 at ",
+        "shop.test.yaml:6:9: GET shop.example /api",
+        "- expected block\n",
+        "+ got      allow\n",
+        "+ got      block shop/watched\n",
+        "shop/watched [block, monitor] matches; would block",
+        "wrong: 1 of 1 case(s) failed",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    let mut xml = Vec::new();
+    report.write_junit(&mut xml).unwrap();
+    let xml = String::from_utf8(xml).unwrap();
+    assert!(xml.contains("<testsuites name=\"gatehouse\" tests=\"1\" failures=\"1\""), "{xml}");
+    assert!(
+        xml.contains("name=\"a &amp; b &lt;c&gt;\"") && xml.contains("message=\"action: expected block, got allow\""),
+        "{xml}"
+    );
+    assert_eq!((xml.matches("<testcase ").count(), xml.matches("</testcase>").count()), (1, 1));
+}
+
+#[test]
+fn a_wrong_test_file_is_told_whole_with_places_and_suggestions() {
+    let dir = folder(
+        "polcy: x\nrequest: { authority: a }\ncases:\n  - name: one\n    reqests: []\n  - name: two\n    requests:\n      - { at: 5s, request: GET /, expect: alow }\n      \
+         - { at: 1s, request: GET /, expect: { acton: block, status: 9 }, repeat: 0 }\n      - { request: { path: /x } }\n",
+    );
+    let TestError::Wrong(problems) = run(dir.path()).unwrap_err() else { panic!("wrong") };
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let said = said.join("\n");
+    for words in [
+        "shop.test.yaml:1:1: unknown field `polcy` in the test file; did you mean `policy`?",
+        "the test file has no `policy`",
+        "shop.test.yaml:5:5: unknown field `reqests` in the case; did you mean `requests`?",
+        "unknown word `alow`; did you mean `allow`?",
+        "unknown field `acton` in the expectation; did you mean `action`?",
+        "`9` is out of range; write a whole number from 100 to 599",
+        "`0` is out of range; write a whole number from 1 to 1000000",
+        "the step has no `expect`",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    let dir = folder(&format!(
+        "{HEAD}  - name: one\n    requests:\n      - {{ at: 5s, request: GET /, expect: allow }}\n      - {{ at: 1s, request: GET /, expect: allow }}\n"
+    ));
+    let said = run(dir.path()).unwrap_err().to_string();
+    assert!(said.contains("shop.test.yaml:7:15: the clock would run backwards; write 5s or later"), "{said}");
+}
+
+#[test]
+fn a_policy_that_does_not_compile_and_a_folder_without_tests_are_told() {
+    let dir = folder(&format!("{HEAD}  - {{ name: one, requests: [] }}\n"));
+    fs::write(dir.path().join("shop.yaml"), POLICY.replace("match", "mach")).unwrap();
+    fs::copy(dir.path().join("tests/shop.test.yaml"), dir.path().join("tests/b.test.yml")).unwrap();
+    let TestError::Wrong(problems) = run(dir.path()).unwrap_err() else { panic!("wrong") };
+    let unknown = problems.iter().filter(|problem| problem.message.starts_with("unknown field `mach`")).count();
+    assert_eq!(unknown, 4, "each once, though two files use it: {problems:?}");
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(run(empty.path()).unwrap_err(), TestError::Nothing(_)));
+    assert!(matches!(run(Path::new("/nowhere")).unwrap_err(), TestError::Unreadable { .. }));
+}
+
+const COUNTING: &str = "apiVersion: gatehouse.dev/v1\nkind: Policy\nmetadata: { name: shop }\nspec:\n  hosts: [shop.example]
+  lists: { banned: { from: verdicts } }
+  rules:
+    - { name: far, match: { country: DE, path: /here }, then: block }
+    - { name: banned, match: { verdict: { list: banned } }, then: drop }
+    - { name: slow, match: { path: /slow }, limit: { by: [client], rate: 2 per 1m, burst: 2 }, then: limit }
+    - { name: guess, match: { path: /login }, limit: { by: [client], count: { status: 401 }, rate: 3 per 1m, blockFor: 5m }, then: limit }
+    - { name: late, match: { path: /late }, then: [{ delay: 1500ms }, record] }
+    - { name: leak, match: { response: { status: 500 } }, then: { block: { status: 404, body: \"gone\" } } }\n";
+
+fn counting(test: &str) -> tempfile::TempDir {
+    let dir = folder(test);
+    fs::write(dir.path().join("shop.yaml"), COUNTING).unwrap();
+    dir
+}
+
+#[test]
+fn limits_run_by_the_cases_clock_and_each_case_begins_anew() {
+    let dir = counting(&format!(
+        "{HEAD}  - name: requests
+    requests:
+      - {{ request: GET /slow, repeat: 2, expect: allow }}
+      - {{ request: GET /slow, expect: {{ action: limit, status: 429, rule: slow, headers: {{ retry-after: \"30\" }} }} }}
+      - {{ at: 29s, request: GET /slow, expect: limit }}
+      - {{ at: 31s, request: GET /slow, expect: allow }}
+  - name: failures, and what was never answered
+    requests:
+      - {{ request: GET /login, repeat: 3, answer: 401, expect: allow }}
+      - {{ request: GET /login, expect: {{ action: limit, rule: guess }} }}
+      - {{ at: 6m, request: GET /login, repeat: 50, answer: 200, expect: allow }}
+      - {{ at: 10m, request: GET /login, repeat: 3, answer: null, expect: allow }}
+      - {{ at: 10m, request: GET /login, expect: limit }}
+  - name: the application's answer is judged too
+    requests:
+      - {{ request: GET /late, expect: {{ action: allow, delay: 1500ms, record: true }} }}
+      - {{ request: GET /, answer: 500, expect: {{ action: block, status: 404, rule: leak, body: gone, record: false }} }}
+"
+    ));
+    let report = run(dir.path()).unwrap();
+    assert!(report.ok, "{}", text(&report));
+}
+
+#[test]
+fn a_file_says_where_addresses_are_and_who_is_on_the_lists_of_the_house() {
+    let dir = counting(&format!(
+        "{}cases:
+  - name: places
+    requests:
+      - {{ request: {{ path: /here, address: 198.51.100.7 }}, expect: {{ action: block, rule: far }} }}
+      - {{ request: {{ path: /here, address: 203.0.113.7 }}, expect: allow }}
+  - name: lists
+    lists: {{ banned: [{{ asn: 64500 }}, {{ identity: \"spiffe://a/b\" }}] }}
+    requests:
+      - {{ request: {{ path: /, address: 192.0.2.66 }}, expect: {{ action: drop, status: null, rule: banned }} }}
+      - {{ request: {{ path: /, address: \"2001:db8::1\" }}, expect: drop }}
+      - {{ request: {{ path: /, address: 203.0.113.7 }}, expect: drop }}
+      - {{ request: {{ path: /, peer_uris: [\"spiffe://a/b\"] }}, expect: drop }}
+      - {{ request: GET /, expect: allow }}
+  - name: lists of another case are no more
+    requests:
+      - {{ request: {{ path: /, address: 203.0.113.7 }}, expect: allow }}
+",
+        HEAD.replace(
+            "cases:\n",
+            "places: { 198.51.100.0/24: { country: DE }, 203.0.113.0/24: { country: FR, asn: 64500 } }
+lists: { banned: [192.0.2.66, 2001:db8::/32] }\n"
+        )
+    ));
+    let report = run(dir.path()).unwrap();
+    assert!(report.ok, "{}", text(&report));
+    let wrong =
+        HEAD.replace("cases:\n", "places: { x: {}, 192.0.2.0/24: { country: de } }\nlists: { bnned: [1.2.3] }\n");
+    let dir = counting(&format!(
+        "{wrong}cases:\n  - {{ name: one, lists: {{ banned: [{{ asn: 1, address: 192.0.2.1 }}] }}, requests: [] }}\n"
+    ));
+    let said = run(dir.path()).unwrap_err().to_string();
+    for words in [
+        "`x` is no network; write one such as `192.0.2.0/24`",
+        "`de` is no country; write two capital letters",
+        "`1.2.3` is no address and no network",
+        "a subject is one thing",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    let wrong = HEAD.replace("cases:\n", "lists: { bnned: [192.0.2.1] }\n");
+    let dir = counting(&format!("{wrong}cases:\n  - {{ name: one, requests: [] }}\n"));
+    let said = run(dir.path()).unwrap_err().to_string();
+    assert!(said.contains("the house fills no list `bnned`; those with `from: verdicts` are banned"), "{said}");
+}

@@ -1,0 +1,184 @@
+//! `gatehouse explain` as an operator meets it: a request by a policy, and one that a running house has seen.
+
+use std::fs;
+
+use gatehouse_proto::v1;
+use gatehouse_proto::v1::gate_message::Message;
+use prost::Message as _;
+
+use super::{House, house, json, output, output_of, text};
+
+const POLICY: &str = "apiVersion: gatehouse.dev/v1\nkind: Policy\nmetadata: { name: shop }\nspec:\n  hosts: [shop.example]\n  rules:\n    \
+                      - { name: admin, match: { path: /admin }, then: { block: { status: 404 } } }\n    \
+                      - { name: watched, match: { path: /api/** }, mode: monitor, then: block }\n";
+
+fn policy() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shop.yaml");
+    fs::write(&file, POLICY).unwrap();
+    let name = text(&file).to_owned();
+    (dir, name)
+}
+
+fn explain(request: &str, more: &[&str]) -> (i32, String, String) {
+    let (_dir, policy) = policy();
+    output_of(&[&["explain", "--policy", &policy], more].concat(), request.as_bytes())
+}
+
+#[test]
+fn the_verdict_has_every_field_of_its_form() {
+    let request = r#"{"method": "GET", "scheme": "https", "authority": "shop.example", "path": "/x/../admin",
+        "headers": [["accept", "*/*"]], "address": "192.0.2.7", "peer_uris": [], "tls": {"version": "TLSv1.3"},
+        "time": "2026-01-01T00:00:00Z"}"#;
+    let (code, said, err) = explain(request, &["--json"]);
+    let verdict = json(&said);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(
+        (&verdict["action"], &verdict["status"], &verdict["rule"]),
+        (&"block".into(), &404.into(), &"shop/admin".into())
+    );
+    assert_eq!((&verdict["reason"], &verdict["would_have"]), (&"rule".into(), &serde_json::json!([])));
+    assert_eq!(verdict["reference"].as_str().unwrap().len(), 16);
+    assert_eq!((&verdict["signals"]["host"], &verdict["signals"]["path"]), (&"shop.example".into(), &"/admin".into()));
+    assert_eq!(verdict["signals"]["ambiguity"], "dot_segments");
+    let trace = verdict["trace"].as_array().unwrap();
+    assert!(trace.iter().any(|step| step["rule"] == "shop/admin" && step["match"] == "true"), "{trace:?}");
+    assert_eq!(trace.last().unwrap()["said"], "block by shop/admin (rule)");
+    assert_eq!(explain(request, &["--json"]).1, said, "the same request, the same answer");
+}
+
+#[test]
+fn people_read_the_same_as_text() {
+    let (code, said, _) = explain(r#"{"method": "GET", "authority": "shop.example", "path": "/api/a"}"#, &[]);
+    assert_eq!(code, 0);
+    for words in
+        ["allow (otherwise)", "would have     block shop/watched", "shop/watched [block, monitor] matches; would block"]
+    {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+}
+
+#[test]
+fn a_wrong_request_is_told_whole_in_both_forms() {
+    let (code, out, err) = explain(r#"{"metod": "GET", "address": "x"}"#, &["--json"]);
+    assert_eq!(code, 2);
+    for words in [
+        "request.metod: unknown field `metod`",
+        "did you mean `method`?",
+        "the request has no `path`",
+        "request.address",
+    ] {
+        assert!(err.contains(words), "{words}\n{err}");
+    }
+    let told = json(&out);
+    assert_eq!((&told["ok"], told["problems"].as_array().unwrap().len()), (&false.into(), 4), "{told:#}");
+
+    let (code, out, err) = explain("", &[]);
+    assert!(code == 2 && out.is_empty() && err.contains("standard input is empty"), "{err}");
+    let (code, _, err) = explain("{", &[]);
+    assert!(code == 2 && err.contains("request:1:"), "{err}");
+    let (code, _, err) = output_of(&["explain", "--policy", "/nowhere.yaml"], b"{}");
+    assert!(code == 2 && err.contains("/nowhere.yaml: cannot be read"), "{err}");
+}
+
+fn record(sequence: u64, reference: &str, would: bool) -> v1::Record {
+    let action = if would { v1::judgement::Action::Allow } else { v1::judgement::Action::Block };
+    let judgement = v1::Judgement {
+        action: action.into(),
+        rule: if would { String::new() } else { "shop/admin".into() },
+        reason: if would { "otherwise".into() } else { "rule".into() },
+        reference: reference.into(),
+        would_have: would
+            .then(|| v1::WouldHave { action: v1::judgement::Action::Block.into(), rule: "shop/watched".into() })
+            .into_iter()
+            .collect(),
+        policy_revision: 3,
+        policy_digest: vec![7; 32],
+        ..v1::Judgement::default()
+    };
+    v1::Record {
+        judgement: Some(judgement),
+        response: Some(v1::Response { status: if would { 200 } else { 404 }, ..v1::Response::default() }),
+        ..house::record(7, sequence)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_a_running_house_has_seen_is_explained_by_its_reference() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = House::start(dir.path(), &[]);
+    let mut gate = house::Gate::attach(&dir.path().join("house.sock"), house::hello(7, 1)).await;
+    gate.greeted().await;
+    let mut batch = house::batch(7, 0..3);
+    batch.records = [record(0, "7Q2KM4XJ0T9RB3ZC", false), record(1, "1111111111111110", true), house::record(7, 2)]
+        .map(|record| record.encode_to_vec())
+        .into();
+    gate.send(Message::Batch(batch)).await;
+    gate.durable(3).await;
+    let address = fs::read_to_string(dir.path().join("admin.address")).unwrap();
+    let url = format!("http://{}", address.trim());
+    let ask = |reference: &str, more: &[&str]| output(&[&["explain", reference, "--admin", &url], more].concat());
+
+    let (code, said, err) = ask("7q2k-m4xj-ot9r-b3zc", &["--json"]);
+    assert_eq!(code, 0, "{err}");
+    let verdict = json(&said);
+    assert_eq!(
+        (&verdict["action"], &verdict["status"], &verdict["rule"]),
+        (&"block".into(), &404.into(), &"shop/admin".into())
+    );
+    assert_eq!((&verdict["reference"], &verdict["reason"]), (&"7Q2KM4XJ0T9RB3ZC".into(), &"rule".into()));
+    assert_eq!((&verdict["signals"]["path"], &verdict["policy"]["revision"]), (&"/cart".into(), &3.into()));
+    assert_eq!(verdict["event"]["metadata"]["event_code"], "gatehouse.record");
+    let (code, said, _) = ask("111111111111lilO", &[]);
+    assert!(code == 0 && said.contains("would have     block shop/watched"), "{said}");
+
+    let (code, _, err) = ask("ZZZZZZZZZZZZZZZZ", &[]);
+    assert!(code == 1 && err.contains("has no record with the reference `ZZZZZZZZZZZZZZZZ`"), "{err}");
+    let (code, _, err) = ask("../status", &[]);
+    assert!(code == 2 && err.contains("a reference is letters and digits"), "{err}");
+    drop(running);
+    let (code, _, err) = ask("7Q2KM4XJ0T9RB3ZC", &[]);
+    assert!(code == 1 && err.contains("no house answers at"), "{err}");
+    let (code, _, err) = output(&["explain", "A", "--admin", "https://127.0.0.1:1"]);
+    assert!(code == 2 && err.contains("no address of a house"), "{err}");
+}
+
+#[test]
+fn a_database_of_countries_makes_them_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let (policy, csv) = (dir.path().join("p.yaml"), dir.path().join("geo.csv"));
+    fs::write(
+        &policy,
+        "apiVersion: gatehouse.dev/v1\nkind: Policy\nmetadata: { name: p }\nspec:\n  rules:\n    \
+         - { name: far, match: { country: DE }, then: block }\n",
+    )
+    .unwrap();
+    fs::write(&csv, "network,country,asn\n192.0.2.0/24,DE,64500\n").unwrap();
+    let request = br#"{"method": "GET", "path": "/", "address": "192.0.2.9"}"#;
+    let explain =
+        |more: &[&str]| output_of(&[&["explain", "--json", "--policy", text(&policy)], more].concat(), request);
+    let blind = json(&explain(&[]).1);
+    assert_eq!((&blind["action"], &blind["not_judged"][0]["field"]), (&"allow".into(), &"country".into()));
+    let seen = json(&explain(&["--geo", text(&csv)]).1);
+    assert_eq!(
+        (&seen["action"], &seen["signals"]["country"], &seen["signals"]["asn"]),
+        (&"block".into(), &"DE".into(), &64500.into())
+    );
+    let (code, _, err) = explain(&["--geo", "/nowhere.mmdb"]);
+    assert!(code == 2 && err.contains("/nowhere.mmdb"), "{err}");
+}
+
+#[test]
+fn what_the_application_answered_is_judged_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = dir.path().join("p.yaml");
+    fs::write(
+        &policy,
+        "apiVersion: gatehouse.dev/v1\nkind: Policy\nmetadata: { name: p }\nspec:\n  rules:\n    \
+         - { name: leak, match: { response: { headers: { x-debug: { present: true } } } }, then: { removeResponseHeaders: [x-debug] } }\n",
+    )
+    .unwrap();
+    let request = br#"{"method": "GET", "path": "/", "status": 200, "response_headers": [["x-debug", "1"]]}"#;
+    let (code, said, _) = output_of(&["explain", "--policy", text(&policy)], request);
+    assert!(code == 0 && said.contains("response       x-debug is removed"), "{said}");
+}
