@@ -40,20 +40,24 @@ house: ## The sidecar, as the tests run it
 proto: ## Make the generated code of proto/ anew
 	cargo run -q -p gatehouse-codegen
 
+reference: ## Make the reference of the policy language, its JSON Schema and its Kubernetes resource anew
+	cargo run -q -p gatehouse-policy-reference
+
 ##@ Prove
 test: ## Everything that can be proved in one verb; installs what it needs on Debian
 	@$(STAGE) --begin
 	@$(STAGE) setup 300 -- tests/tools/setup
 	@$(STAGE) check 900 -- $(MAKE) check
 	@$(STAGE) unit 900 -- $(MAKE) unit
+	@$(STAGE) fuzz 540 -- $(MAKE) fuzz
 	@$(STAGE) wasm 600 -- $(MAKE) wasm wasm-trap
 	@$(STAGE) scripted-host 300 -- $(MAKE) scripted-host
 	@$(STAGE) e2e 1500 -- $(MAKE) e2e
 	@$(STAGE) --end
 
 unit: ## Unit, property and process tests of the crates and the sidecar: the inner loop
-	@cargo test -q $(CRATES) --features gatehouse-policy/yaml -p gatehouse-http -p gatehouse-codegen -p gatehouse-demo
-	@cargo test -q -p gatehouse --lib --bins --test command --test gates
+	@cargo test -q $(CRATES) --features gatehouse-policy/yaml -p gatehouse-http -p gatehouse-codegen -p gatehouse-policy-reference -p gatehouse-demo -p gatehouse-corpora -p gatehouse-bench
+	@cargo test -q -p gatehouse --lib --bins --test command --test gates --test brake --test geo --test mode --test rollout --test verdicts
 
 scripted-host: wasm ## The built .wasm under a scripted host
 	@cargo test -q -p gatehouse-scripted-host
@@ -66,6 +70,14 @@ e2e: wasm wasm-trap house ## End to end: real Envoy by func-e, real Kafka, real 
 soak: wasm house ## A million requests: linear memory, resident memory, books (minutes)
 	@tests/tools/run-e2e soak -- --ignored --nocapture
 
+fuzz: ## Every fuzz target for ten seconds; FUZZ_SECONDS=600 TARGET=path, or INPUT=FILE to see a crash again
+	@cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
+	@tests/tools/fuzz
+
+crd-check: ## The Kubernetes resource and every long form, by the API server's own code (Go; minutes when cold)
+	@go -C tests/kube-schema build -o "$(GATEHOUSE_CACHE)/kube-schema" .
+	@cargo run -q -p gatehouse-policy-reference -- long crates/gatehouse-policy/testdata/good/*.yaml deploy/policies/*.yaml | "$(GATEHOUSE_CACHE)/kube-schema" deploy/crd/policies.gatehouse.dev.yaml
+
 envoy-matrix: wasm house ## Traffic, a block and a record on each Envoy we say we run on
 	@tests/tools/envoy-matrix
 
@@ -77,10 +89,25 @@ check: ## Format, lints, borders, licences, docs, wasm32 build of every crate
 	@RUSTDOCFLAGS="-D warnings" cargo doc -q --no-deps $(CRATES) -p gatehouse
 	@tests/tools/deny
 
+##@ Measure
+instructions: ## Instructions of a decision and its parts, against docs/performance.md: +3 % fails
+	@cargo run -q --profile bench -p gatehouse-bench --bin instructions
+
+instructions-accept: ## Write that table anew; say why in the commit
+	@cargo run -q --profile bench -p gatehouse-bench --bin instructions accept
+
+bench-decision: ## Nanoseconds of a decision and its parts, then median to p99.9 call by call (minutes; a busy machine only adds)
+	@cargo bench -q -p gatehouse-bench --bench calls
+	@cargo run -q --profile bench -p gatehouse-bench --bin tail
+
+wasm-cost: wasm ## What a request and a policy's load cost in the built .wasm, by the interpreter's fuel
+	@cargo test -q -p gatehouse-scripted-host --test cost -- --ignored --nocapture
+
+##@ Keep tidy
 fmt: ## Format
 	cargo fmt --all
 
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto test unit scripted-host e2e soak envoy-matrix check fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e fuzz soak crd-check envoy-matrix check instructions instructions-accept bench-decision wasm-cost fmt clean-cache

@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: gateways in pairs (with and without the filter), policies, and comparing.
 
+pub mod arrivals;
 pub mod books;
+pub mod raw;
 pub mod secrets;
 
 use std::net::SocketAddr;
@@ -106,6 +108,29 @@ pub fn policy(mode: &str, rules: Value) -> Value {
         "metadata": { "name": "shop", "scope": "acme/retail/shop" },
         "spec": { "hosts": [HOST], "mode": mode, "rules": rules, "otherwise": "allow" },
     })
+}
+
+/// The same for clients behind a proxy on loopback: each is who its `x-forwarded-for` says.
+pub fn behind_a_proxy(mut policy: Value) -> Value {
+    policy["spec"]["client"] = json!({ "address": { "from": "x-forwarded-for", "trust": ["127.0.0.0/8"] } });
+    policy
+}
+
+/// A gateway with the filter and this policy in its configuration; `shape` changes it before it starts.
+pub async fn inline(policy: Value, upstream: &Upstream, shape: impl FnOnce(&mut Gateway)) -> Envoy {
+    let mut gateway = Gateway::new(upstream.address()).with_gate(Gate::new(json!({ "policy": policy })));
+    shape(&mut gateway);
+    Envoy::start(&gateway).await
+}
+
+/// A request for [`HOST`] on a connection of its own.
+///
+/// # Panics
+/// When it is not answered.
+pub async fn ask(envoy: &Envoy, method: &str, target: &str, fields: &[(&str, &str)]) -> Reply {
+    let fields = [&[("host", HOST)], fields].concat();
+    let reply = exchange(envoy.address(), &request(method, target, &fields, b"")).await;
+    reply.unwrap_or_else(|error| panic!("{method} {target}: {error}"))
 }
 
 /// The plugin configuration of a gate whose house stands behind the cluster `gatehouse`.

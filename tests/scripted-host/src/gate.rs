@@ -10,6 +10,8 @@ use crate::world::{Headers, LocalReply, Shared, World};
 
 /// The root context that every test uses.
 pub const ROOT: u32 = 1;
+/// The context of the first request; roots of tests are below.
+const FIRST: u32 = 1000;
 /// Instructions that one callback may take: a loop without end is a failed test, not a hung one.
 const FUEL: u64 = 20_000_000_000;
 
@@ -18,6 +20,7 @@ pub struct Gate {
     store: Store<World>,
     instance: Instance,
     next_context: u32,
+    spent: u64,
 }
 
 /// What came of one request.
@@ -31,6 +34,19 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The filter's own answer.
     pub reply: Option<LocalReply>,
+    /// The filter ended the request without an answer.
+    pub dropped: bool,
+}
+
+/// What came of one response.
+#[derive(Debug)]
+pub struct Response {
+    /// The filter let it go on.
+    pub forwarded: bool,
+    /// The filter's own answer instead.
+    pub reply: Option<LocalReply>,
+    /// Headers as the filter wrote them anew; `None`: as they came.
+    pub written: Option<Vec<(String, String)>>,
 }
 
 impl Answer {
@@ -79,7 +95,7 @@ impl Gate {
         crate::imports::define(&mut linker);
         let instance =
             linker.instantiate_and_start(&mut store, module).expect("the filter imports only what Envoy has");
-        let mut gate = Self { store, instance, next_context: ROOT + 1 };
+        let mut gate = Self { store, instance, next_context: FIRST, spent: 0 };
         gate.call::<(), ()>("_initialize", ());
         gate.call::<_, ()>("proxy_on_context_create", (ROOT, 0u32));
         assert_eq!(gate.call::<_, u32>("proxy_on_vm_start", (ROOT, 0u32)), 1);
@@ -138,11 +154,23 @@ impl Gate {
         self.request_with(Headers::Pairs(pairs))
     }
 
+    /// A request's headers in a context that is there.
+    pub fn request_in(&mut self, context: u32, headers: &[(&str, &str)]) -> Answer {
+        let pairs: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        self.deliver(context, Headers::Pairs(pairs))
+    }
+
     /// A request with whatever the host hands out as its headers; its context stays open.
     pub fn request_with(&mut self, headers: Headers) -> Answer {
         let context = self.context();
+        self.deliver(context, headers)
+    }
+
+    fn deliver(&mut self, context: u32, headers: Headers) -> Answer {
         let world = self.world();
         (world.written, world.reply, world.headers) = (None, None, Some(headers));
+        world.current = context;
         world.filter_state.clear();
         let forwarded = self.call::<_, u32>("proxy_on_request_headers", (context, 4u32, 1u32)) == 0;
         let world = self.world();
@@ -150,22 +178,37 @@ impl Gate {
             (Some(pairs), _) | (None, Some(Headers::Pairs(pairs))) => pairs.clone(),
             _ => Vec::new(),
         };
-        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let headers = sent.iter().map(|(name, value)| (lossy(name), lossy(value))).collect();
-        Answer { context, forwarded, headers, reply: self.world().reply.clone() }
+        let (headers, world) = (lossy(&sent), self.world());
+        Answer { context, forwarded, headers, reply: world.reply.clone(), dropped: world.closed.contains(&context) }
+    }
+
+    /// The response of an upstream to an open request.
+    pub fn respond(&mut self, context: u32, headers: &[(&str, &str)]) -> Response {
+        let world = self.world();
+        (world.reply, world.response_written) = (None, None);
+        world.response =
+            headers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        let forwarded = self.call::<_, u32>("proxy_on_response_headers", (context, 3u32, 0u32)) == 0;
+        let world = self.world();
+        Response { forwarded, reply: world.reply.clone(), written: world.response_written.as_deref().map(lossy) }
     }
 
     /// A context for a request that never comes (what a codec error makes).
     pub fn context(&mut self) -> u32 {
+        self.context_of(ROOT)
+    }
+
+    /// The same of another root context.
+    pub fn context_of(&mut self, root: u32) -> u32 {
         let context = self.next_context;
         self.next_context += 1;
-        self.call::<_, ()>("proxy_on_context_create", (context, ROOT));
+        self.call::<_, ()>("proxy_on_context_create", (context, root));
         context
     }
 
-    /// Response headers, log and end of a request.
+    /// An ordinary response, log and end of a request.
     pub fn finish(&mut self, context: u32) {
-        self.call::<_, u32>("proxy_on_response_headers", (context, 3u32, 0u32));
+        self.respond(context, &[(":status", "200"), ("content-type", "text/html")]);
         self.log(context);
     }
 
@@ -174,6 +217,7 @@ impl Gate {
         self.call::<_, u32>("proxy_on_done", context);
         self.call::<_, ()>("proxy_on_log", context);
         self.call::<_, ()>("proxy_on_delete", context);
+        self.world().deleted.insert(context);
     }
 
     /// The end of a root context; the filter may speak once more.
@@ -204,6 +248,12 @@ impl Gate {
         self.call::<_, ()>("proxy_on_grpc_close", (ROOT, token, status));
     }
 
+    /// Fuel that all calls took so far.
+    #[must_use]
+    pub const fn spent(&self) -> u64 {
+        self.spent
+    }
+
     /// Size of the linear memory, bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -220,6 +270,7 @@ impl Gate {
         let export =
             self.instance.get_typed_func::<P, R>(&self.store, name).unwrap_or_else(|error| panic!("`{name}`: {error}"));
         let result = export.call(&mut self.store, arguments);
+        self.spent += FUEL - self.store.get_fuel().expect("fuel is on");
         result.unwrap_or_else(|error| {
             let world = self.store.data();
             panic!(
@@ -229,6 +280,11 @@ impl Gate {
             )
         })
     }
+}
+
+fn lossy(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    pairs.iter().map(|(name, value)| (text(name), text(value))).collect()
 }
 
 /// A world as a gateway sees it every day.

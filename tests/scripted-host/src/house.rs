@@ -76,7 +76,7 @@ impl House {
                 total_bytes: u32::try_from(image.len()).unwrap(),
                 offset: u32::try_from(index * chunk).unwrap(),
                 data: data.to_vec(),
-                image_version: 1,
+                image_version: gatehouse_policy::IMAGE_VERSION,
             };
             self.say(gate, house_message::Message::Policy(message));
         }

@@ -9,6 +9,7 @@ const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const BAD_ARGUMENT: u32 = 2;
 const INVALID_MEMORY: u32 = 6;
+const CAS_MISMATCH: u32 = 8;
 const INTERNAL: u32 = 10;
 
 type Call<'a> = Caller<'a, World>;
@@ -93,6 +94,9 @@ fn surroundings(linker: &mut Linker<World>) {
         OK
     });
     define!(linker, "env", "proxy_set_effective_context", |call, context: u32| {
+        if call.data().deleted.contains(&context) {
+            return BAD_ARGUMENT;
+        }
         call.data_mut().effective.push(context);
         OK
     });
@@ -116,7 +120,8 @@ fn surroundings(linker: &mut Linker<World>) {
 fn properties(linker: &mut Linker<World>) {
     define!(linker, "env", "proxy_get_property", |call, at: u32, length: u32, data: u32, size: u32| {
         let path = text(&call, at, length).replace('\0', ".");
-        match call.data().properties.get(&path).cloned() {
+        let listed = || crate::expressions::listed(call.data(), &path).map(|values| encode_pairs(&values));
+        match call.data().properties.get(&path).cloned().or_else(listed) {
             Some(value) => give(&mut call, &value, data, size),
             None => NOT_FOUND,
         }
@@ -131,16 +136,15 @@ fn properties(linker: &mut Linker<World>) {
         let found = call.data().shared.lock().unwrap().get(&key).cloned();
         match found {
             Some(value) => {
-                put(&mut call, cas, &1u32.to_le_bytes());
-                give(&mut call, &value, data, size)
+                put(&mut call, cas, &value.version.to_le_bytes());
+                give(&mut call, &value.bytes, data, size)
             }
             None => NOT_FOUND,
         }
     });
-    define!(linker, "env", "proxy_set_shared_data", |call, at: u32, length: u32, data: u32, size: u32, _cas: u32| {
+    define!(linker, "env", "proxy_set_shared_data", |call, at: u32, length: u32, data: u32, size: u32, cas: u32| {
         let (key, value) = (text(&call, at, length), bytes(&call, data, size));
-        call.data_mut().shared.lock().unwrap().insert(key, value);
-        OK
+        if call.data_mut().shared.lock().unwrap().set(&key, value, cas) { OK } else { CAS_MISMATCH }
     });
     define!(
         linker,
@@ -171,7 +175,7 @@ fn foreign(world: &mut World, name: &str, arguments: &[u8]) -> Result<Vec<u8>, u
         }
         "expr_evaluate" => {
             let expression = world.expressions.get(&token()?).ok_or(BAD_ARGUMENT)?;
-            expression.evaluate(&world.properties).map(|values| encode_pairs(&values)).ok_or(INTERNAL)
+            expression.evaluate(world).map(|values| encode_pairs(&values)).ok_or(INTERNAL)
         }
         "expr_delete" => {
             let token = token()?;
@@ -183,20 +187,34 @@ fn foreign(world: &mut World, name: &str, arguments: &[u8]) -> Result<Vec<u8>, u
 
 fn headers(linker: &mut Linker<World>) {
     define!(linker, "env", "proxy_get_header_map_pairs", |call, map: u32, data: u32, size: u32| {
-        if map != 0 {
-            return BAD_ARGUMENT;
-        }
-        let raw = match &call.data().headers {
-            Some(Headers::Pairs(pairs)) => encode_pairs(pairs),
-            Some(Headers::Raw(raw)) => raw.clone(),
-            None => encode_pairs(&[]),
+        let raw = match (map, &call.data().headers) {
+            (0, Some(Headers::Pairs(pairs))) => encode_pairs(pairs),
+            (0, Some(Headers::Raw(raw))) => raw.clone(),
+            (0, None) => encode_pairs(&[]),
+            (2, _) => encode_pairs(&call.data().response),
+            _ => return BAD_ARGUMENT,
         };
         give(&mut call, &raw, data, size)
     });
     define!(linker, "env", "proxy_set_header_map_pairs", |call, map: u32, at: u32, length: u32| {
         let pairs = decode_pairs(&bytes(&call, at, length));
-        assert_eq!(map, 0, "only request headers are written");
-        call.data_mut().written = Some(pairs);
+        match map {
+            0 => call.data_mut().written = Some(pairs),
+            2 => call.data_mut().response_written = Some(pairs),
+            _ => panic!("header map {map} is not written"),
+        }
+        OK
+    });
+    define!(linker, "env", "proxy_continue_stream", |call, stream: u32| {
+        assert_eq!(stream, 0, "only requests are held");
+        let world = call.data_mut();
+        world.continued.extend(world.effective.last());
+        OK
+    });
+    define!(linker, "env", "proxy_close_stream", |call, stream: u32| {
+        assert_eq!(stream, 0, "only requests are ended");
+        let world = call.data_mut();
+        world.closed.push(world.current);
         OK
     });
     linker.func_wrap("env", "proxy_send_local_response", local_response).expect("proxy_send_local_response");

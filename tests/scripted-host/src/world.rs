@@ -1,12 +1,56 @@
 //! What the host knows, what it was told, and which of its calls are to fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use crate::expressions::Expression;
 
-/// Data that outlives a VM, as Envoy's shared data does: clone it into the next world.
-pub type Shared = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+/// Data that outlives a VM and that VMs share, as Envoy's shared data: clone it into the next world.
+pub type Shared = Arc<Mutex<SharedData>>;
+
+/// Values by key, each with the number that compare-and-swap goes by.
+#[derive(Debug, Clone, Default)]
+pub struct SharedData {
+    values: BTreeMap<String, SharedValue>,
+    stores: u32,
+}
+
+/// A shared value.
+#[derive(Debug, Clone)]
+pub struct SharedValue {
+    /// What was stored.
+    pub bytes: Vec<u8>,
+    /// One number for all keys, counted up with every store.
+    pub version: u32,
+}
+
+impl SharedData {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&SharedValue> {
+        self.values.get(key)
+    }
+
+    /// The bytes of a key, to damage them.
+    pub fn bytes_mut(&mut self, key: &str) -> Option<&mut Vec<u8>> {
+        self.values.get_mut(key).map(|value| &mut value.bytes)
+    }
+
+    /// Every key.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.values.keys()
+    }
+
+    /// Stores as Envoy does: at 0 in any case, at another number only over nothing or over a value of that number.
+    pub fn set(&mut self, key: &str, bytes: Vec<u8>, version: u32) -> bool {
+        if version != 0 && self.values.get(key).is_some_and(|value| value.version != version) {
+            return false;
+        }
+        self.stores += 1;
+        self.values.insert(key.to_owned(), SharedValue { bytes, version: self.stores });
+        true
+    }
+}
 
 /// A header map as the host hands it out.
 #[derive(Debug, Clone)]
@@ -30,6 +74,17 @@ pub struct LocalReply {
     pub headers: Vec<(String, String)>,
     /// gRPC status; -1: none.
     pub grpc_status: i32,
+}
+
+/// A claim.
+#[derive(Debug, Clone)]
+pub enum Claim {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// A list of texts.
+    List(Vec<String>),
 }
 
 /// One gRPC stream that the filter opened.
@@ -71,6 +126,16 @@ pub struct World {
     pub headers: Option<Headers>,
     /// Request headers as the filter wrote them back.
     pub written: Option<Vec<(Vec<u8>, Vec<u8>)>>,
+    /// Response headers handed out.
+    pub response: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Response headers as the filter wrote them back.
+    pub response_written: Option<Vec<(Vec<u8>, Vec<u8>)>>,
+    /// The contexts of requests that were held and let go on.
+    pub continued: Vec<u32>,
+    /// The contexts of requests that were closed without an answer.
+    pub closed: Vec<u32>,
+    /// Claims of the token that another filter verified, as a path of names with dots, each with its values; `None`: none did.
+    pub claims: Option<BTreeMap<String, Claim>>,
     /// The filter's own answer.
     pub reply: Option<LocalReply>,
     /// Filter state that the filter set (without `wasm.`).
@@ -89,6 +154,10 @@ pub struct World {
     pub tick_ms: u32,
     /// Effective contexts set, in order.
     pub effective: Vec<u32>,
+    /// Contexts that were deleted: none of them can be made the effective one.
+    pub deleted: BTreeSet<u32>,
+    /// The context of the last request whose headers were delivered.
+    pub current: u32,
     /// Names of all calls, in order.
     pub calls: Vec<&'static str>,
     /// What is to fail.

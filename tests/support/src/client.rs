@@ -1,7 +1,7 @@
 //! Clients: exact bytes over HTTP/1.1, and HTTP/2 with prior knowledge.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,9 +11,9 @@ use http_body_util::channel::Channel;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustix::net::sockopt::set_socket_linger;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::http1::{self, Body, Fields, Framing, Head, Reader};
 
@@ -66,20 +66,22 @@ pub fn request(method: &str, target: &str, fields: &[(&str, &str)], body: &[u8])
 /// # Errors
 /// The connection failed, or no whole response came within [`PATIENCE`].
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> io::Result<Reply> {
-    let once = async {
-        let mut client = Http1::connect(address).await?;
-        client.send(bytes).await?;
-        let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
-        client.reply(&String::from_utf8_lossy(method)).await
-    };
-    tokio::time::timeout(PATIENCE, once).await?
+    tokio::time::timeout(PATIENCE, Http1::connect(address)).await??.ask(bytes).await
+}
+
+/// The same from this address of loopback.
+///
+/// # Errors
+/// As [`exchange`].
+pub async fn exchange_from(address: SocketAddr, from: Ipv4Addr, bytes: &[u8]) -> io::Result<Reply> {
+    tokio::time::timeout(PATIENCE, Http1::connect_from(address, from)).await??.ask(bytes).await
 }
 
 /// One HTTP/1.1 connection.
 #[derive(Debug)]
-pub struct Http1 {
-    reader: Reader<OwnedReadHalf>,
-    writer: OwnedWriteHalf,
+pub struct Http1<R = OwnedReadHalf, W = OwnedWriteHalf> {
+    reader: Reader<R>,
+    writer: W,
 }
 
 impl Http1 {
@@ -88,12 +90,40 @@ impl Http1 {
     /// # Errors
     /// Nobody listens there.
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::of(TcpStream::connect(address).await?)
+    }
+
+    /// Connects from this address of loopback (127.x.y.z): another peer than anyone else.
+    ///
+    /// # Errors
+    /// Nobody listens there, or there is no such address.
+    pub async fn connect_from(address: SocketAddr, from: Ipv4Addr) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((from, 0)))?;
+        Self::of(socket.connect(address).await?)
+    }
+
+    fn of(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let (read, writer) = stream.into_split();
         Ok(Self { reader: Reader::new(read, Vec::new()), writer })
     }
 
+    /// Gives the connection up with a reset, as a client that crashed.
+    pub fn abort(self) {
+        let _ = set_socket_linger(self.writer.as_ref(), Some(Duration::ZERO));
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite> Http1<ReadHalf<S>, WriteHalf<S>> {
+    /// HTTP/1.1 over any stream.
+    pub fn over(stream: S) -> Self {
+        let (read, writer) = tokio::io::split(stream);
+        Self { reader: Reader::new(read, Vec::new()), writer }
+    }
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Http1<R, W> {
     /// Sends bytes as they are. A peer that has answered and closed already is no error here: its answer can be read.
     ///
     /// # Errors
@@ -137,9 +167,18 @@ impl Http1 {
         tokio::time::timeout(PATIENCE, self.reader.some()).await?
     }
 
-    /// Gives the connection up with a reset, as a client that crashed.
-    pub fn abort(self) {
-        let _ = set_socket_linger(self.writer.as_ref(), Some(Duration::ZERO));
+    /// Sends one request and reads its whole response.
+    ///
+    /// # Errors
+    /// The connection failed, or no whole response came within [`PATIENCE`].
+    pub async fn ask(&mut self, bytes: &[u8]) -> io::Result<Reply> {
+        let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let method = String::from_utf8_lossy(method).into_owned();
+        tokio::time::timeout(PATIENCE, async {
+            self.send(bytes).await?;
+            self.reply(&method).await
+        })
+        .await?
     }
 }
 

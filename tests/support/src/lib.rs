@@ -11,6 +11,8 @@
 //! | [`http1`] | HTTP/1.1 on the wire, shared by client and upstream |
 //! | [`process`] | child processes that cannot outlive us |
 //! | [`ports`] | free ports that no other run takes |
+//! | [`tls`] | certificates made on the spot, a client and Envoy's side of TLS |
+//! | [`token`] | tokens of an issuer of its own, and Envoy's filter that verifies them |
 //! | [`wait`] | waiting for a condition, with a deadline and a name |
 //!
 //! Failures panic with what was awaited and where the logs are: the callers are tests and a demo.
@@ -23,6 +25,8 @@ pub mod load;
 pub mod parts;
 pub mod ports;
 pub mod process;
+pub mod tls;
+pub mod token;
 pub mod upstream;
 pub mod wait;
 

@@ -71,6 +71,14 @@ pub struct Gateway {
     pub routes: Vec<Value>,
     /// Further clusters, as Envoy's own JSON.
     pub clusters: Vec<Value>,
+    /// HTTP filters before the gate, as Envoy's own JSON.
+    pub filters: Vec<Value>,
+    /// Listener filters, as Envoy's own JSON.
+    pub listener_filters: Vec<Value>,
+    /// The transport socket of the listener, as Envoy's own JSON; `None`: plain text.
+    pub transport_socket: Option<Value>,
+    /// Further settings of the HTTP connection manager, as Envoy's own JSON: each replaces that of the same name.
+    pub manager: Vec<(&'static str, Value)>,
 }
 
 impl Gateway {
@@ -87,6 +95,10 @@ impl Gateway {
             trusted_hops: 0,
             routes: Vec::new(),
             clusters: Vec::new(),
+            filters: Vec::new(),
+            listener_filters: Vec::new(),
+            transport_socket: None,
+            manager: Vec::new(),
         }
     }
 
@@ -107,14 +119,18 @@ impl Gateway {
             HouseAt::Tcp(address) => clusters.push(house_cluster(&tcp(*address))),
         }
         clusters.extend(self.clusters.iter().cloned());
-        let listener = json!({
+        let mut listener = json!({
             "name": "http",
             "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
+            "listener_filters": self.listener_filters,
             "filter_chains": [{ "filters": [{
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": self.manager(access_log),
             }] }],
         });
+        if let Some(socket) = &self.transport_socket {
+            listener["filter_chains"][0]["transport_socket"] = socket.clone();
+        }
         json!({
             "node": { "id": "gateway-1", "cluster": "gateways" },
             "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
@@ -152,6 +168,9 @@ impl Gateway {
             manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "CONNECT" }]);
             manager["http2_protocol_options"] = json!({ "allow_connect": true });
         }
+        for (name, value) in &self.manager {
+            manager[name] = value.clone();
+        }
         manager
     }
 
@@ -171,7 +190,7 @@ impl Gateway {
     }
 
     fn filters(&self) -> Vec<Value> {
-        let mut filters = Vec::new();
+        let mut filters = self.filters.clone();
         if let Some(gate) = &self.gate {
             if gate.peer {
                 filters.push(peer_filter());

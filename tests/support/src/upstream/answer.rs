@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `Upgrade: websocket`, `CONNECT` | 101 or 200, then every octet comes back |
 //! | `content-type: application/grpc…` | the message comes back, trailers `grpc-status: 0` |
-//! | `POST /login` | 200 when the body holds `password=right`, else 401 |
+//! | `POST /login`, `POST /login/MS` | 200 when the body holds `password=right`, else 401; after so many milliseconds |
 //! | `/status/CODE` | that status |
 //! | `/slow/MS` | 200 after so many milliseconds |
 //! | `/events/N/MS` | N server-sent events, MS milliseconds apart |
@@ -80,7 +80,8 @@ fn by_path(request: &Received, path: &str, body: &Body) -> Answer {
     match word {
         "login" if request.method == "POST" => {
             let right = String::from_utf8_lossy(&body.bytes).contains("password=right");
-            Answer::plain(if right { 200 } else { 401 }, Vec::new())
+            let status = if right { 200 } else { 401 };
+            Answer { pieces: vec![(Duration::from_millis(number(0)), Vec::new())], ..Answer::plain(status, Vec::new()) }
         }
         "status" => Answer::plain(u16::try_from(number(200)).unwrap_or(200), Vec::new()),
         "slow" => Answer {

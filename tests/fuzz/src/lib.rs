@@ -1,0 +1,31 @@
+//! What must hold for any bytes, parser by parser: one module and one `check` a target. A target is `targets/NAME.rs`, its seeds
+//! are `corpus/NAME`, words that help the fuzzer are `dictionary/NAME`; `make fuzz` runs them all.
+//!
+//! "No panic" is checked everywhere without a word: overflow checks and debug assertions are on. What each module checks
+//! beyond it stands in its first lines.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod agent;
+pub mod answers;
+pub mod asked;
+pub mod cookie;
+pub mod decision;
+pub mod documents;
+pub mod fingerprint;
+pub mod geo;
+mod given;
+pub mod host;
+pub mod identity;
+pub mod image;
+pub mod lists;
+pub mod loader;
+pub mod pairs;
+pub mod path;
+pub mod query;
+pub mod record;
+pub mod redact;
+pub mod regex;
+pub mod shared;
+pub mod spool;
+pub mod stream;
