@@ -3,7 +3,7 @@
 //!
 //! Nothing here needs a login, so nothing here may be reached by a web page either: a request whose `Host` is not a
 //! loopback name is refused (DNS rebinding), and what changes something is a `PUT` or a `DELETE`, which a page cannot send
-//! across origins unasked. What changes how requests are judged is done for root and the house's own user only ([`caller`]).
+//! across origins unasked. What changes how requests are judged is done for root and the house's own user only (`caller`).
 
 mod brake;
 mod caller;

@@ -1,18 +1,23 @@
-//! The decision: (policy, request head, reference source) to a [`Judged`] request; later, with the outcome, to its record.
+//! The decision: (policy, request, what the worker keeps) to a [`Judged`] request; with its response's status to counts
+//! ([`answered`]) and edits ([`respond`]); later, with the outcome, to its record.
 //!
-//! The gate, `gatehouse explain` and `gatehouse replay` all come through here: one engine, one verdict.
+//! The gate, `gatehouse explain`, `test` and `replay` all come through here: one engine, one verdict.
 //!
 //! ```text
-//!  Head ──judge()──► Judged { step: Forward(edits) | Reply(reply), verdict, policy }
-//!                       │ kept by the host until the transaction ends
-//!  Head + Outcome ──────┴──record()──► Record (redacted)
+//!  Request ──judge()──► Judged { step: Forward(edits) | Reply(reply) | Drop, delay, verdict, subject }
+//!                         │ kept by the host until the transaction ends
+//!  status ────────────────┼──answered()──► failure limits, familiar clients
+//!  response head ─────────┼──respond()───► Pass | Edit | Replace
+//!  Head + Outcome ────────┴──record()────► Record (redacted)
 //! ```
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`exchange`] | the phases of one request as types, and [`judge`] |
-//! | [`decide`] | the order of decision, on one screen |
-//! | [`mitigate`] | the reply to a mitigated request; the header edits of a forwarded one |
+//! | `decide` | the order of decision, on one screen |
+//! | `limits`, `changes`, `knowledge` | counts; what is rolled out and taken back; what is known from elsewhere: all in one [`State`] |
+//! | [`mitigate`] | the answer to a mitigated request, in the client's form and language |
+//! | `respond` | rules that read the response |
 //! | [`reference`](mod@reference) | reference ids |
 //! | [`record`](mod@record) | head, verdict and outcome to the redacted record |
 
