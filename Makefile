@@ -70,6 +70,9 @@ e2e: wasm wasm-trap house ## End to end: real Envoy by func-e, real Kafka, real 
 soak: wasm house ## A million requests: linear memory, resident memory, books (minutes)
 	@tests/tools/run-e2e soak -- --ignored --nocapture
 
+load: wasm house ## A policy of 1,000 rules and 100,000 networks comes into force: the longest step that holds a worker
+	@tests/tools/run-e2e load -- --ignored --nocapture
+
 fuzz: ## Every fuzz target for ten seconds; FUZZ_SECONDS=600 TARGET=path, or INPUT=FILE to see a crash again
 	@cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	@tests/tools/fuzz
@@ -110,4 +113,4 @@ fmt: ## Format
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e fuzz soak crd-check envoy-matrix check instructions instructions-accept bench-decision wasm-cost fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e fuzz soak load crd-check envoy-matrix check instructions instructions-accept bench-decision wasm-cost fmt clean-cache
