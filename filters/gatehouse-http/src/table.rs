@@ -13,11 +13,12 @@ use crate::host;
 /// The only table there is so far.
 pub(crate) const GEO: &str = "geo";
 
-/// After this long in one callback the rest waits for the next tick: 8 MiB take half a second of ticks so.
+/// After this long in one callback the rest waits for the next tick: 8 MiB take a second or three of ticks so.
 const STEP_NS: u64 = 1_000_000;
-/// Bytes hashed, and entries checked, between two looks at the clock: a fifth of a millisecond.
-const HASHED: usize = 32 * 1024;
-const CHECKED: usize = 20_000;
+/// Bytes hashed, and entries checked, between two looks at the clock: a fifth of a millisecond, also before the engine that runs
+/// this has made fast code of it (a hash is ten times slower then).
+const HASHED: usize = 4 * 1024;
+const CHECKED: usize = 5_000;
 const MAX_PROBLEM: usize = 1024;
 
 /// The table that is arriving.
