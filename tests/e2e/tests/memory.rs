@@ -42,7 +42,7 @@ async fn once_each(envoy: &Envoy, clients: std::ops::Range<u32>) {
 async fn more_clients_than_there_is_room_for_take_no_more_memory_and_what_is_given_up_is_counted() {
     let upstream = Upstream::start().await;
     let rules = json!([
-        { "name": "rate", "match": { "path": "/limited" }, "limit": { "by": "address", "rate": "100 per 1m" }, "then": "limit" },
+        { "name": "rate", "match": { "path": "/limited" }, "limit": { "by": "address", "rate": "100 per 1h" }, "then": "limit" },
         { "name": "failures", "match": { "path": "/limited" }, "limit": { "by": "address", "count": { "status": 401 }, "rate": "10 per 1m" }, "then": "limit" },
         { "name": "score", "match": { "path": "/limited" }, "then": { "weigh": 1, "label": "seen" } },
         { "name": "worst", "match": { "score": { "atLeast": 100, "label": "seen" } }, "then": "block" },
@@ -79,8 +79,8 @@ async fn more_clients_than_there_is_room_for_take_no_more_memory_and_what_is_giv
     );
     assert!(cells > 0 && after.1 == cells, "{cells} then {} bytes", after.1);
     assert!(after.0 <= memory + (128 << 10), "{memory} then {} bytes", after.0);
-    // Two limits of 160,000 further clients, and room for 65,536 and 32,768 of them.
-    assert!(after.2 > evicted + 200_000, "{evicted} then {}", after.2);
+    // 160,000 further clients, and room for 65,536 of them; a count of failures that holds none is given up uncounted.
+    assert!(after.2 > evicted + 90_000, "{evicted} then {}", after.2);
     assert!(stat("scores_evictions_total").await > 100_000);
     assert_eq!(stat("requests_unreadable_total").await + stat("host_failures_total").await, 0);
     envoy.assert_filter_sound().await;
