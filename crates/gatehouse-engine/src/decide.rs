@@ -82,7 +82,7 @@ pub(crate) fn judge(
 
 /// The head with these headers, if some were left out.
 pub(crate) fn with<'a>(head: Head<'a>, kept: Option<&'a [Pair<'a>]>) -> Head<'a> {
-    Head { headers: kept.unwrap_or(head.headers), connection: head.connection }
+    Head { headers: kept.unwrap_or(head.headers), ..head }
 }
 
 /// The host that is asked for; then another that an absolute-form target names, since either may be believed.

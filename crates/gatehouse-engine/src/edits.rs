@@ -17,8 +17,12 @@ pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 /// The headers without those that a client may not send: ours, and every one that a policy sets. `None`: there are none such,
 /// and nothing was allocated.
 pub(crate) fn without_ours<'a>(policy: Option<&Policy>, head: Head<'a>) -> Option<Vec<Pair<'a>>> {
+    let policy = policy.filter(|policy| policy.may_set(head.names));
     let foreign = |(name, _): &&Pair<'a>| !is_ours(name) && !policy.is_some_and(|policy| policy.sets_header(name));
-    let all = head.headers.iter().all(|pair| foreign(&pair));
+    let all = match policy {
+        None => !head.headers.iter().any(|(name, _)| is_ours(name)),
+        Some(_) => head.headers.iter().all(|pair| foreign(&pair)),
+    };
     (!all).then(|| head.headers.iter().filter(foreign).copied().collect())
 }
 

@@ -1,5 +1,7 @@
 //! Which rules could not be judged, and for want of what: for people who judge requests that nobody saw whole. Never in the gate.
 
+use core::cell::OnceCell;
+
 use gatehouse_policy::{Count, Facts, Fields, Policy, ResponseFacts, Rule, Truth};
 use gatehouse_signals::host::Host;
 use gatehouse_signals::path::Path;
@@ -41,7 +43,8 @@ pub fn unjudged<'p>(
         signals: &lazy,
         response,
     };
-    let asker = Asker { facts: &facts, lazy: &lazy, subject: &judged.subject, claims: policy.claims() };
+    let class = OnceCell::new();
+    let asker = Asker { facts: &facts, lazy: &lazy, subject: &judged.subject, claims: policy.claims(), class: &class };
     let missing = |rule: Rule<'p>| match rule.holds(&facts) {
         Truth::False => Fields::NONE,
         Truth::True => key_missing(policy, rule, &asker, state),

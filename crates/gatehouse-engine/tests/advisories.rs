@@ -61,7 +61,7 @@ fn judged(spec: &str, ask: Ask<'_>) -> Verdict {
         pairs.push((b":path", ask.path));
     }
     pairs.extend(ask.headers.iter().map(|(name, value)| (name.as_bytes(), *value)));
-    let head = Head { headers: &pairs, connection: &connection };
+    let head = Head::new(&pairs, &connection);
     let now = Now { mono_ns: 1 << 40, wall_s: Some(1_800_000_000) };
     let request = Request { head, claims: ask.claims, known: Fields::ALL, now };
     let judged = judge(Some(&policy), &Settings::default(), request, &mut State::new([1; 16], &[2; 16]), &NoSlots);

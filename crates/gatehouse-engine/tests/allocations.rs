@@ -67,7 +67,7 @@ impl Worker {
     fn ask(&mut self, headers: &[Pair<'_>], connection: &Connection, claims: Claims<'_>) -> (Judged, usize) {
         self.now_ns += 1_000_000;
         let now = Now { mono_ns: self.now_ns, wall_s: Some(1_790_000_000) };
-        let head = Head { headers, connection };
+        let head = Head::new(headers, connection);
         let request = Request { head, claims, known: Fields::ALL, now };
         counted(|| judge(Some(&self.policy), &Settings::default(), request, &mut self.state, &NoSlots))
     }
@@ -216,7 +216,7 @@ fn asked(answer: &Answer<'_>) -> usize {
     let connection = Connection::default();
     let support = Support { text: Some("Ask the shop's operators"), link: Some("https://help.example.com/") };
     let occasion = Occasion { by: "shop/r", reference: "7Q2KM4XJ0T9RB3ZC", support, cors: Cors::Open };
-    let (reply, asked) = counted(|| reply(answer, &occasion, Head { headers: &headers, connection: &connection }));
+    let (reply, asked) = counted(|| reply(answer, &occasion, Head::new(&headers, &connection)));
     assert!(reply.body.len() > 700, "{reply:?}");
     asked
 }

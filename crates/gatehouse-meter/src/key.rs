@@ -1,15 +1,14 @@
 //! Composite keys: parts of a request, each with its kind, hashed to the 64-bit tag that the tables go by.
 //!
-//! Everything is fed to SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012) in a form from which the
+//! Everything is fed to SipHash-1-3 (see `sip`) in a form from which the
 //! parts could be read back: first what the tag is for, then for each part its kind and its fields, those of free length
 //! behind their length. So two different lists of parts are never the same bytes, and without the secret nobody can find
 //! two that meet but by chance (2⁻⁶⁴ for a pair).
 
 use std::fmt;
-use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use siphasher::sip::SipHasher13;
+use crate::sip::{Sink, Sip};
 
 /// What may be a part of a key. `None` is a value that the request has not: another part than an empty one.
 ///
@@ -76,13 +75,13 @@ pub enum Part<'a> {
 /// The secret by which all keys of a process are hashed.
 #[derive(Clone, Copy)]
 pub struct Keys {
-    hasher: SipHasher13,
+    hasher: Sip,
 }
 
 /// A tag in the making.
 #[derive(Clone, Copy)]
 pub struct Tag {
-    hasher: SipHasher13,
+    hasher: Sip,
 }
 
 /// What a tag is for.
@@ -97,7 +96,7 @@ enum Use {
 impl Keys {
     /// Hashes with this secret: 16 random bytes. Workers that share cells must have the same.
     pub fn new(secret: &[u8; 16]) -> Self {
-        Self { hasher: SipHasher13::new_with_key(secret) }
+        Self { hasher: Sip::new(secret) }
     }
 
     /// Begins the tag of a key that `domain` counts: a number of the caller's for each limit or other table, so that the
@@ -123,6 +122,7 @@ impl Keys {
 impl Tag {
     /// Adds a part.
     #[must_use]
+    #[inline]
     pub fn part(mut self, part: Part<'_>) -> Self {
         feed(&mut self.hasher, part);
         self
@@ -146,19 +146,19 @@ impl fmt::Debug for Tag {
     }
 }
 
-fn feed_start(sink: &mut impl Hasher, purpose: Use, domain: u64) {
-    sink.write(&[purpose as u8]);
-    sink.write(&domain.to_le_bytes());
+fn feed_start(sink: &mut impl Sink, purpose: Use, domain: u64) {
+    sink.number(purpose as u64, 1);
+    sink.number(domain, 8);
 }
 
 /// Kind, then the fields.
-fn feed(sink: &mut impl Hasher, part: Part<'_>) {
+fn feed(sink: &mut impl Sink, part: Part<'_>) {
     match part {
         Part::Address(address) => feed_address(sink, 1, 2, address),
-        Part::Asn(None) => sink.write(&[3]),
+        Part::Asn(None) => sink.number(3, 1),
         Part::Asn(Some(number)) => {
-            sink.write(&[4]);
-            sink.write(&number.to_le_bytes());
+            sink.number(4, 1);
+            sink.number(number.into(), 4);
         }
         Part::Claim { name, value } => feed_named(sink, 5, name, value),
         Part::Client(client) => feed_value(sink, 7, Some(client)),
@@ -170,7 +170,7 @@ fn feed(sink: &mut impl Hasher, part: Part<'_>) {
         Part::Prefix { address, bits } => {
             let (network, bits) = network(address.to_canonical(), bits);
             feed_address(sink, 17, 18, network);
-            sink.write(&[bits]);
+            sink.number(u64::from(bits), 1);
         }
         Part::Query { name, value } => feed_named(sink, 19, name, value),
         Part::Country(country) => feed_value(sink, 21, country.as_ref().map(<[u8; 2]>::as_slice)),
@@ -180,21 +180,21 @@ fn feed(sink: &mut impl Hasher, part: Part<'_>) {
     }
 }
 
-fn feed_address(sink: &mut impl Hasher, v4: u8, v6: u8, address: IpAddr) {
+fn feed_address(sink: &mut impl Sink, v4: u8, v6: u8, address: IpAddr) {
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            sink.write(&[v4]);
-            sink.write(&address.octets());
+            sink.number(u64::from(v4), 1);
+            sink.number(u32::from_le_bytes(address.octets()).into(), 4);
         }
         IpAddr::V6(address) => {
-            sink.write(&[v6]);
-            sink.write(&address.octets());
+            sink.number(u64::from(v6), 1);
+            sink.bytes(&address.octets());
         }
     }
 }
 
 /// A name, and a value whose kind is this one, or the next where there is none.
-fn feed_named(sink: &mut impl Hasher, kind: u8, name: &[u8], value: Option<&[u8]>) {
+fn feed_named(sink: &mut impl Sink, kind: u8, name: &[u8], value: Option<&[u8]>) {
     feed_value(sink, kind.saturating_add(u8::from(value.is_none())), Some(name));
     if let Some(value) = value {
         feed_bytes(sink, value);
@@ -202,19 +202,19 @@ fn feed_named(sink: &mut impl Hasher, kind: u8, name: &[u8], value: Option<&[u8]
 }
 
 /// A value of this kind, or of the next where there is none.
-fn feed_value(sink: &mut impl Hasher, kind: u8, value: Option<&[u8]>) {
+fn feed_value(sink: &mut impl Sink, kind: u8, value: Option<&[u8]>) {
     match value {
         Some(value) => {
-            sink.write(&[kind]);
+            sink.number(u64::from(kind), 1);
             feed_bytes(sink, value);
         }
-        None => sink.write(&[kind.saturating_add(1)]),
+        None => sink.number(u64::from(kind.saturating_add(1)), 1),
     }
 }
 
-fn feed_bytes(sink: &mut impl Hasher, bytes: &[u8]) {
-    sink.write(&(bytes.len() as u64).to_le_bytes());
-    sink.write(bytes);
+fn feed_bytes(sink: &mut impl Sink, bytes: &[u8]) {
+    sink.number(bytes.len() as u64, 8);
+    sink.bytes(bytes);
 }
 
 /// The address with all bits cleared but the first ones, and how many these are.

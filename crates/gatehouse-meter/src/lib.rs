@@ -41,6 +41,7 @@ mod ladder;
 pub mod limit;
 pub mod scores;
 pub mod shared;
+mod sip;
 mod span;
 pub mod table;
 pub mod topk;

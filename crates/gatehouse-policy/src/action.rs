@@ -145,14 +145,14 @@ impl<'p> Effect<'p> {
 
 impl<'p> Action<'p> {
     pub(crate) fn read(view: &'p View, index: usize) -> Self {
-        let text = view.text(Section::Actions, index, action::TEXT);
+        let text = || view.text(Section::Actions, index, action::TEXT);
         let refusal = Refusal { view, index };
         match view.word(Section::Actions, index, action::KIND) {
             action::BLOCK => Self::Block(refusal),
-            action::DECEIVE => Self::Deceive { status: refusal.status(), body: text, headers: refusal.headers() },
+            action::DECEIVE => Self::Deceive { status: refusal.status(), body: text(), headers: refusal.headers() },
             action::DROP => Self::Drop,
             action::LIMIT => Self::Limit(refusal),
-            action::REDIRECT => Self::Redirect { location: text, status: refusal.status() },
+            action::REDIRECT => Self::Redirect { location: text(), status: refusal.status() },
             _ => Self::Allow,
         }
     }

@@ -12,6 +12,7 @@ pub use limits::{Count, KeyPart, LimitSpec, StepSpec};
 pub use rule::Rule;
 pub use scope::{IdentityHeaders, Scope, Support};
 
+use gatehouse_signals::head::Names as HeaderNames;
 use gatehouse_verdict::record::PolicyStamp;
 
 use crate::action::dashed;
@@ -34,8 +35,8 @@ pub struct Policy {
     limits: Vec<LimitSpec>,
     claims: Vec<String>,
     half_life_ns: u64,
-    /// A bit for each header that some policy sets: most names are none of them, and that is seen at once.
-    set_header_bits: u64,
+    /// Headers that some policy sets: most names are none of them, and that is seen at once.
+    set_headers: HeaderNames,
 }
 
 impl Policy {
@@ -146,10 +147,16 @@ impl Policy {
         self.view.texts(Section::SetHeaders)
     }
 
+    /// Among these names there may be one that some policy may set on requests.
+    #[must_use]
+    pub fn may_set(&self, names: HeaderNames) -> bool {
+        self.set_headers.may_meet(names)
+    }
+
     /// `name` (any case, `_` read as `-` too, as many applications do) is a header that some policy may set.
     #[must_use]
     pub fn sets_header(&self, name: &[u8]) -> bool {
-        if self.set_header_bits >> name_bit(name) & 1 == 0 {
+        if !self.set_headers.may_have(name) {
             return false;
         }
         let fold = |byte: &u8| dashed(*byte);
@@ -164,10 +171,4 @@ impl Policy {
         let scope = Scope::new(self, found.unwrap_or(0));
         scope.is_covered().then_some(scope)
     }
-}
-
-/// Among 64 bits, one that names share which are the same but for letter case and `_` for `-`: by length, first and last letter.
-fn name_bit(name: &[u8]) -> u32 {
-    let letter = |byte: Option<&u8>| byte.map_or(0, |byte| u32::from(dashed(*byte)));
-    (name.len() as u32 * 7 + letter(name.first()) * 5 + letter(name.last()) * 3) & 63
 }

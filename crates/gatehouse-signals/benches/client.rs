@@ -25,7 +25,7 @@ fn main() {
     report("cache, all known", &list, |text| black_box(cache.classify(black_box(text))).name.len());
     let connection = Connection::default();
     let headers: Vec<_> = HEAD.iter().map(|name| (name.as_bytes(), &b"x"[..])).collect();
-    let head = Head { headers: &headers, connection: &connection };
+    let head = Head::new(&headers, &connection);
     let one = [HEAD.concat().into_bytes()];
     report("fingerprint of 24 headers", &one, |_| usize::try_from(fingerprint(black_box(&head)).key()).unwrap_or(0));
 }

@@ -104,35 +104,38 @@ pub struct Fingerprint {
 pub fn fingerprint(head: &Head<'_>) -> Fingerprint {
     let mut seen = Seen::default();
     for (name, _) in head.headers {
-        if !may_count(name) {
-            continue;
-        }
-        if let Some((_, letter, counts)) = COUNTED.iter().find(|(counted, ..)| counted.eq_ignore_ascii_case(name)) {
-            seen.note(*letter, *counts);
+        let counted = place(name).and_then(|place| PLACED.get(place)).copied().flatten();
+        if let Some((counted, letter, counts)) = counted
+            && (*name == counted || name.eq_ignore_ascii_case(counted))
+        {
+            seen.note(letter, counts);
         }
     }
     seen.fingerprint
 }
 
-/// By length and first letter: names of which nearly none counts are passed over without being compared.
-fn may_count(name: &[u8]) -> bool {
-    /// For each length, the letters (bits from `a`) that names of it begin with.
-    const FIRST: [u32; 32] = {
-        let mut first = [0_u32; 32];
-        let mut at = 0;
-        while let Some(((name, ..), _)) = COUNTED.split_at(at).1.split_first() {
-            if let (Some(letter), true) = (name.first(), name.len() < 32) {
-                #[expect(clippy::indexing_slicing, reason = "while compiling, after the bound was looked at")]
-                {
-                    first[name.len()] |= 1 << (*letter & 31);
-                }
-            }
-            at += 1;
+/// The headers that count, each at its [`place`].
+#[expect(clippy::indexing_slicing, reason = "while compiling: a place that is out of bounds does not compile")]
+const PLACED: [Option<(&[u8], u8, Counts)>; 64] = {
+    let mut placed = [None; 64];
+    let mut rest: &[(&[u8], u8, Counts)] = &COUNTED;
+    while let Some((counted, others)) = rest.split_first() {
+        if let Some(place) = place(counted.0) {
+            assert!(placed[place].is_none(), "two names at one place: find another rule for places");
+            placed[place] = Some(*counted);
         }
-        first
-    };
-    let letters = FIRST.get(name.len()).copied().unwrap_or(0);
-    name.first().is_some_and(|letter| letters >> (letter & 31) & 1 != 0)
+        rest = others;
+    }
+    placed
+};
+
+/// Where a name of this length and third last letter stands: no two that count have both alike, and of all other names nearly
+/// none is ever compared.
+const fn place(name: &[u8]) -> Option<usize> {
+    match name {
+        [.., letter, _, _] if name.len() < 32 => Some((name.len() + (*letter as usize & 31) * 2) % 64),
+        _ => None,
+    }
 }
 
 /// The text of a fingerprint, where it stands; allocates nothing.

@@ -13,18 +13,83 @@ pub struct Head<'a> {
     pub headers: &'a [Pair<'a>],
     /// The connection it came on.
     pub connection: &'a Connection,
+    /// Which names there may be.
+    pub names: Names,
+}
+
+/// Which header names there may be among some: for each a bit of 64, by length, first and last byte. Most names that somebody
+/// looks for are not there, and that is seen at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Names(u64);
+
+impl Names {
+    /// Of these pairs.
+    #[must_use]
+    pub fn of(headers: &[Pair<'_>]) -> Self {
+        Self(headers.iter().fold(0, |bits, (name, _)| bits | 1 << name_bit(name)))
+    }
+
+    /// Of these bits, as [`name_bit`] counts them.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The name may be there; `false`: it is not, in any letter case, nor with `_` for `-`.
+    #[inline]
+    #[must_use]
+    pub fn may_have(self, name: &[u8]) -> bool {
+        self.0 >> name_bit(name) & 1 != 0
+    }
+
+    /// One of the other names may be there.
+    #[inline]
+    #[must_use]
+    pub const fn may_meet(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// Among 64 bits, one that names share which are the same but for letter case and `_` for `-`.
+#[inline]
+#[must_use]
+pub const fn name_bit(name: &[u8]) -> u32 {
+    match name {
+        [] => 0,
+        [only] => bit_by_ends(1, *only, *only),
+        [first, .., last] => bit_by_ends(name.len(), *first, *last),
+    }
+}
+
+/// The same, of a name whose bytes come one by one; of an empty one it is 0.
+#[inline]
+#[must_use]
+pub const fn bit_by_ends(length: usize, first: u8, last: u8) -> u32 {
+    // What both cases of a letter, and dash and underscore, have alike.
+    const ALIKE: u8 = 0x0d;
+    (length as u32).wrapping_mul(7).wrapping_add((first & ALIKE) as u32 * 5 + (last & ALIKE) as u32 * 3) & 63
 }
 
 impl<'a> Head<'a> {
+    /// Goes through the names once.
+    #[must_use]
+    pub fn new(headers: &'a [Pair<'a>], connection: &'a Connection) -> Self {
+        Self { headers, connection, names: Names::of(headers) }
+    }
+
     /// Every value of the header `name` (lower case), in order.
     pub fn values(&self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+        let headers = if self.names.may_have(name) { self.headers } else { &[] };
+        headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
     /// The first value of the header `name` (lower case). Only for headers that Envoy guarantees to be single
     /// (pseudo-headers): everything else is judged on [`Head::values`].
     #[must_use]
     pub fn first(&self, name: &[u8]) -> Option<&'a [u8]> {
+        if !self.names.may_have(name) {
+            return None;
+        }
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 }
@@ -60,7 +125,8 @@ mod tests {
     fn what_connection_lists_is_read_from_every_value() {
         let headers: [Pair<'_>; 3] =
             [(b"connection", b"close, X-User ,,"), (b"accept", b"x-no"), (b"Connection", b"x-forwarded-for")];
-        let head = Head { headers: &headers, connection: &Connection::default() };
+        let connection = Connection::default();
+        let head = Head::new(&headers, &connection);
         let expected: Vec<&[u8]> = vec![b"close", b"X-User", b"x-forwarded-for"];
         assert_eq!(connection_listed(&head).collect::<Vec<_>>(), expected);
     }
@@ -68,6 +134,7 @@ mod tests {
     #[test]
     fn a_name_with_an_underscore_is_the_twin_of_one_with_a_dash() {
         assert!(is_underscore_twin(b"x_forwarded-for") && !is_underscore_twin(b"x-forwarded-for"));
+        assert_eq!(name_bit(b"_X_Forwarded-"), name_bit(b"-x-forwarded_"));
         assert!(is_same_variable(b"X_Forwarded-For", b"x-forwarded-for") && is_same_variable(b"host", b"Host"));
         assert!(
             !is_same_variable(b"x-forwarded-fo", b"x-forwarded-for")

@@ -34,9 +34,22 @@ impl<'a> Host<'a> {
 
 /// A name that is canonical as it stands, without anything around it.
 fn is_plain(authority: &[u8]) -> bool {
-    let letters = authority.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_'));
+    let letters =
+        authority.iter().fold(true, |all, byte| all & PLAIN.get(usize::from(*byte)).copied().unwrap_or(false));
     letters && authority.last() != Some(&b'.')
 }
+
+/// What a name is made of that is canonical as it stands.
+#[expect(clippy::indexing_slicing, reason = "while compiling")]
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = matches!(byte as u8, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
+        byte += 1;
+    }
+    plain
+};
 
 /// The authority without user information: `host:port` as received.
 #[must_use]

@@ -102,7 +102,7 @@ impl Exchange {
         }
         let pairs: Vec<Pair<'_>> = headers.iter().collect();
         trap(&pairs);
-        let head = Head { headers: &pairs, connection: &self.connection };
+        let head = Head::new(&pairs, &self.connection);
         let asked = policy.as_deref().map_or(Asked::Unknown, |policy| root.claims.ask(policy));
         let claims = root.claims.pairs(&asked);
         let now = Now { mono_ns: self.began_ns, wall_s: wall_s(policy.as_deref()) };
@@ -167,7 +167,7 @@ impl Exchange {
         answered(self.policy.as_deref(), judged, Some(status), worker.states.of(&self.slot), &worker.slots, now_ns);
         let (Some(policy), true) = (&self.policy, judged.responds()) else { return Flow::Continue };
         let own: Vec<Pair<'_>> = self.headers.iter().flat_map(Pairs::iter).collect();
-        let head = Head { headers: &own, connection: &self.connection };
+        let head = Head::new(&own, &self.connection);
         let now = Now { mono_ns: now_ns, wall_s: wall_s(Some(policy)) };
         let reads_claims = policy.reads().response.has(Field::Claims);
         let mut claims = root.filter(|_| reads_claims).map(|root| &mut root.claims);

@@ -272,7 +272,7 @@ impl Worker {
         let id = RecordId { epoch: sender.epoch(), sequence: sender.next_seq() };
         let class = class(judged, &outcome);
         let record =
-            gatehouse_engine::record(id, transaction, Head { headers, connection }, judged, outcome, &self.context);
+            gatehouse_engine::record(id, transaction, Head::new(headers, connection), judged, outcome, &self.context);
         match encode(record, sender.max_record_bytes()) {
             Some(bytes) => sender.push(class, bytes),
             None => sender.push_lost(v1::loss::Reason::Unreadable),

@@ -54,7 +54,7 @@ impl<'r> Posed<'r> {
     /// For the engine.
     pub(super) fn request<'a>(&'a self, claims: Option<&'a [Pair<'a>]>) -> Asked<'a> {
         Asked {
-            head: Head { headers: &self.pairs, connection: &self.connection },
+            head: Head::new(&self.pairs, &self.connection),
             claims: claims.map_or(Claims::Unknown, Claims::Known),
             known: self.known,
             now: self.now,

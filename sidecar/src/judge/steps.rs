@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use gatehouse_engine::{Judged, Policy, Request, Sum, Trace, TraceStep};
-use gatehouse_policy::{Action, Effect, Field, Phase, Rollout, Rule, Then, Truth};
+use gatehouse_policy::{Action, Effect, Field, Phase, Rollout, Rule, Scope, Then, Truth};
 use gatehouse_signals::{Host, Path};
 use gatehouse_verdict::{Mode, Reason};
 use serde::Serialize;
@@ -179,19 +179,16 @@ fn beside_rules(policy: &Policy, request: Request<'_>, judged: &Judged) -> Optio
             ("policy", "it carries a header that only a trusted proxy may set, and is refused for it".to_owned())
         }
         Reason::NoPeer => ("policy", "it comes from no verified peer, and is refused for it".to_owned()),
-        Reason::Otherwise => ("otherwise", otherwise(scope()?.otherwise())),
+        Reason::Otherwise => ("otherwise", otherwise(scope()?)),
         Reason::NoPolicy | Reason::NotCovered | Reason::Rule | Reason::Unreadable => return None,
     };
     Some(Step::new(stage, said))
 }
 
-fn otherwise(word: Option<(Then<'_>, Mode, &str)>) -> String {
-    match word {
-        None => "no rule decided; allowed".to_owned(),
-        Some((then, mode, document)) => {
-            format!("no rule decided; `otherwise` of `{document}` ({}): {}", mode.as_str(), words(then).join(" and "))
-        }
-    }
+fn otherwise(scope: Scope<'_>) -> String {
+    let Some((then, mode)) = scope.otherwise() else { return "no rule decided; allowed".to_owned() };
+    let (document, words) = (scope.otherwise_document(), words(then).join(" and "));
+    format!("no rule decided; `otherwise` of `{document}` ({}): {words}", mode.as_str())
 }
 
 /// What came of it: of several readings the strictest.

@@ -44,7 +44,7 @@ fn judged(policy: &Policy, agent: &str, address: &str) -> (Vec<(String, String)>
         Pair::from((&b"user-agent"[..], agent.as_bytes())),
     ];
     let connection = Connection { peer: Some(address.parse::<IpAddr>().unwrap()), ..Connection::default() };
-    let head = Head { headers: &headers, connection: &connection };
+    let head = Head::new(&headers, &connection);
     let request = Request { head, claims: Claims::default(), known: Fields::ALL, now: Now::default() };
     let mut state = State::new([1; 16], &[2; 16]);
     let judged = judge(Some(policy), &Settings::default(), request, &mut state, &NoSlots);

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use gatehouse_corpora::{Corpus, Shape, standard};
+use gatehouse_corpora::{Corpus, Shape, lists_and_limits, standard};
 use gatehouse_policy::{Format, Options, Policy, Source, compile_with};
 
 /// A measured policy and its requests.
@@ -13,6 +13,8 @@ use gatehouse_policy::{Format, Options, Policy, Source, compile_with};
 pub enum Image {
     /// The standard case.
     Standard,
+    /// The standard case without what is worked out of texts.
+    Plain,
     /// A document for the hosts of the standard case that says nothing.
     Empty,
     /// One of the growing shapes.
@@ -24,7 +26,7 @@ impl Image {
     pub fn all() -> impl Iterator<Item = Self> {
         let growing =
             Shape::ALL.into_iter().flat_map(|shape| [100, shape.most()].map(|rules| Self::Growing(shape, rules)));
-        [Self::Standard, Self::Empty].into_iter().chain(growing)
+        [Self::Standard, Self::Plain, Self::Empty].into_iter().chain(growing)
     }
 
     /// Its documents and requests.
@@ -32,6 +34,7 @@ impl Image {
     pub fn corpus(self) -> Corpus {
         match self {
             Self::Standard => standard(),
+            Self::Plain => lists_and_limits(),
             Self::Growing(shape, rules) => shape.corpus(rules),
             Self::Empty => {
                 let text = r#"{"apiVersion":"gatehouse.dev/v1","kind":"Policy","metadata":{"name":"empty","scope":"acme/empty"},
@@ -44,6 +47,7 @@ impl Image {
     fn file(self) -> PathBuf {
         let name = match self {
             Self::Standard => "standard".to_owned(),
+            Self::Plain => "plain".to_owned(),
             Self::Empty => "empty".to_owned(),
             Self::Growing(shape, rules) => format!("{}-{rules}", shape.as_str()),
         };

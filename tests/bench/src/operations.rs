@@ -32,6 +32,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation("decide: standard", 4000, || decide(Image::Standard, None)),
     operation("decide: standard, goes on", 4000, || decide(Image::Standard, Some(false))),
     operation("decide: standard, mitigated", 1000, || decide(Image::Standard, Some(true))),
+    operation("decide: lists and limits", 4000, || decide(Image::Plain, None)),
     operation("decide: empty policy", 4000, || decide(Image::Empty, None)),
     operation("decide: no policy", 4000, no_policy),
     operation("decide: 100 hosts", 1000, || decide(Image::Growing(Shape::Hosts, 100), None)),

@@ -32,8 +32,8 @@ impl Seen {
 
     /// Its head.
     #[must_use]
-    pub const fn head(self) -> Head<'static> {
-        Head { headers: self.headers, connection: self.connection }
+    pub fn head(self) -> Head<'static> {
+        Head::new(self.headers, self.connection)
     }
 }
 

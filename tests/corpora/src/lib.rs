@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`standard()`] | the standard case: 1,000 rules of mixed kinds, lists of 100,000 networks, 50 limits, 5 % mitigated |
+//! | [`lists_and_limits()`] | the same without what is worked out of texts: agents, fingerprints, words, regexes |
 //! | [`Shape`] | five corpora of any size that show what an index costs when rules grow |
 //! | [`Ask`] | one request |
 
@@ -18,7 +19,7 @@ pub use ask::Ask;
 pub use dice::Dice;
 pub use networks::networks;
 pub use shapes::Shape;
-pub use standard::{standard, standard_of};
+pub use standard::{lists_and_limits, standard, standard_of};
 
 /// Policy documents and requests for them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -67,7 +67,7 @@ impl Given {
 
     /// The head over these pairs.
     pub fn head<'a>(&'a self, pairs: &'a [Pair<'a>]) -> Head<'a> {
-        Head { headers: pairs, connection: &self.connection }
+        Head::new(pairs, &self.connection)
     }
 }
 

@@ -83,7 +83,7 @@ pub fn exercise(policy: &Policy, genuine: bool) {
         let mut pairs: Vec<(&[u8], &[u8])> =
             vec![(b":method", b"GET"), (b":authority", host.as_bytes()), (b":path", path.as_bytes())];
         pairs.extend_from_slice(&more);
-        let head = Head { headers: &pairs, connection: &connection };
+        let head = Head::new(&pairs, &connection);
         let (mut gate, mut asked) = (Worker::default(), Worker::default());
         for status in [200, 401, 0] {
             let mut judged = gate.judge(policy, head);

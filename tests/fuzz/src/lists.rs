@@ -69,7 +69,7 @@ fn networks(text: &str, policy: &Policy) {
         for address in [network.address(), network.last(), after(network.last())] {
             let connection = Connection { peer: Some(address), ..Connection::default() };
             let pairs: [(&[u8], &[u8]); 2] = [(b":method", b"GET"), (b":path", b"/")];
-            let judged = worker.judge(policy, Head { headers: &pairs, connection: &connection });
+            let judged = worker.judge(policy, Head::new(&pairs, &connection));
             assert_eq!(judged.verdict.action() == Action::Block, set.contains(address), "{address}");
         }
     }

@@ -41,6 +41,6 @@ fn unicode(c: char) -> String {
 fn found(policy: &Policy, value: &[u8]) -> bool {
     let connection = Connection::default();
     let pairs: [(&[u8], &[u8]); 3] = [(b":method", b"GET"), (b":path", b"/"), (b"x", value)];
-    let head = Head { headers: &pairs, connection: &connection };
+    let head = Head::new(&pairs, &connection);
     Worker::default().judge(policy, head).verdict.action() == Action::Block
 }

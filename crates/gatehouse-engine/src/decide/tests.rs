@@ -76,7 +76,7 @@ impl Client<'_> {
         let mut pairs = vec![(":method", "GET"), (":path", self.path), (":authority", self.host), (":scheme", "https")];
         pairs.extend_from_slice(self.headers);
         let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
-        let head = Head { headers: &pairs, connection: &connection };
+        let head = Head::new(&pairs, &connection);
         judge(policy, &Settings { when_no_policy }, request(head), &mut State::new([3; 16], &[7; 16]), &NoSlots)
     }
 

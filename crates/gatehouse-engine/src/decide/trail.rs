@@ -149,10 +149,10 @@ impl<'p> Decision<'p> {
         Self { reason: Reason::Rule, act: mitigating(act), status: 0, over, by: By::Rule(rule) }
     }
 
-    pub(crate) fn otherwise(document: &'p str, act: Act<'p>) -> Self {
+    pub(crate) fn otherwise(document: impl FnOnce() -> &'p str, act: Act<'p>) -> Self {
         let act = mitigating(act);
-        // The usual way of most requests: nobody is named, so nothing is allocated.
-        let by = if act.is_some() { By::Setting(document, "otherwise") } else { By::Nobody };
+        // The usual way of most requests: nobody is named.
+        let by = if act.is_some() { By::Setting(document(), "otherwise") } else { By::Nobody };
         Self { reason: Reason::Otherwise, act, status: 0, over: None, by }
     }
 

@@ -9,33 +9,41 @@ use crate::subject::Subject;
 
 /// Those of `reads` that cannot be known of the request. Works out no signal for it.
 pub(crate) fn fields(reads: Fields, request: &Request<'_>, subject: &Subject, lazy: &Lazy<'_>) -> Fields {
-    let mut missing = reads.without(request.known);
-    for field in reads.iter().filter(|field| !is_told(*field, request, subject, lazy)) {
-        missing |= Fields::of(field);
-    }
-    missing
+    let missing = reads.without(request.known);
+    // Nearly every request tells all that is read of it.
+    let asked = reads.without(missing);
+    missing.with(untold(request, subject, lazy).both(asked))
 }
 
-fn is_told(field: Field, request: &Request<'_>, subject: &Subject, lazy: &Lazy<'_>) -> bool {
+/// Fields that nobody can tell of the request, though whoever saw it can tell such fields.
+fn untold(request: &Request<'_>, subject: &Subject, lazy: &Lazy<'_>) -> Fields {
     let connection = request.head.connection;
-    // Of an address that the table does not have, it is known only once somebody asked.
-    let placed = || subject.client.address.is_some() && lazy.has_places();
-    match field {
-        Field::Address => subject.client.address.is_some(),
-        Field::AgentVerified => lazy.agent_verified().is_some(),
-        Field::Asn => lazy.place_asked().map_or_else(placed, |place| place.is_some_and(|place| place.asn.is_some())),
-        Field::Claims => !matches!(request.claims, Claims::Unknown),
-        Field::Country => {
-            lazy.place_asked().map_or_else(placed, |place| place.is_some_and(|place| place.country.is_some()))
+    let mut untold = Fields::NONE;
+    let mut needs = |field: Field, told: bool| {
+        if !told {
+            untold |= Fields::of(field);
         }
-        Field::Identity | Field::TlsMutual => connection.mutual_tls.is_some(),
-        Field::Ja4 => connection.ja4.is_some(),
-        Field::Port => connection.local_port.is_some(),
-        Field::Score => subject.tag.is_some(),
-        Field::Size => request.head.first(b"content-length").is_some(),
-        Field::Sni => connection.sni.is_some(),
-        Field::Time => request.now.wall_s.is_some(),
-        Field::TlsVersion => connection.tls_version.is_some(),
-        _ => true,
-    }
+    };
+    needs(Field::Address, subject.client.address.is_some());
+    needs(Field::AgentVerified, lazy.agent_verified().is_some());
+    needs(Field::Claims, !matches!(request.claims, Claims::Unknown));
+    needs(Field::Identity, connection.mutual_tls.is_some());
+    needs(Field::TlsMutual, connection.mutual_tls.is_some());
+    needs(Field::Ja4, connection.ja4.is_some());
+    needs(Field::Port, connection.local_port.is_some());
+    needs(Field::Score, subject.tag.is_some());
+    needs(Field::Size, request.head.first(b"content-length").is_some());
+    needs(Field::Sni, connection.sni.is_some());
+    needs(Field::Time, request.now.wall_s.is_some());
+    needs(Field::TlsVersion, connection.tls_version.is_some());
+    // Of an address that the table does not have, it is known only once somebody asked.
+    let (country, asn) = match lazy.place_asked() {
+        Some(place) => {
+            (place.is_some_and(|place| place.country.is_some()), place.is_some_and(|place| place.asn.is_some()))
+        }
+        None => [subject.client.address.is_some() && lazy.has_places(); 2].into(),
+    };
+    needs(Field::Country, country);
+    needs(Field::Asn, asn);
+    untold
 }

@@ -1,5 +1,7 @@
 //! One scope's rules over every reading of one request.
 
+use core::cell::OnceCell;
+
 use gatehouse_policy::{Action as Act, Facts, Phase, Policy, Rule, Scope, Tier, Truth};
 use gatehouse_signals::path::Path;
 use gatehouse_verdict::{Mode, Reason};
@@ -48,7 +50,8 @@ impl<'a, 'p> Court<'a, 'p> {
         let mut decision: Option<Decision<'p>> = None;
         for reading in readings::of(&methods, self.path, self.scope.backend()) {
             let facts = self.facts(&reading, &lazy);
-            let walk = Walk { court: self, facts, lazy: &lazy, state, slots, trail, trace: trace.as_deref_mut() };
+            let trace = trace.as_deref_mut();
+            let walk = Walk { court: self, facts, lazy: &lazy, state, slots, trail, trace, class: OnceCell::new() };
             let next = walk.run(scratch);
             decision = Some(decision.map_or(next, |before| before.stricter(next)));
         }
@@ -86,6 +89,8 @@ struct Walk<'w, 't, 'p> {
     slots: &'w dyn SharedSlots,
     trail: &'t mut Trail<'p>,
     trace: Option<&'t mut Trace>,
+    /// Of the path, for the keys of limits.
+    class: OnceCell<[u8; 8]>,
 }
 
 impl<'p> Walk<'_, '_, 'p> {
@@ -138,7 +143,7 @@ impl<'p> Walk<'_, '_, 'p> {
             let step = if rule.limit().is_some() { self.over(rule)?.step } else { 0 };
             rule.step_then(step).decides()
         };
-        let act = rest.find_map(decides).or_else(|| Some(self.enforced_otherwise()?.1));
+        let act = rest.find_map(decides).or_else(|| self.enforced_otherwise());
         act.is_some_and(|act| !matches!(act, Act::Allow))
     }
 
@@ -218,29 +223,37 @@ impl<'p> Walk<'_, '_, 'p> {
     fn key(&self, rule: Rule<'p>) -> Option<(usize, Key)> {
         let Court { policy, subject, .. } = self.court;
         let limit = rule.limit()?;
-        let asker = Asker { facts: &self.facts, lazy: self.lazy, subject: &subject, claims: policy.claims() };
+        let asker = Asker {
+            facts: &self.facts,
+            lazy: self.lazy,
+            subject: &subject,
+            claims: policy.claims(),
+            class: &self.class,
+        };
         Some((limit, self.state.limits.key_of(policy.limits().get(limit)?, &asker)?))
     }
 
     fn otherwise(&mut self) -> Decision<'p> {
-        if let Some((document, act)) = self.enforced_otherwise() {
-            return Decision::otherwise(document, act);
+        if let Some(act) = self.enforced_otherwise() {
+            return Decision::otherwise(|| self.court.scope.otherwise_document(), act);
         }
-        if let Some((then, _, document)) = self.court.scope.otherwise()
+        let scope = self.court.scope;
+        if let Some((then, _)) = scope.otherwise()
             && let Some(act) = then.decides().filter(|act| !matches!(act, Act::Allow))
         {
-            self.trail.would_have(action_of(&act), || [document, "/", OTHERWISE].concat());
+            self.trail.would_have(action_of(&act), || [scope.otherwise_document(), "/", OTHERWISE].concat());
         }
         Decision::allowed(Reason::Otherwise)
     }
 
-    /// What happens where no rule decides, and whose word that is.
-    fn enforced_otherwise(&self) -> Option<(&'p str, Act<'p>)> {
-        let (then, mode, document) = self.court.scope.otherwise()?;
+    /// What happens where no rule decides.
+    fn enforced_otherwise(&self) -> Option<Act<'p>> {
+        let scope = self.court.scope;
+        let (then, mode) = scope.otherwise()?;
         let act = then.decides()?;
         // A word that lets through reaches as far in any mode.
-        let enforced = matches!(act, Act::Allow) || self.court.mode_of(mode, document, self.state) == Mode::Enforce;
-        enforced.then_some((document, act))
+        let reaches = || self.court.mode_of(mode, scope.otherwise_document(), self.state) == Mode::Enforce;
+        (matches!(act, Act::Allow) || reaches()).then_some(act)
     }
 
     fn note(&mut self, rule: Rule<'p>, truth: Truth, mode: Mode, standing: Standing) {

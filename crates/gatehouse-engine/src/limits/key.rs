@@ -1,5 +1,6 @@
 //! The key of a limit for one request: its parts, read where they stand, hashed to tags.
 
+use core::cell::OnceCell;
 use core::iter::Peekable;
 use std::borrow::Cow;
 
@@ -39,6 +40,8 @@ pub(crate) struct Asker<'a, 'f> {
     pub(crate) lazy: &'a Lazy<'f>,
     pub(crate) subject: &'a Subject,
     pub(crate) claims: &'a [String],
+    /// The class of the path, once it was asked for.
+    pub(crate) class: &'a OnceCell<[u8; 8]>,
 }
 
 impl Asker<'_, '_> {
@@ -92,7 +95,9 @@ impl Asker<'_, '_> {
             }
             KeyPart::Method => told(Field::Method).map(|()| tag.part(Part::Method(facts.method)))?,
             KeyPart::Path => told(Field::Path).map(|()| tag.part(Part::Path(facts.path)))?,
-            KeyPart::PathClass => told(Field::Path).map(|()| tag.part(Part::PathClass(&class(facts.path))))?,
+            KeyPart::PathClass => {
+                told(Field::Path).map(|()| tag.part(Part::PathClass(self.class.get_or_init(|| class(facts.path)))))?
+            }
             KeyPart::Query(name) => {
                 let name = name.as_bytes();
                 let values = facts.query.into_iter().flat_map(|query| query::values(query, name));

@@ -21,7 +21,7 @@ fn occasion<'a>() -> Occasion<'a> {
 fn with_head<T>(headers: &[(&str, &str)], then: impl FnOnce(Head<'_>) -> T) -> T {
     let connection = Connection::default();
     let pairs: Vec<(&[u8], &[u8])> = headers.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
-    then(Head { headers: &pairs, connection: &connection })
+    then(Head::new(&pairs, &connection))
 }
 
 fn answer_on(occasion: &Occasion<'_>, answer: &Answer<'_>, headers: &[(&str, &str)]) -> Reply {

@@ -18,7 +18,7 @@ pub(super) fn judged(client: Client) -> Judged {
 }
 
 fn record_of(headers: &[Pair<'_>], connection: &Connection, outcome: Outcome) -> Record {
-    let head = Head { headers, connection };
+    let head = Head::new(headers, connection);
     let judged = judged(Client::from_peer(connection.peer));
     record(RecordId { epoch: 1, sequence: 2 }, 3, head, &judged, outcome, &context(AddressForm::Full))
 }
@@ -99,7 +99,7 @@ fn the_outcome_and_the_verdict_are_told() {
     let stamp = PolicyStamp { revision: 5, digest: [1; 32] };
     let judged = Judged { verdict: verdict.clone(), policy: Some(stamp), ..judged(Client::default()) };
     let connection = Connection::default();
-    let head = Head { headers: &[], connection: &connection };
+    let head = Head::new(&[], &connection);
     let record = record(RecordId::default(), 3, head, &judged, outcome, &context(AddressForm::Full));
     assert_eq!((record.part, record.duration_ns, record.transaction, record.hash_key_id), (Part::Interim, 7, 3, 4));
     assert_eq!((record.verdict, record.policy), (verdict, Some(stamp)));
@@ -135,7 +135,7 @@ fn the_client_key_is_the_proven_identity_and_else_the_address() {
 #[test]
 fn the_source_of_the_address_and_its_form_are_told() {
     let connection = Connection { peer: "10.0.0.1".parse().ok(), ..Connection::default() };
-    let head = Head { headers: &[], connection: &connection };
+    let head = Head::new(&[], &connection);
     let client = Client { address: "192.0.2.77".parse().ok(), forwarded: true };
     let record =
         record(RecordId::default(), 1, head, &judged(client), Outcome::default(), &context(AddressForm::Prefix));

@@ -1,11 +1,11 @@
 //! The rules that may hold, in a buffer that is used again and again.
 
-use gatehouse_signals::Pair;
+use gatehouse_signals::Head;
+use gatehouse_signals::head::{Names, name_bit};
 
 use crate::Rule;
-use crate::matcher::Reading;
 
-use super::values::{bit_of, name_hash};
+use super::hash;
 
 /// So many entries may repeat others before repeats are dropped.
 const REPEATS: usize = 4096;
@@ -26,7 +26,7 @@ pub struct Candidates {
 /// A header that some rule may name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeaderName {
-    /// Of its name; see `bit_of`.
+    /// Of its name; see [`name_bit`].
     pub(super) bit: u32,
     /// Of its name.
     pub(super) hash: u64,
@@ -87,19 +87,21 @@ impl Candidates {
     }
 
     /// Picks out, once, the headers whose name is among these bits; how many there are.
-    pub(super) fn headers<'a>(&mut self, given: impl FnOnce() -> (&'a [Pair<'a>], u64)) -> usize {
+    pub(super) fn headers(&mut self, head: &Head<'_>, names: impl FnOnce() -> u64) -> usize {
         if !self.picked {
             self.picked = true;
             self.headers.clear();
-            let (headers, names) = given();
-            for ((name, _), header) in headers.iter().zip(0..) {
-                let name = Reading::Received(name);
-                let bit = bit_of(name) as u32;
+            let names = names();
+            if !head.names.may_meet(Names::from_bits(names)) {
+                return 0;
+            }
+            for ((name, _), header) in head.headers.iter().zip(0..) {
+                let bit = name_bit(name);
                 if names >> bit & 1 != 0 {
-                    self.headers.push(HeaderName { bit, hash: name_hash(name), header });
+                    self.headers.push(HeaderName { bit, hash: hash::folded(name), header });
                 }
             }
-            self.work += headers.len() as u64;
+            self.work += head.headers.len() as u64;
         }
         self.headers.len()
     }

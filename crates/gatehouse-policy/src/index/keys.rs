@@ -61,6 +61,11 @@ pub(crate) fn write_hosts(mut hosts: Vec<(u64, (&str, u32))>, builder: &mut Buil
 
 /// The scope of `host` if it is named itself, or else of the longest domain (held as `.example.com`) above it.
 pub(crate) fn find_host(view: &View, host: &[u8]) -> Option<usize> {
+    let own = if host.first() == Some(&b'.') { None } else { named(view, reversed(host), host) };
+    own.or_else(|| find_domain(view, host))
+}
+
+fn find_domain(view: &View, host: &[u8]) -> Option<usize> {
     let mut hash = Running::new();
     let mut found = None;
     for (at, byte) in host.iter().enumerate().rev() {
@@ -69,8 +74,7 @@ pub(crate) fn find_host(view: &View, host: &[u8]) -> Option<usize> {
             found = named(view, hash.finish(), host.get(at..).unwrap_or_default()).or(found);
         }
     }
-    let own = if host.first() == Some(&b'.') { None } else { named(view, hash.finish(), host) };
-    own.or(found)
+    found
 }
 
 fn named(view: &View, hash: u64, host: &[u8]) -> Option<usize> {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gatehouse_signals::address::Network;
+use gatehouse_signals::head::name_bit;
 
 use crate::image::{Builder, Section, narrow, table, target};
 
 use super::access::Atom;
-use super::terms::{META_NAMES, filter_bit, name_bit, network_hash};
+use super::terms::{META_NAMES, filter_bit, network_hash};
 use super::tries::Tries;
 use super::{hash, keys};
 
@@ -125,7 +126,7 @@ fn hashed(kind: u8, entries: &[(Atom<'_>, u32)]) -> (Vec<(u64, u32)>, Vec<u32>) 
             }
             Atom::Named(_, name, value) => {
                 let name = name.as_bytes();
-                set(name_bit(name.len(), name.first().copied(), name.last().copied()));
+                set(name_bit(name) as usize);
                 names.insert(name);
                 keys.push((hash::pair(hash::folded(name), *value), *leads));
             }

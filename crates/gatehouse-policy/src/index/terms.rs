@@ -22,13 +22,6 @@ pub(super) fn filter_bit(hash: u64, words: usize) -> (usize, u32) {
     ((at >> 5) & (words.wrapping_sub(1)), at as u32 & 31)
 }
 
-/// Among 64 bits, one that names of equal length, first and last byte share.
-#[inline]
-pub(super) fn name_bit(length: usize, first: Option<u8>, last: Option<u8>) -> usize {
-    let letter = |byte: Option<u8>| byte.map_or(0, |byte| usize::from(byte | 0x20));
-    (length * 7 + letter(first) * 5 + letter(last) * 3) % 64
-}
-
 /// The hash of an address whose bits after the prefix are zero.
 pub(super) fn network_hash(address: IpAddr, prefix: u8) -> u64 {
     let (high, low) = match address {

@@ -1,12 +1,13 @@
 //! What a request brings to be looked up: hashes of its fields, names with values, and values byte by byte.
 
+use gatehouse_signals::head::{bit_by_ends, name_bit};
 use gatehouse_signals::{Claims, Pair};
 
 use crate::image::node;
 use crate::matcher::{self, Facts, Reading, cookies, of_cookie, of_cookie_name, of_form, parameters};
 
 use super::hash;
-use super::terms::{MAX_SEGMENTS, name_bit};
+use super::terms::MAX_SEGMENTS;
 
 /// Hashes of a path's first segments.
 #[derive(Debug)]
@@ -84,13 +85,13 @@ pub(super) fn domain<'a>(field: u8, facts: &Facts<'a>) -> Option<&'a [u8]> {
 
 /// The bit of a name among 64; see [`name_bit`].
 #[inline]
-pub(super) fn bit_of(name: Reading<'_>) -> usize {
+pub(super) fn bit_of(name: Reading<'_>) -> u32 {
     match name {
-        Reading::Received(name) => name_bit(name.len(), name.first().copied(), name.last().copied()),
+        Reading::Received(name) => name_bit(name),
         Reading::Decoded(mut name) => {
-            let first = name.next();
-            let (length, last) = name.fold((0, first), |(length, _), byte| (length + 1, Some(byte)));
-            name_bit(length + usize::from(first.is_some()), first, last)
+            let Some(first) = name.next() else { return 0 };
+            let (length, last) = name.fold((1, first), |(length, _), byte| (length + 1, byte));
+            bit_by_ends(length, first, last)
         }
     }
 }

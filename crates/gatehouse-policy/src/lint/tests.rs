@@ -383,7 +383,7 @@ mod sound {
                         let connection = Connection { peer: peer.parse().ok(), ..Connection::default() };
                         let pairs: Vec<(&[u8], &[u8])> =
                             headers.iter().map(|value| (&b"h"[..], value.as_bytes())).collect();
-                        let head = Head { headers: &pairs, connection: &connection };
+                        let head = Head::new(&pairs, &connection);
                         let facts = crate::tests::facts("a.example", path.as_bytes(), method, head);
                         let of = |name: &str| {
                             let mut rules = scope.all_rules(Phase::Request);

@@ -8,7 +8,7 @@ use crate::image::node;
 pub(super) fn holds(leaf: Leaf<'_>, facts: &Facts<'_>) -> Truth {
     let name = leaf.text(node::A);
     let mut named = false;
-    for (_, value) in facts.head.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
+    for value in facts.head.values(name) {
         named = true;
         if text::holds_received(leaf, value) {
             return Truth::True;

@@ -152,7 +152,8 @@ mod tests {
         #[test]
         fn cookies_are_read_as_the_signals_read_them(value in proptest::collection::vec(proptest::sample::select(&b"ab=;%\"46 1"[..]), 0..40)) {
             let headers: [(&[u8], &[u8]); 2] = [(b"cookie", &value), (b"Cookie", b"a=1; b=%61")];
-            let head = Head { headers: &headers, connection: &Connection::default() };
+            let connection = Connection::default();
+            let head = Head::new(&headers, &connection);
             for name in [&b"a"[..], b"b", b"ab"] {
                 let own = cookies(&head).filter(|(written, _)| of_cookie_name(written).any(|reading| reading.is(name)));
                 let own: BTreeSet<Vec<u8>> = own.flat_map(|(_, value)| texts(of_cookie(value))).collect();

@@ -1,5 +1,6 @@
 //! An image becomes a policy in short steps: its frame, then the check, then what is decoded.
 
+use gatehouse_signals::head::{Names as HeaderNames, name_bit};
 use gatehouse_verdict::record::PolicyStamp;
 use sha2::{Digest as _, Sha256};
 
@@ -46,7 +47,7 @@ impl Loading {
             client_keys: Vec::new(),
             limits: Vec::new(),
             claims: Vec::new(),
-            set_header_bits: 0,
+            set_headers: HeaderNames::default(),
         };
         Ok(Self { policy, check: Check::default(), checked: false })
     }
@@ -63,8 +64,8 @@ impl Loading {
     /// The policy, once [`Loading::step`] said that it is whole.
     pub(crate) fn policy(self) -> Policy {
         let mut policy = self.policy;
-        policy.set_header_bits =
-            policy.set_headers().fold(0, |bits, name| bits | 1 << super::name_bit(name.as_bytes()));
+        let bits = policy.set_headers().fold(0, |bits, name| bits | 1 << name_bit(name.as_bytes()));
+        policy.set_headers = HeaderNames::from_bits(bits);
         policy
     }
 

@@ -108,13 +108,17 @@ impl<'p> Scope<'p> {
         (mode(self.word(s::AMBIGUOUS_MODE)), self.document_name(s::AMBIGUOUS_OWNER))
     }
 
-    /// What happens when no rule decides, how far it reaches, and the name of the document that says so. `None`: nobody says;
-    /// the request is allowed.
+    /// What happens when no rule decides, and how far it reaches. `None`: nobody says; the request is allowed.
     #[must_use]
-    pub fn otherwise(self) -> Option<(Then<'p>, Mode, &'p str)> {
+    pub fn otherwise(self) -> Option<(Then<'p>, Mode)> {
         let index = self.word(s::OTHERWISE).checked_sub(1)? as usize;
-        let then = Then::new(&self.policy.view, index);
-        Some((then, mode(self.word(s::OTHERWISE_MODE)), self.document_name(s::OTHERWISE_OWNER)))
+        Some((Then::new(&self.policy.view, index), mode(self.word(s::OTHERWISE_MODE))))
+    }
+
+    /// Name of the document that says what happens when no rule decides.
+    #[must_use]
+    pub fn otherwise_document(self) -> &'p str {
+        self.document_name(s::OTHERWISE_OWNER)
     }
 
     /// What stands behind the gate.

@@ -27,7 +27,7 @@ fn exercise(image: Vec<u8>) -> Result<usize, PolicyError> {
     let policy = Policy::load(image, 1)?;
     let connection = connection("192.0.2.1");
     let headers: [(&[u8], &[u8]); 3] = [(b"user-agent", b"curl/8 \xff"), (b"x-debug", b""), (b"x-plain", b"1")];
-    let head = Head { headers: &headers, connection: &connection };
+    let head = Head::new(&headers, &connection);
     let (mut held, mut candidates) = (0, Candidates::default());
     for (host, path) in
         [("shop.example.com", "/admin/x"), ("a.shop.example.com", "/v1/x.php"), ("", "*"), ("other.example", "/")]

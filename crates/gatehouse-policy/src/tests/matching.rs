@@ -11,7 +11,7 @@ fn truth(condition: &str, path: &str, headers: &[(&str, &[u8])], peer: &str) -> 
     let policy = rule(condition);
     let connection = connection(peer);
     let pairs: Vec<(&[u8], &[u8])> = headers.iter().map(|(name, value)| (name.as_bytes(), *value)).collect();
-    let facts = facts("a.example", path.as_bytes(), "GET", Head { headers: &pairs, connection: &connection });
+    let facts = facts("a.example", path.as_bytes(), "GET", Head::new(&pairs, &connection));
     policy.rule(0).holds(&facts)
 }
 
@@ -121,7 +121,8 @@ fn settings_of_the_organisation_hold_where_a_document_says_nothing() {
     let silent = document("silent", "hosts: silent.example");
     let policy = policy(&[everywhere, own, silent].concat());
     let otherwise = |host: &str| {
-        policy.for_host(host.as_bytes()).and_then(crate::Scope::otherwise).map(|(_, mode, owner)| (mode, owner))
+        let scope = policy.for_host(host.as_bytes())?;
+        scope.otherwise().map(|(_, mode)| (mode, scope.otherwise_document()))
     };
     use gatehouse_verdict::Mode::{Enforce, Monitor};
     assert_eq!(otherwise("own.example"), Some((Enforce, "own")));

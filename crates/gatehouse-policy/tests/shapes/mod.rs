@@ -77,7 +77,7 @@ impl Request {
             query: Some(self.query.as_bytes()),
             method: self.method.as_bytes(),
             address: Some(self.address),
-            head: Head { headers: &headers, connection: &connection },
+            head: Head::new(&headers, &connection),
             claims: Claims::Unknown,
             wall_s: Some(1_790_000_000),
             known: Fields::ALL,

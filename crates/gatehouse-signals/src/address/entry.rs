@@ -25,19 +25,26 @@ pub(super) fn bare(text: &[u8]) -> Option<IpAddr> {
 
 /// An IPv4 address and nothing else: four numbers without leading zeros.
 fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
+    if !(7..=15).contains(&text.len()) {
+        return None;
+    }
     let (mut address, mut number, mut digits, mut dots) = (0_u32, 0_u32, 0_u32, 0_u32);
     for byte in text {
-        match byte {
-            b'0'..=b'9' if digits < 3 && (digits == 0 || number > 0) => {
-                number = number * 10 + u32::from(byte - b'0');
-                digits += 1;
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        if digit < 10 {
+            // No zero leads.
+            if digits > 0 && number == 0 {
+                return None;
             }
-            b'.' if digits > 0 && number < 256 && dots < 3 => {
-                address = address << 8 | number;
-                dots += 1;
-                (number, digits) = (0, 0);
+            number = number * 10 + digit;
+            digits += 1;
+        } else {
+            if *byte != b'.' || digits == 0 || number > 255 {
+                return None;
             }
-            _ => return None,
+            address = address << 8 | number;
+            dots += 1;
+            (number, digits) = (0, 0);
         }
     }
     (dots == 3 && digits > 0 && number < 256).then(|| Ipv4Addr::from_bits(address << 8 | number))

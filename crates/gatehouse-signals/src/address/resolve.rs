@@ -86,5 +86,6 @@ fn at(address: Option<IpAddr>, peer: Client) -> Found {
 
 /// Every value of a header, the last first.
 fn values<'a>(head: &Head<'a>, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
-    head.headers.iter().rev().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    let headers = if head.names.may_have(name) { head.headers } else { &[] };
+    headers.iter().rev().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
 }

@@ -20,7 +20,7 @@ fn networks(list: &[&str]) -> Trust {
 fn client(peer: &str, forwarded: &[&str], trust: &Trust) -> (Option<IpAddr>, bool) {
     let connection = Connection { peer: peer.parse().ok(), ..Connection::default() };
     let headers: Vec<Pair<'_>> = forwarded.iter().map(|value| (&b"x-forwarded-for"[..], value.as_bytes())).collect();
-    let client = Client::resolve(&Head { headers: &headers, connection: &connection }, &Source::XForwardedFor, trust);
+    let client = Client::resolve(&Head::new(&headers, &connection), &Source::XForwardedFor, trust);
     (client.address, client.forwarded)
 }
 
@@ -197,7 +197,7 @@ proptest! {
         let connection = Connection { peer: Some(ip("10.0.0.1")), ..Connection::default() };
         let name: &[u8] = match &few { Source::Forwarded => b"forwarded", Source::Header(name) => name, _ => b"x-forwarded-for" };
         let headers: Vec<Pair<'_>> = values.iter().map(|value| (name, value.as_slice())).collect();
-        let head = Head { headers: &headers, connection: &connection };
+        let head = Head::new(&headers, &connection);
         for trust in [Trust::Hops(hops), networks(&["10.0.0.0/8"])] {
             let client = Client::resolve(&head, &few, &trust);
             prop_assert!(client.address.is_some());

@@ -11,7 +11,7 @@ type Headers = Vec<(String, String)>;
 
 fn of(headers: &Headers) -> Fingerprint {
     let pairs: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    fingerprint(&Head { headers: &pairs, connection: &Connection::default() })
+    fingerprint(&Head::new(&pairs, &Connection::default()))
 }
 
 fn headers(names: &[&str]) -> Headers {
@@ -358,7 +358,7 @@ proptest! {
     #[test]
     fn any_bytes_are_a_head(names in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..24), 0..40)) {
         let pairs: Vec<_> = names.iter().map(|name| (name.as_slice(), &b""[..])).collect();
-        let found = fingerprint(&Head { headers: &pairs, connection: &Connection::default() });
+        let found = fingerprint(&Head::new(&pairs, &Connection::default()));
         prop_assert_eq!(Fingerprint::parse(&found.to_string()), Some(found));
     }
 }

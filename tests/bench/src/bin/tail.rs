@@ -14,11 +14,15 @@ const CALLS: usize = 200_000;
 fn main() -> std::io::Result<()> {
     let clock = clock();
     println!("reading the clock: {clock} ns, taken off each call; {ROUNDS} rounds of {CALLS} calls");
-    for (name, mitigated) in
-        [("standard", None), ("standard, goes on", Some(false)), ("standard, mitigated", Some(true))]
-    {
-        let asks = Image::Standard.corpus().asks.into_iter().map(Seen::keep).collect();
-        let mut worker = Worker::new(Some(Image::Standard.policy()?), asks);
+    let cases = [
+        ("lists and limits", Image::Plain, None),
+        ("standard", Image::Standard, None),
+        ("standard, goes on", Image::Standard, Some(false)),
+        ("standard, mitigated", Image::Standard, Some(true)),
+    ];
+    for (name, image, mitigated) in cases {
+        let asks = image.corpus().asks.into_iter().map(Seen::keep).collect();
+        let mut worker = Worker::new(Some(image.policy()?), asks);
         if let Some(mitigated) = mitigated {
             worker.retain(mitigated);
         }

@@ -63,7 +63,7 @@ pub(super) fn holds(policy: &Policy, address: IpAddr) -> bool {
         query: None,
         method: b"GET",
         address: Some(address),
-        head: Head { headers: &[], connection: &connection },
+        head: Head::new(&[], &connection),
         claims: Claims::Unknown,
         wall_s: None,
         known: Fields::ALL,

@@ -71,6 +71,11 @@ pub(super) fn of_host(host: usize, number: usize) -> String {
     rule(&name, &matched, &rest)
 }
 
+/// A rule of a path.
+pub(super) fn of_path(name: &str, number: usize) -> String {
+    rule(&format!("{name}-{number}"), &format!(r#"{{"path":["/p{number}","/p{number}/**"]}}"#), r#""then":"block""#)
+}
+
 fn of_kind(host: usize, n: usize) -> (String, String) {
     let block = r#""then":"block""#;
     let monitor = r#""mode":"monitor","then":"block""#;

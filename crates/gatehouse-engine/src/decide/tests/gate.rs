@@ -159,7 +159,7 @@ impl Ask {
             pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
         }
         let (pairs, claims) = (bytes(&self.pairs), self.claims.as_deref().map(bytes));
-        let head = Head { headers: &pairs, connection: &self.connection };
+        let head = Head::new(&pairs, &self.connection);
         let claims = claims.as_deref().map_or(Claims::Unknown, Claims::Known);
         judge(Request { head, claims, known: self.known, now })
     }

@@ -26,7 +26,7 @@ proptest! {
         let connection = Connection::default();
         let pairs: [(&[u8], &[u8]); 4] =
             [(b":path", &path), (b":authority", &authority), (b"accept", &value), (&name, &value)];
-        let head = Head { headers: &pairs, connection: &connection };
+        let head = Head::new(&pairs, &connection);
         let judged = judge(Some(&POLICY), &Settings::default(), request(head), &mut State::new([3; 16], &[1; 16]), &NoSlots);
         prop_assert_eq!(judged.verdict.mitigates(), matches!(judged.step, Step::Reply(_)));
     }

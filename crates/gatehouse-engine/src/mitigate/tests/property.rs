@@ -116,7 +116,7 @@ fn replies(case: &Case) -> Vec<(&'static str, Reply)> {
     let mut pairs: Vec<(&[u8], &[u8])> = vec![(b":method", case.method.as_bytes())];
     pairs.extend(case.asked.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())));
     let connection = Connection::default();
-    let head = Head { headers: &pairs, connection: &connection };
+    let head = Head::new(&pairs, &connection);
     answers.iter().map(|(word, answer)| (*word, reply(answer, &occasion, head))).collect()
 }
 
@@ -216,7 +216,7 @@ proptest! {
     fn a_page_holds_no_markup_but_its_own(text in words(), link in words(), languages in bytes()) {
         let asked = [(&b"accept"[..], &b"text/html"[..]), (b"accept-language", &languages)];
         let connection = Connection::default();
-        let head = Head { headers: &asked, connection: &connection };
+        let head = Head::new(&asked, &connection);
         let link = format!("https://{link}");
         let page = |text, link| {
             let occasion = Occasion { support: Support { text: Some(text), link }, ..occasion() };
@@ -248,7 +248,7 @@ proptest! {
         let mut pairs: Vec<(&[u8], &[u8])> = vec![(b":method", b"OPTIONS")];
         pairs.extend(case.asked.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())));
         let connection = Connection::default();
-        let head = Head { headers: &pairs, connection: &connection };
+        let head = Head::new(&pairs, &connection);
         if let Some(method) = preflight(head) {
             prop_assert!(!method.is_empty() && method.iter().all(u8::is_ascii_graphic));
         }

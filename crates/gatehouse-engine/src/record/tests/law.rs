@@ -158,7 +158,7 @@ fn kept_within(secret: &Secret) -> Result<(), String> {
             let headers: Vec<Pair<'_>> =
                 request.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
             let connection = Connection { sni: Some(spelling.clone()), ..Connection::default() };
-            let head = Head { headers: &headers, connection: &connection };
+            let head = Head::new(&headers, &connection);
             let response = Response { content_type: format!("{spelling}; x={spelling}"), ..Response::default() };
             let outcome = Outcome { response, ..Outcome::default() };
             let made =

@@ -396,7 +396,7 @@ fn compare(policy: &Policy, request: &Request, candidates: &mut Candidates) -> R
         query: Some(request.query.as_bytes()),
         method: request.method.as_bytes(),
         address: request.address,
-        head: Head { headers: &headers, connection: &request.connection },
+        head: Head::new(&headers, &request.connection),
         claims: claims.as_ref().map_or(Claims::Unknown, |claims| Claims::Known(claims)),
         wall_s: request.wall_s,
         known: request.known,

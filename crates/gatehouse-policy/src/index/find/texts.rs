@@ -32,7 +32,7 @@ impl Search<'_, '_> {
     /// Headers that some rule names were picked out once for all tables.
     fn headers(&mut self, keys: Keys, names: u64) {
         let (view, facts) = (self.view, self.facts);
-        let picked = self.into.headers(|| (facts.head.headers, view.long(Section::Meta, 0, META_NAMES)));
+        let picked = self.into.headers(&facts.head, || view.long(Section::Meta, 0, META_NAMES));
         for at in 0..picked {
             let Some(HeaderName { bit, hash: own, header }) = self.into.header(at) else { return };
             self.into.step();

@@ -76,7 +76,7 @@ fn told(case: &Value, source: &Source, trust: &Trust) -> Option<IpAddr> {
     let connection = Connection { peer, peer_local: peer.is_none(), ..Connection::default() };
     let lines: Vec<(&str, &str)> = case["headers"].as_object().unwrap().iter().flat_map(lines).collect();
     let headers: Vec<Pair<'_>> = lines.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    Client::told(&Head { headers: &headers, connection: &connection }, source, trust)
+    Client::told(&Head::new(&headers, &connection), source, trust)
 }
 
 fn lines<'a>((name, values): (&'a String, &'a Value)) -> impl Iterator<Item = (&'a str, &'a str)> {

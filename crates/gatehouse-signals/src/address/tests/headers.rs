@@ -8,7 +8,7 @@ const XFF: Source = Source::XForwardedFor;
 fn found(peer: &str, headers: &[(&str, &str)], source: &Source, trust: &Trust) -> (Option<IpAddr>, bool) {
     let connection = Connection { peer: peer.parse().ok(), peer_local: peer == "local", ..Connection::default() };
     let headers: Vec<Pair<'_>> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    let client = Client::resolve(&Head { headers: &headers, connection: &connection }, source, trust);
+    let client = Client::resolve(&Head::new(&headers, &connection), source, trust);
     (client.address, client.forwarded)
 }
 
@@ -105,7 +105,7 @@ fn what_the_header_cannot_tell_is_not_told() {
     let told = |values: &[&str], trust: &Trust| {
         let connection = Connection { peer: Some(ip("10.0.0.1")), ..Connection::default() };
         let headers: Vec<Pair<'_>> = values.iter().map(|value| (&b"x-forwarded-for"[..], value.as_bytes())).collect();
-        Client::told(&Head { headers: &headers, connection: &connection }, &XFF, trust)
+        Client::told(&Head::new(&headers, &connection), &XFF, trust)
     };
     let trust = networks(&["10.0.0.0/8"]);
     assert_eq!(told(&["192.0.2.5, 10.0.0.2"], &trust), Some(ip("192.0.2.5")));
