@@ -2,12 +2,19 @@
 //!
 //! A set holds its tags beside each other (one cache line), when each was last used, and the cells. Nothing is chained,
 //! moved or grown, so a stranger who brings ten million keys costs time and other keys' memory, never more memory.
+//!
+//! ```text
+//! sets  0 … n-1 | n … 2n-1 | …    n: a power of two; each page is taken when the first key comes that belongs there
+//! ```
 
 use std::array;
 
 use crate::impossible::{self, Impossible};
 
 const WAYS: usize = 8;
+
+/// Bytes of a page, about: little enough that to take one is never felt.
+const PAGE_BYTES: usize = 32 * 1024;
 
 /// The most cells that one table may have: 2²⁴.
 const MOST: usize = 1 << 24;
@@ -46,18 +53,24 @@ pub struct Evictions {
 
 /// Cells by the 64-bit keyed hash of their keys.
 ///
-/// **Memory**: for each 8 cells 136 bytes and the cells ([`Self::bytes`]), taken at once.
+/// **Memory**: for each 8 cells 136 bytes and the cells, taken page by page (about 32 KiB) as keys come, never more
+/// than for [`Self::capacity`]; [`Self::bytes`] tells how much it is.
 /// **Two keys** never share a cell unless all 64 bits of their hashes are equal: at most 2⁻⁴⁰ for a new key against a full
 /// table of 2²⁴. The hash must be keyed with a secret, or strangers find such keys (and keys of one set) at will.
 /// **Eviction**: when all ways of a key's set are taken, the cell with the least [`Hold`] goes, among equals the one
 /// least recently used. A table with twice as many cells as keys in use has to do so in about one set of fifty.
 #[derive(Clone, Debug)]
 pub struct Table<C> {
-    sets: Box<[Set<C>]>,
+    pages: Box<[Option<Page<C>>]>,
+    sets: usize,
+    /// Sets of a page, as a power of two.
+    page_bits: u32,
     /// Counts uses: the order of use is exact even where the clock stands still.
     uses: u64,
     evictions: Evictions,
 }
+
+type Page<C> = Box<[Set<C>]>;
 
 #[derive(Clone, Debug)]
 struct Set<C> {
@@ -77,16 +90,19 @@ impl<C: Cell> Table<C> {
     /// [`Impossible::Capacity`] for zero or more than 2²⁴.
     pub fn new(capacity: usize) -> Result<Self, Impossible> {
         let sets = impossible::capacity(capacity, MOST)?.div_ceil(WAYS);
-        let sets = (0..sets).map(|_| Set::default()).collect();
-        Ok(Self { sets, uses: 0, evictions: Evictions::default() })
+        let page_bits = (PAGE_BYTES / size_of::<Set<C>>()).max(1).ilog2();
+        let pages = (0..sets.div_ceil(1 << page_bits)).map(|_| None).collect();
+        Ok(Self { pages, sets, page_bits, uses: 0, evictions: Evictions::default() })
     }
 
     /// The cell of a key, fresh if it had none; another key's may be evicted for it.
-    #[expect(clippy::indexing_slicing, reason = "a place is below the number of sets, a way below 8")]
+    #[expect(clippy::indexing_slicing, reason = "a place is below the numbers of pages and of sets, a way below 8")]
     pub fn entry(&mut self, tag: u64, now: u64) -> &mut C {
         self.uses = self.uses.wrapping_add(1);
-        let index = self.place(tag);
-        let set = &mut self.sets[index];
+        let (page, index) = self.place(tag);
+        let size = (self.sets - (page << self.page_bits)).min(1 << self.page_bits);
+        let page = self.pages[page].get_or_insert_with(|| (0..size).map(|_| Set::default()).collect());
+        let set = &mut page[index];
         let way = set.find(tag).unwrap_or_else(|| set.admit(tag, now, &mut self.evictions));
         set.used[way] = self.uses;
         &mut set.cells[way]
@@ -94,31 +110,29 @@ impl<C: Cell> Table<C> {
 
     /// The cell of a key, fresh if it had none; `None` where that would push out a cell that is not [`Hold::Spent`].
     pub fn claim(&mut self, tag: u64, now: u64) -> Option<&mut C> {
-        let set = self.sets.get(self.place(tag))?;
-        let room = set.find(tag).is_some() || set.taken != u8::MAX || set.has_spent(now);
-        room.then(|| self.entry(tag, now))
+        let has_room = |set: &Set<C>| set.find(tag).is_some() || set.taken != u8::MAX || set.has_spent(now);
+        self.set(tag).is_none_or(has_room).then(|| self.entry(tag, now))
     }
 
     /// The cell of a key if it has one; counts as a use.
     pub fn find(&mut self, tag: u64) -> Option<&mut C> {
         self.uses = self.uses.wrapping_add(1);
-        let index = self.place(tag);
-        let set = self.sets.get_mut(index)?;
+        let uses = self.uses;
+        let set = self.set_mut(tag)?;
         let way = set.find(tag)?;
-        *set.used.get_mut(way)? = self.uses;
+        *set.used.get_mut(way)? = uses;
         set.cells.get_mut(way)
     }
 
     /// The cell of a key if it has one, only to look at.
     pub fn peek(&self, tag: u64) -> Option<&C> {
-        let set = self.sets.get(self.place(tag))?;
+        let set = self.set(tag)?;
         set.cells.get(set.find(tag)?)
     }
 
     /// Forgets a key; says whether it had a cell.
     pub fn remove(&mut self, tag: u64) -> bool {
-        let index = self.place(tag);
-        let Some(set) = self.sets.get_mut(index) else { return false };
+        let Some(set) = self.set_mut(tag) else { return false };
         let Some(way) = set.find(tag) else { return false };
         set.taken &= !(1 << way);
         true
@@ -126,29 +140,29 @@ impl<C: Cell> Table<C> {
 
     /// Forgets all keys, without counting them as evicted; passes over the sets.
     pub fn clear(&mut self) {
-        for set in &mut self.sets {
+        for set in self.pages.iter_mut().flatten().flatten() {
             set.taken = 0;
         }
     }
 
     /// Cells that keys have now, spent ones included.
     pub fn len(&self) -> usize {
-        self.sets.iter().map(|set| set.taken.count_ones() as usize).sum()
+        self.all().map(|set| set.taken.count_ones() as usize).sum()
     }
 
     /// Whether no key has a cell.
     pub fn is_empty(&self) -> bool {
-        self.sets.iter().all(|set| set.taken == 0)
+        self.all().all(|set| set.taken == 0)
     }
 
     /// The most cells that keys can have.
     pub fn capacity(&self) -> usize {
-        self.sets.len().saturating_mul(WAYS)
+        self.sets.saturating_mul(WAYS)
     }
 
-    /// The memory of all cells, in bytes; it never changes.
+    /// The memory of all cells so far, in bytes.
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.sets)
+        self.pages.iter().flatten().map(|page| size_of_val(&**page)).sum()
     }
 
     /// Keys that lost their cell so far.
@@ -156,9 +170,25 @@ impl<C: Cell> Table<C> {
         self.evictions
     }
 
-    /// The set of a tag: its upper half, spread over any number of sets (at most 2²¹, so nothing overflows).
-    fn place(&self, tag: u64) -> usize {
-        (((tag >> 32) * self.sets.len() as u64) >> 32) as usize
+    /// The page and the set in it of a tag: its upper half, spread over any number of sets (at most 2²¹, so nothing overflows).
+    fn place(&self, tag: u64) -> (usize, usize) {
+        let set = (((tag >> 32) * self.sets as u64) >> 32) as usize;
+        (set >> self.page_bits, set & ((1 << self.page_bits) - 1))
+    }
+
+    /// The set of a tag, once some key came to its page.
+    fn set(&self, tag: u64) -> Option<&Set<C>> {
+        let (page, index) = self.place(tag);
+        self.pages.get(page)?.as_ref()?.get(index)
+    }
+
+    fn set_mut(&mut self, tag: u64) -> Option<&mut Set<C>> {
+        let (page, index) = self.place(tag);
+        self.pages.get_mut(page)?.as_mut()?.get_mut(index)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Set<C>> {
+        self.pages.iter().flatten().flatten()
     }
 }
 

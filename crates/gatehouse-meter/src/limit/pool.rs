@@ -23,7 +23,7 @@ pub struct Capacities {
 /// Cells by tag, for any number of limits whose tags are made for each ([`Keys::key`](crate::Keys::key) with a domain of its
 /// own), the same calls as those of a [`LimitTable`](crate::LimitTable), the limit given with each.
 ///
-/// **Memory**: [`Capacities`], taken by kind when it is first needed, never more. **Eviction**: as [`Table`], over all
+/// **Memory**: [`Capacities`], taken by kind, page by page, as keys come, never more. **Eviction**: as [`Table`], over all
 /// limits of the kind: blocked keys last, then those with a try under way.
 #[derive(Clone, Debug)]
 pub struct Pool {

@@ -158,13 +158,13 @@ fn while_too_many_tries_are_unanswered_it_says_busy() {
 fn ten_million_keys_stay_within_the_cap_and_the_counter_tells() {
     let limit = spec(Count::Rate { rate: 100, per: 60 * SECOND }, &[(20, 0)]);
     let mut table = LimitTable::try_new(limit, 10_000).unwrap();
-    let (bytes, mut tag) = (table.bytes(), 1_u64);
+    let mut tag = 1_u64;
     for now in 0..10_000_000 {
         tag = tag.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let _ = table.request(tag, None, now);
     }
+    let bytes = 1_250 * (136 + 8 * 24);
     assert_eq!((table.len(), table.capacity(), table.bytes()), (10_000, 10_000, bytes));
-    assert_eq!(bytes, 1_250 * (136 + 8 * 24));
     assert_eq!(table.evictions(), Evictions { idle: 9_990_000, ..Evictions::default() });
 }
 

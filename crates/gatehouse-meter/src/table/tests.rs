@@ -148,7 +148,8 @@ proptest! {
 fn a_flood_of_keys_stays_in_its_memory_and_the_counter_tells() {
     let rule = WindowLimit::new(5, 1_000_000_000).unwrap();
     let mut table = Table::<WindowCell>::new(1_000).unwrap();
-    let bytes = table.bytes();
+    let bytes = 125 * size_of::<Set<WindowCell>>();
+    assert_eq!(table.bytes(), 0);
     let mut tag = 1_u64;
     for now in 0..200_000 {
         tag = tag.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -184,15 +185,20 @@ fn half_full_about_one_set_of_fifty_has_to_evict() {
         tag = tag.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         *table.entry(tag, 0) = Marked { owner: Some(tag), uses: 1, hold: Hold::Idle, until: 9 };
     }
-    let full = table.sets.iter().filter(|set| set.taken == u8::MAX).count();
+    let full = table.all().filter(|set| set.taken == u8::MAX).count();
     let lost = table.evictions().idle as usize;
-    assert!(lost > 0 && lost < table.sets.len() / 20 && full < table.sets.len() / 10, "{lost} lost, {full} full");
+    assert!(lost > 0 && lost < table.sets / 20 && full < table.sets / 10, "{lost} lost, {full} full");
 }
 
 #[test]
 fn memory_is_what_the_doc_says_and_capacities_are_bounded() {
-    let table = Table::<WindowCell>::new(9).unwrap();
-    assert_eq!((table.capacity(), table.bytes()), (16, 2 * (136 + 8 * 104)));
+    let mut table = Table::<WindowCell>::new(9).unwrap();
+    assert_eq!((table.capacity(), table.bytes()), (16, 0), "none before the first key");
+    table.entry(1, 1);
+    assert_eq!(table.bytes(), 2 * (136 + 8 * 104));
+    let mut large = Table::<WindowCell>::new(65_536).unwrap();
+    large.entry(1, 1);
+    assert!((PAGE_BYTES / 2..=PAGE_BYTES).contains(&large.bytes()), "a page: {} bytes", large.bytes());
     let refused = Impossible::Capacity { asked: 0, most: MOST };
     assert_eq!(Table::<WindowCell>::new(0).err(), Some(refused));
     assert!(Table::<WindowCell>::new(MOST + 1).is_err());
