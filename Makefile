@@ -49,6 +49,7 @@ test: ## Everything that can be proved in one verb; installs what it needs on De
 	@$(STAGE) setup 300 -- tests/tools/setup
 	@$(STAGE) check 900 -- $(MAKE) check
 	@$(STAGE) unit 900 -- $(MAKE) unit
+	@$(STAGE) instructions 420 -- $(MAKE) instructions
 	@$(STAGE) fuzz 540 -- $(MAKE) fuzz
 	@$(STAGE) wasm 600 -- $(MAKE) wasm wasm-trap
 	@$(STAGE) scripted-host 300 -- $(MAKE) scripted-host
