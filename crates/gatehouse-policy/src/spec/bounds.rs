@@ -18,6 +18,10 @@ pub(crate) const WINDOW_MS: (u64, u64) = (1000, 86_400_000);
 pub(crate) const RATE: u32 = 1_000_000;
 /// Shortest and longest `blockFor`, in milliseconds: a second, a week.
 pub(crate) const BLOCK_MS: (u64, u64) = (1000, 604_800_000);
+/// Different values up to which each is looked at in counting them; beyond it one in two, in four …, by the highest step.
+pub(crate) const DISTINCT_SEEN: u32 = 1536;
+/// A lower step of such a limit is told only where it is so many times the values of which one is looked at (less one).
+pub(crate) const DISTINCT_TOLD: u32 = 100;
 /// Most parts of a limit's key.
 pub(crate) const KEY_PARTS: usize = 4;
 /// Most steps of a limit.

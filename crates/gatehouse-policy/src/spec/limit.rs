@@ -89,11 +89,31 @@ fn assemble(
             help,
         );
     }
+    if matches!(count, Count::Distinct(_)) {
+        told_apart(&steps, node, problems);
+    }
     let in_flight = match in_flight {
         Some(read) => Some(read?),
         None => None,
     };
     Some(Limit { by, count, steps, in_flight, shared, place: place.clone() })
+}
+
+/// Steps of one count of different values, of which the highest says how many of them are looked at.
+fn told_apart(steps: &[Step], node: &Node, problems: &mut Problems) {
+    let ([lowest, .., highest], Some(bits)) =
+        (steps, (0..u32::BITS).find(|bits| steps.last().is_none_or(|top| top.rate >> bits <= bounds::DISTINCT_SEEN)))
+    else {
+        return;
+    };
+    let least = ((1_u32 << bits) - 1).saturating_mul(bounds::DISTINCT_TOLD);
+    if lowest.rate < least {
+        problems.push(
+            &node.place,
+            format!("{} different values are too few to be told beside {}", lowest.rate, highest.rate),
+            format!("write at least {least} in the first step, or make it a rule of its own"),
+        );
+    }
 }
 
 /// `count: { status }`, `count: { distinct }`, `distinct: { of, over }`, or requests.
@@ -169,7 +189,17 @@ fn read_steps(
         problems.push(&node.place, "`limit` has no `rate`", "add `rate: 10 per 1m`");
         return None;
     }
-    ordered(&steps, problems).then(|| steps.into_iter().map(|(step, _)| step).collect())
+    ordered(&steps, problems).then(|| inheriting(steps.into_iter().map(|(step, _)| step)))
+}
+
+/// A step that says no `blockFor` keeps that of the step before it: who climbed higher does not get out earlier.
+fn inheriting(steps: impl Iterator<Item = Step>) -> Vec<Step> {
+    let mut block_for_ns = 0;
+    let one = |step: Step| {
+        block_for_ns = step.block_for_ns.max(block_for_ns);
+        Step { block_for_ns, ..step }
+    };
+    steps.map(one).collect()
 }
 
 fn read_listed(node: &Node, problems: &mut Problems) -> Option<Step> {
@@ -182,17 +212,28 @@ fn read_listed(node: &Node, problems: &mut Problems) -> Option<Step> {
 
 fn read_step(
     rate: &Node,
-    burst: Option<&Node>,
+    burst_node: Option<&Node>,
     block_for: Option<&Node>,
     then: Option<&Node>,
     problems: &mut Problems,
 ) -> Option<Step> {
     let rate = quantity::rate(rate, problems);
-    let burst = burst.map(|n| n.integer(1..=i64::from(bounds::RATE), problems).and_then(|n| u32::try_from(n).ok()));
+    let burst =
+        burst_node.map(|n| n.integer(1..=i64::from(bounds::RATE), problems).and_then(|n| u32::try_from(n).ok()));
     let block_for = block_for.map_or(Some(0), |n| quantity::nanos(n, bounds::BLOCK_MS, problems));
     let then = then.map(|n| read_then(n, problems));
     let (rate, per_ns) = rate?;
+    let place = burst_node.map(|n| &n.place);
     let burst = burst.map_or(Some(None), |read| read.map(Some))?;
+    if let (Some(burst), Some(place)) = (burst, place) {
+        // As the meter counts it: one more after each such time.
+        let most = (u64::MAX / per_ns.div_ceil(u64::from(rate.max(1))).max(1)).saturating_add(1);
+        if u64::from(burst) > most {
+            let said = format!("a burst of {burst} at this rate would take centuries to come back");
+            problems.push(place, said, format!("write at most {most}"));
+            return None;
+        }
+    }
     let then = then.map_or(Some(None), |read| read.map(Some))?;
     Some(Step { rate, per_ns, burst, block_for_ns: block_for?, then })
 }
@@ -231,6 +272,12 @@ fn ordered(steps: &[(Step, Place)], problems: &mut Problems) -> bool {
                 "the rate is not above that of the step before",
                 "write the steps from the lowest rate to the highest",
             );
+        } else if step.block_for_ns > 0 && step.block_for_ns < before.block_for_ns {
+            let help = format!(
+                "write `blockFor: {}` or more, or leave it out to keep that",
+                duration_text(before.block_for_ns / 1_000_000)
+            );
+            problems.push(place, "the step blocks for less than the step before it", help);
         }
     }
     problems.0.len() == told

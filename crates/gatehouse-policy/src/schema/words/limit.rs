@@ -114,8 +114,8 @@ pub(super) const OBJECTS: &[Object] = &[
             Field {
                 word: "blockFor",
                 shape: Shape::One(Type::Text(Kind::Duration)),
-                default: "none",
-                meaning: "the step holds for that time once it was over: 1s to 7d",
+                default: "that of the step before",
+                meaning: "the step holds for that time once it was over: 1s to 7d; never shorter than that of the step before",
                 example: "rate: 20 per 1m, blockFor: 1h",
                 since: FIRST,
             },

@@ -23,7 +23,7 @@ pub(super) const OBJECTS: &[Object] = &[
             Field {
                 word: "key",
                 shape: Shape::Many(Type::Text(Kind::ClientKey)),
-                default: "`address`",
+                default: "`[identity, address]`",
                 meaning: "the client's key: the first of these that is proven",
                 example: "key: [jwt.sub, identity, address]",
                 since: FIRST,
