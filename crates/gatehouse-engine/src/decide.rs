@@ -10,6 +10,7 @@
 
 pub(crate) mod answer;
 mod case;
+mod odd;
 pub(crate) mod readings;
 mod settings;
 mod trail;
@@ -39,6 +40,7 @@ pub(crate) use case::cors;
 pub(crate) use trail::{Decision, Over, Trail, action_of};
 
 use case::Case;
+use odd::Odd;
 use walk::Court;
 
 /// Judges one request. What a client may not say (our own headers, those that a policy sets) is left out before anything is
@@ -51,7 +53,8 @@ pub(crate) fn judge(
     slots: &dyn SharedSlots,
     mut trace: Option<&mut Trace>,
 ) -> Judged {
-    let kept = edits::without_ours(policy, request.head);
+    let odd = Odd::of(request.head);
+    let kept = edits::without_ours(policy, request.head, odd.ours);
     let request = Request { head: with(request.head, kept.as_deref()), ..request };
     let path = Path::parse(request.head.first(b":path").unwrap_or_default());
     let mut case = Case::new(policy, request, &path, kept.is_some());
@@ -72,7 +75,7 @@ pub(crate) fn judge(
         if decision.is_none() {
             (case.subject, case.scope) = (subject, Some(scope));
         }
-        let court = Court { policy, scope, host: &host, path: &path, request, subject };
+        let court = Court { policy, scope, host: &host, path: &path, request, odd, subject };
         let next = court.judge(state, slots, &mut scratch, &mut trail, trace.as_deref_mut());
         decision = Some(decision.map_or(next, |before| before.stricter(next)));
     }

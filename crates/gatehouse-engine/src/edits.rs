@@ -15,18 +15,18 @@ const OURS: &[u8] = b"x-gatehouse-";
 pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The headers without those that a client may not send: ours, and every one that a policy sets. `None`: there are none such,
-/// and nothing was allocated.
-pub(crate) fn without_ours<'a>(policy: Option<&Policy>, head: Head<'a>) -> Option<Vec<Pair<'a>>> {
+/// and nothing was allocated. `ours`: there is one of ours.
+pub(crate) fn without_ours<'a>(policy: Option<&Policy>, head: Head<'a>, ours: bool) -> Option<Vec<Pair<'a>>> {
     let policy = policy.filter(|policy| policy.may_set(head.names));
+    if !ours && policy.is_none() {
+        return None;
+    }
     let foreign = |(name, _): &&Pair<'a>| !is_ours(name) && !policy.is_some_and(|policy| policy.sets_header(name));
-    let all = match policy {
-        None => !head.headers.iter().any(|(name, _)| is_ours(name)),
-        Some(_) => head.headers.iter().all(|pair| foreign(&pair)),
-    };
+    let all = head.headers.iter().all(|pair| foreign(&pair));
     (!all).then(|| head.headers.iter().filter(foreign).copied().collect())
 }
 
-fn is_ours(name: &[u8]) -> bool {
+pub(crate) fn is_ours(name: &[u8]) -> bool {
     let fold = |byte: &u8| {
         if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
     };
@@ -55,6 +55,10 @@ pub(crate) struct Edits<'a, 'p> {
 impl Edits<'_, '_> {
     /// The whole header map to send on; `None`: as it came.
     pub(crate) fn apply(&self, head: Head<'_>) -> Option<Pairs> {
+        let asked = self.stripped || self.identity.is_some() || self.canonical.is_some();
+        if !asked && self.sanitize.is_empty() && self.tags.is_empty() {
+            return None;
+        }
         let path = self.path(head);
         let gone = |name: &[u8]| {
             self.identity.is_some_and(|names| names.holds(name))
@@ -74,12 +78,12 @@ impl Edits<'_, '_> {
 
     /// The target to send on; `None`: as it came. Only what the policy asks for is written anew.
     fn path(&self, head: Head<'_>) -> Option<Vec<u8>> {
-        let received = head.first(b":path")?;
         let canonical = self.canonical.filter(|path| path.authority.is_none() && *path.canonical != *b"*");
         let sanitized = self.sanitize.iter().any(|(_, names)| !names.is_empty());
         if canonical.is_none() && !sanitized {
             return None;
         }
+        let received = head.first(b":path")?;
         let at = received.iter().position(|byte| *byte == b'?').unwrap_or(received.len());
         let (before, asked) = received.split_at_checked(at)?;
         let (path, query) = match canonical {

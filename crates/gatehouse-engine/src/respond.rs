@@ -44,7 +44,7 @@ pub fn respond(
     judged: &mut Judged,
     state: &mut State,
 ) -> Answer {
-    let kept = edits::without_ours(Some(policy), request.head);
+    let kept = edits::without_ours(Some(policy), request.head, true);
     let request = Request { head: decide::with(request.head, kept.as_deref()), ..request };
     let mut written = Written { policy, remove: Vec::new(), set: Vec::new() };
     let pending = core::mem::take(&mut judged.pending.edits);
@@ -73,7 +73,7 @@ fn judge<'p>(
     trail: &mut Trail<'p>,
 ) -> Option<(Decision<'p>, Scope<'p>)> {
     let path = Path::parse(request.head.first(b":path").unwrap_or_default());
-    let methods = Methods::of(request.head);
+    let methods = Methods::of(request.head, true);
     let mut scratch = state.take_scratch();
     let mut decided: Option<(Decision<'p>, Scope<'p>)> = None;
     let mut observed = None;

@@ -34,12 +34,12 @@ pub(crate) struct Methods<'a> {
 }
 
 impl<'a> Methods<'a> {
-    /// Allocates only where another method is named.
-    pub(crate) fn of(head: Head<'a>) -> Self {
+    /// `overrides`: there may be a header that names another. Allocates only where one does.
+    pub(crate) fn of(head: Head<'a>, overrides: bool) -> Self {
         let sent = head.first(b":method").unwrap_or_default();
         let first = preflight(head).unwrap_or(sent);
         let mut methods = Self { first, named: Vec::new(), too_many: false };
-        if !may_override(head) {
+        if !overrides {
             return methods;
         }
         for (_, value) in head.headers.iter().filter(|(name, _)| is_override(name)) {
@@ -62,12 +62,7 @@ impl<'a> Methods<'a> {
     }
 }
 
-/// Nearly every request has no such header, which is seen without going through them.
-fn may_override(head: Head<'_>) -> bool {
-    OVERRIDES.iter().any(|name| head.names.may_have(name))
-}
-
-fn is_override(name: &[u8]) -> bool {
+pub(super) fn is_override(name: &[u8]) -> bool {
     // Lengths first: nearly no header has one of these.
     matches!(name.len(), 13 | 17 | 22) && OVERRIDES.iter().any(|known| is_same_variable(name, known))
 }
@@ -75,7 +70,7 @@ fn is_override(name: &[u8]) -> bool {
 /// The method that a CORS preflight asks for, by which it is judged; it is no request of its own and is counted nowhere. One that
 /// names yet another method is none: no browser sends such a thing.
 pub(crate) fn preflight<'a>(head: Head<'a>) -> Option<&'a [u8]> {
-    mitigate::preflight(head).filter(|_| !may_override(head) || !head.headers.iter().any(|(name, _)| is_override(name)))
+    mitigate::preflight(head).filter(|_| !head.headers.iter().any(|(name, _)| is_override(name)))
 }
 
 /// Every reading: the canonical path first, and the method as it was sent first.

@@ -81,7 +81,7 @@ impl<'p> Court<'_, 'p> {
         let ambiguous = too_many_methods
             || self.path.has_more
             || self.path.ambiguity.is_some_and(|ambiguity| is_refused(self.scope, ambiguity))
-            || self.request.head.headers.iter().any(|(name, _)| is_framing_twin(name));
+            || self.odd.framing;
         if !ambiguous {
             return None;
         }
@@ -110,7 +110,7 @@ fn is_refused(scope: Scope<'_>, ambiguity: Ambiguity) -> bool {
 
 /// A name that some application takes for `content-length` or `transfer-encoding` and that Envoy does not: it frames nothing here
 /// and something there.
-fn is_framing_twin(name: &[u8]) -> bool {
+pub(super) fn is_framing_twin(name: &[u8]) -> bool {
     if name.len() < 14 || !matches!(name.first(), Some(b'c' | b'C' | b't' | b'T')) {
         return false;
     }

@@ -15,6 +15,7 @@ use crate::state::State;
 use crate::subject::Subject;
 use crate::trace::{Sum, Trace};
 
+use super::odd::Odd;
 use super::readings::{self, Methods, Reading};
 use super::settings::OTHERWISE;
 use super::trail::{Decision, Over, Trail, action_of};
@@ -28,6 +29,7 @@ pub(super) struct Court<'a, 'p> {
     pub(super) host: &'a [u8],
     pub(super) path: &'a Path<'a>,
     pub(super) request: Request<'a>,
+    pub(super) odd: Odd,
     pub(super) subject: Subject,
 }
 
@@ -41,7 +43,7 @@ impl<'a, 'p> Court<'a, 'p> {
         trail: &mut Trail<'p>,
         mut trace: Option<&mut Trace>,
     ) -> Decision<'p> {
-        let methods = Methods::of(self.request.head);
+        let methods = Methods::of(self.request.head, self.odd.overrides);
         if let Some(refused) = self.refused_unread(methods.too_many, state, trail) {
             trail.seen.unchanged = true;
             return refused;

@@ -75,33 +75,39 @@ impl Keys {
 
 /// A table, read.
 #[derive(Clone, Copy)]
-struct Table<'s> {
+struct Table {
     kind: u8,
     field: u8,
     /// Bytes of a run.
     length: usize,
-    name: &'s [u8],
+    name: (u32, u32),
     keys: Keys,
     extra: usize,
     extras: usize,
 }
 
-impl<'s> Table<'s> {
-    fn read(view: &'s View, index: usize) -> Self {
+impl Table {
+    fn read(view: &View, index: usize) -> Self {
         let [head, name, size, first, count, bucket, bits, extra, extras] = view.words(Section::Tables, index);
         Self {
             kind: head as u8,
             field: (head >> 8) as u8,
             length: (head >> 16) as usize,
-            name: view.string(name, size),
+            name: (name, size),
             keys: Keys::new(first, count, bucket, bits),
             extra: extra as usize,
             extras: extras as usize,
         }
     }
 
-    fn filter(&self, view: &'s View) -> &'s [u8] {
+    fn filter(self, view: &View) -> &[u8] {
         view.entries(Section::Filters, self.extra, self.extras)
+    }
+
+    /// Of the header, cookie, parameter or claim whose values it looks into.
+    fn name(self, view: &View) -> &[u8] {
+        let (offset, length) = self.name;
+        view.string(offset, length)
     }
 }
 
@@ -144,7 +150,7 @@ impl Search<'_, '_> {
         }
     }
 
-    fn table(&mut self, table: Table<'_>) {
+    fn table(&mut self, table: Table) {
         match table.kind {
             table::VALUE => values::each_hash(table.field, self.facts, |hash| self.look_up(table.keys, hash)),
             table::DOMAIN => self.domain(table),

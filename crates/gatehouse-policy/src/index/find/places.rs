@@ -12,7 +12,7 @@ use crate::index::values::{Segments, domain};
 use crate::matcher;
 
 impl Search<'_, '_> {
-    pub(super) fn domain(&mut self, table: Table<'_>) {
+    pub(super) fn domain(&mut self, table: Table) {
         let Some(name) = domain(table.field, self.facts) else { return };
         let mut hash = Running::new();
         for (at, byte) in name.iter().enumerate().rev() {
@@ -24,7 +24,7 @@ impl Search<'_, '_> {
         self.look_up(table.keys, hash.finish());
     }
 
-    pub(super) fn ending(&mut self, table: Table<'_>) {
+    pub(super) fn ending(&mut self, table: Table) {
         // Bit n: ends of n bytes are looked up.
         let mut lengths = long(table.filter(self.view), 0) >> 1;
         let mut hash = Running::new();
@@ -40,7 +40,7 @@ impl Search<'_, '_> {
         }
     }
 
-    pub(super) fn network(&mut self, table: Table<'_>) {
+    pub(super) fn network(&mut self, table: Table) {
         let Some(address) = self.facts.address else { return };
         let lengths = table.filter(self.view);
         match fold(address) {
@@ -62,7 +62,7 @@ impl Search<'_, '_> {
         }
     }
 
-    pub(super) fn segments(&mut self, table: Table<'_>) {
+    pub(super) fn segments(&mut self, table: Table) {
         if table.field == node::PATH {
             let segments = self.segments.get_or_init(|| Segments::of(self.facts.path));
             self.walk(segments, 0, table.extra);

@@ -5,7 +5,7 @@ use crate::image::{Section, lists, node, table};
 use crate::matcher;
 
 impl Search<'_, '_> {
-    pub(super) fn numbers(&mut self, table: Table<'_>) {
+    pub(super) fn numbers(&mut self, table: Table) {
         for at in table.keys.first..table.keys.first + table.keys.count {
             let [number, leads] = self.view.words(Section::Keys, at);
             let signals = self.facts.signals;

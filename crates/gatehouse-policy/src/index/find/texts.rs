@@ -10,7 +10,7 @@ use crate::index::{grams, hash};
 use crate::matcher::Reading;
 
 impl Search<'_, '_> {
-    pub(super) fn named(&mut self, table: Table<'_>) {
+    pub(super) fn named(&mut self, table: Table) {
         let names = long(table.filter(self.view), 0);
         if table.field == node::HEADER {
             return self.headers(table.keys, names);
@@ -48,7 +48,7 @@ impl Search<'_, '_> {
         }
     }
 
-    pub(super) fn grams(&mut self, table: Table<'_>) {
+    pub(super) fn grams(&mut self, table: Table) {
         let (filter, _) = table.filter(self.view).as_chunks::<4>();
         self.values(table, |search, value| match value {
             Reading::Received(value) => search.runs(table, filter, value.iter().copied()),
@@ -57,11 +57,11 @@ impl Search<'_, '_> {
     }
 
     /// Every reading of every value that a table looks into. Headers of the name that led here were picked out already.
-    fn values(&mut self, table: Table<'_>, mut found: impl FnMut(&mut Self, Reading<'_>)) {
+    fn values(&mut self, table: Table, mut found: impl FnMut(&mut Self, Reading<'_>)) {
         let facts = self.facts;
         let picked = if table.field == node::HEADER { self.header.take() } else { None };
         let Some(name) = picked else {
-            return each_value(table.field, table.name, facts, |value| found(self, value));
+            return each_value(table.field, table.name(self.view), facts, |value| found(self, value));
         };
         let mut at = 0;
         while let Some(picked) = self.into.header(at) {
@@ -76,7 +76,7 @@ impl Search<'_, '_> {
     }
 
     /// Looks up the runs of one value that pass the filter.
-    fn runs(&mut self, table: Table<'_>, filter: &[[u8; 4]], value: impl Iterator<Item = u8>) {
+    fn runs(&mut self, table: Table, filter: &[[u8; 4]], value: impl Iterator<Item = u8>) {
         let mut count = 0;
         for run in grams::Runs::new(value, table.length) {
             count += 1;
@@ -89,7 +89,7 @@ impl Search<'_, '_> {
         self.into.steps(count);
     }
 
-    pub(super) fn automaton(&mut self, table: Table<'_>) {
+    pub(super) fn automaton(&mut self, table: Table) {
         let view = self.view;
         let automaton = Automaton::new(view.entries(Section::Automata, table.extra, table.extras));
         self.values(table, |search, value| {
