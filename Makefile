@@ -82,6 +82,9 @@ crd-check: ## The Kubernetes resource and every long form, by the API server's o
 	@go -C tests/kube-schema build -o "$(GATEHOUSE_CACHE)/kube-schema" .
 	@cargo run -q -p gatehouse-policy-reference -- long crates/gatehouse-policy/testdata/good/*.yaml deploy/policies/*.yaml | "$(GATEHOUSE_CACHE)/kube-schema" deploy/crd/policies.gatehouse.dev.yaml
 
+crd-apiserver: ## The same by a real kube-apiserver: registers the resource, creates good and bad policies (ten minutes when cold)
+	@cargo run -q -p gatehouse-policy-reference -- long crates/gatehouse-policy/testdata/good/*.yaml deploy/policies/*.yaml | tests/tools/crd-apiserver
+
 envoy-matrix: wasm house ## Traffic, a block and a record on each Envoy we say we run on
 	@tests/tools/envoy-matrix
 
@@ -114,4 +117,4 @@ fmt: ## Format
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e fuzz soak load crd-check envoy-matrix check instructions instructions-accept bench-decision wasm-cost fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision wasm-cost fmt clean-cache
