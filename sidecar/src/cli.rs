@@ -12,6 +12,7 @@ mod policy;
 mod replay;
 mod run;
 mod shell;
+mod spool;
 mod test;
 mod verdict;
 
@@ -50,6 +51,8 @@ enum Verb {
     Explain(explain::Arguments),
     /// Say what a policy would have done to recorded traffic
     Replay(replay::Arguments),
+    /// What a spool holds, whether it is whole, how full it is; read only
+    Spool(spool::Arguments),
     /// Print the completions of a shell
     Completions(shell::Completions),
     /// Write the manual pages
@@ -72,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Test(arguments) => test::test(&arguments, json),
         Verb::Explain(arguments) => explain::explain(&arguments, json),
         Verb::Replay(arguments) => replay::replay(&arguments, json),
+        Verb::Spool(arguments) => spool::spool(&arguments, json),
         Verb::Completions(arguments) => shell::completions(&arguments, json),
         Verb::Manual(arguments) => shell::manual(&arguments, json),
     }

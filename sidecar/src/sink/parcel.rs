@@ -103,6 +103,14 @@ impl Parcel {
         self.lines.get(event.value.start..event.value.end + 1).unwrap_or_default()
     }
 
+    /// What could not be read: sequence of its frame, why, and its bytes.
+    pub fn unreadable(&self) -> impl Iterator<Item = (u64, &str, &[u8])> {
+        self.poison.iter().filter_map(|letter| match &letter.content {
+            Content::Raw(bytes) => Some((letter.frame, letter.reason.as_str(), bytes.as_slice())),
+            Content::Event(_) => None,
+        })
+    }
+
     /// Takes out what could not be read.
     pub(super) fn take_poison(&mut self) -> Vec<Letter> {
         core::mem::take(&mut self.poison)

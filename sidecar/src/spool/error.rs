@@ -22,6 +22,11 @@ pub enum SpoolError {
         /// Its process number, where its lock file tells.
         pid: Option<u32>,
     },
+    /// There is nothing of a spool in the folder.
+    NoSpool {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// A reader of this name exists already.
     ReaderTaken {
         /// Its name.
@@ -65,6 +70,9 @@ impl fmt::Display for SpoolError {
                     "spool folder `{}` is in use by another process; give each house a folder of its own",
                     dir.display()
                 )
+            }
+            Self::NoSpool { dir } => {
+                write!(f, "there is no spool in `{}`; name the folder with the `.seg` files", dir.display())
             }
             Self::ReaderTaken { name } => write!(f, "spool reader `{name}` is in use already"),
             Self::Settings { problem } => f.write_str(problem),

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -36,4 +36,20 @@ impl Lock {
         told.map_err(SpoolError::io("write", NAME))?;
         Ok(Self { _file: file })
     }
+}
+
+/// Process number of whoever holds the folder, as the kernel's table of locks has it: asked so, a house that starts at this
+/// moment does not meet a lock of ours. `None`: nobody, or it cannot be told.
+pub(super) fn holder(dir: &Path) -> Option<u32> {
+    let inode = std::fs::metadata(dir.join(NAME)).ok()?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| held_by(line, inode))
+}
+
+/// `1: FLOCK  ADVISORY  WRITE 4711 08:01:131074 0 EOF`
+fn held_by(line: &str, inode: u64) -> Option<u32> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_, "FLOCK", _, "WRITE", pid, file, ..] = words.as_slice() else { return None };
+    let theirs: u64 = file.rsplit(':').next()?.parse().ok()?;
+    (theirs == inode).then(|| pid.parse().ok()).flatten()
 }

@@ -39,9 +39,11 @@
 
 mod cursor;
 mod disk;
+mod dry;
 mod error;
 mod format;
 mod high_waters;
+mod inspect;
 mod lock;
 mod log;
 mod opening;
@@ -68,6 +70,7 @@ use self::state::Shared;
 use self::writer::{Command, Job, Writer};
 
 pub use self::error::{SpoolError, StoreError};
+pub use self::inspect::{Inspection, SegmentStat};
 pub use self::reader::Reader;
 pub use self::types::{Frame, MAX_PAYLOAD_BYTES, Pending, ReaderStat, Recovered, SetAside, Settings, Stat, Tally};
 

@@ -85,34 +85,43 @@ impl Log {
         }
     }
 
-    /// Puts each reader where its cursor says, or before the oldest frame there is. Nothing counts as saved: what was read
-    /// may be in memory only, so each cursor is written anew before a segment goes.
+    /// Puts each reader where its cursor says. Nothing counts as saved: what was read may be in memory only, so each cursor is
+    /// written anew before a segment goes.
     fn resume(&mut self, found: &[Option<Cursor>]) {
         let mut state = self.shared.lock();
-        let furthest = found.iter().flatten().max_by_key(|cursor| cursor.seq).copied().unwrap_or_default();
-        if furthest.seq >= state.next_seq {
-            // The newest frames are lost, but their sequences must not be given out again.
-            state.next_seq = furthest.seq.saturating_add(1);
-            state.records = state.records.max(furthest.total);
+        if place_readers(&mut state, found) {
             self.writing = false;
-        }
-        let oldest = state
-            .segments
-            .front()
-            .map_or((state.next_seq, state.records), |segment| (segment.first_seq, segment.records_before));
-        let oldest = Cursor { seq: oldest.0.saturating_sub(1), total: oldest.1, ..Cursor::default() };
-        for (reader, cursor) in state.readers.iter_mut().zip(found) {
-            let mut cursor = cursor.unwrap_or_default();
-            if cursor.seq < oldest.seq {
-                cursor.before = cursor.before.saturating_add(oldest.total.saturating_sub(cursor.total));
-                (cursor.seq, cursor.total) = (oldest.seq, oldest.total);
-            }
-            reader.committed = cursor;
         }
         let next_seq = state.next_seq;
         drop(state);
         self.shared.progress.send_modify(|progress| progress.next_seq = next_seq);
     }
+}
+
+/// Puts each reader where its cursor says, or before the oldest frame there is. True: a cursor stands beyond the last frame, and
+/// sequences go on behind it.
+pub(super) fn place_readers(state: &mut State, found: &[Option<Cursor>]) -> bool {
+    let furthest = found.iter().flatten().max_by_key(|cursor| cursor.seq).copied().unwrap_or_default();
+    let beyond = furthest.seq >= state.next_seq;
+    if beyond {
+        // The newest frames are lost, but their sequences must not be given out again.
+        state.next_seq = furthest.seq.saturating_add(1);
+        state.records = state.records.max(furthest.total);
+    }
+    let oldest = state
+        .segments
+        .front()
+        .map_or((state.next_seq, state.records), |segment| (segment.first_seq, segment.records_before));
+    let oldest = Cursor { seq: oldest.0.saturating_sub(1), total: oldest.1, ..Cursor::default() };
+    for (reader, cursor) in state.readers.iter_mut().zip(found) {
+        let mut cursor = cursor.unwrap_or_default();
+        if cursor.seq < oldest.seq {
+            cursor.before = cursor.before.saturating_add(oldest.total.saturating_sub(cursor.total));
+            (cursor.seq, cursor.total) = (oldest.seq, oldest.total);
+        }
+        reader.committed = cursor;
+    }
+    beyond
 }
 
 fn check(settings: &Settings) -> Result<(), SpoolError> {
@@ -141,7 +150,7 @@ fn check(settings: &Settings) -> Result<(), SpoolError> {
     }
 }
 
-fn newcomer(name: &str) -> ReaderState {
+pub(super) fn newcomer(name: &str) -> ReaderState {
     ReaderState { name: name.to_owned(), committed: Cursor::default(), saved: None, place: None, held: Weak::new() }
 }
 

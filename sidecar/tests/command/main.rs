@@ -18,6 +18,7 @@ mod policy_test;
 mod process;
 mod replay;
 mod shell;
+mod spool;
 
 use std::fs;
 

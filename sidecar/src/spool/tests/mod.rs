@@ -1,6 +1,7 @@
 //! The spool on a simulated disk (`model`, `damage`, `space`), and on a real one (`real`).
 
 mod damage;
+mod inspect;
 mod model;
 mod real;
 mod sim;
