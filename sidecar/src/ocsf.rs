@@ -10,6 +10,7 @@ pub mod time;
 
 mod activity;
 mod endpoint;
+mod fields;
 mod http;
 mod loss;
 mod notice;
@@ -21,6 +22,7 @@ mod tests;
 
 use gatehouse_proto::v1::{Loss, Notice, Record};
 
+pub use fields::RECORD_FIELDS;
 pub use loss::{LossOrigin, loss_id};
 
 /// Version of the OCSF schema that these events follow.

@@ -215,7 +215,7 @@ fn start_sinks(config: &Config, spool: &Spool, stop: &CancellationToken) -> Resu
     let stop = sink::Stop::new(stop.clone(), SINK_GRACE);
     let start = |sink: &config::written::Sink| {
         let reader = spool.handle().reader(&sink.name)?;
-        Ok(sink::start(&sink.name, &sink.kind, reader, &config.data, stop.clone()))
+        Ok(sink::start(&sink.name, &sink.kind, &sink.common, reader, &config.data, stop.clone()))
     };
     config.sinks.iter().map(start).collect()
 }

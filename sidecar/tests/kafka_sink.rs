@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse::sink::board::{State, Status};
@@ -41,7 +42,7 @@ impl House {
         let stop = CancellationToken::new();
         let begin = |(name, config): &(&str, &str)| {
             let reader = spool.handle().reader(name).unwrap();
-            let running = start(name, &kind(config), reader, data, Stop::new(stop.clone(), grace));
+            let running = start(name, &kind(config), &Arc::default(), reader, data, Stop::new(stop.clone(), grace));
             ((*name).to_owned(), running)
         };
         let sinks = sinks.iter().map(begin).collect();

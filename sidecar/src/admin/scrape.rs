@@ -161,10 +161,12 @@ impl Scrape {
         let delivered = by_reader(|reader| reader.tally.delivered);
         let dead = by_reader(|reader| reader.tally.dead_lettered);
         let skipped = by_reader(|reader| reader.tally.skipped);
+        let left_out = by_reader(|reader| reader.tally.left_out);
         out.gauges("gatehouse_sink_pending_records", "Records not delivered yet", "sink", &pending)?;
         out.counters("gatehouse_sink_delivered_records", "Records delivered, over restarts", "sink", &delivered)?;
         out.counters("gatehouse_sink_dead_lettered_records", "Records in dead-letter files", "sink", &dead)?;
-        out.counters("gatehouse_sink_skipped_records", "Records passed over by rule", "sink", &skipped)
+        out.counters("gatehouse_sink_skipped_records", "Records passed over by rule", "sink", &skipped)?;
+        out.counters("gatehouse_sink_left_out_records", "Records kept back by `where` and `sample`", "sink", &left_out)
     }
 
     fn sinks(&self, out: &mut Out<'_>) -> fmt::Result {

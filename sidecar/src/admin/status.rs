@@ -122,7 +122,7 @@ struct SinkStatus {
     process: board::Tallies,
 }
 
-/// `stored` = before + delivered + dead_lettered + skipped + set_aside + pending; `difference` is what is missing.
+/// `stored` = before + delivered + dead_lettered + skipped + left_out + set_aside + pending; `difference` is what is missing.
 #[derive(Debug, Serialize)]
 struct SinkAccount {
     stored: u64,
@@ -130,6 +130,7 @@ struct SinkAccount {
     delivered: u64,
     dead_lettered: u64,
     skipped: u64,
+    left_out: u64,
     set_aside: u64,
     pending: u64,
     difference: i128,
@@ -287,10 +288,11 @@ impl SinkStatus {
                 reader.tally.delivered,
                 reader.tally.dead_lettered,
                 reader.tally.skipped,
+                reader.tally.left_out,
                 reader.set_aside,
                 reader.pending.records,
             ];
-            let [before, delivered, dead_lettered, skipped, set_aside, pending] = parts;
+            let [before, delivered, dead_lettered, skipped, left_out, set_aside, pending] = parts;
             let difference = i128::from(stat.records) - parts.iter().copied().map(i128::from).sum::<i128>();
             SinkAccount {
                 stored: stat.records,
@@ -298,6 +300,7 @@ impl SinkStatus {
                 delivered,
                 dead_lettered,
                 skipped,
+                left_out,
                 set_aside,
                 pending,
                 difference,

@@ -22,6 +22,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_policy::document::{Entry, Fields, Node, Place, Problems};
@@ -113,6 +114,8 @@ pub struct Sink {
     pub name: String,
     /// What it is.
     pub kind: sink::Kind,
+    /// What it is sent.
+    pub common: Arc<sink::common::Common>,
     /// Where it stands.
     pub place: Place,
 }
@@ -155,7 +158,12 @@ impl Sink {
     /// The sink of a house without a configuration.
     #[must_use]
     pub fn default_file() -> Self {
-        Self { name: "events".into(), kind: sink::Kind::default_file(), place: Place::pointer("defaults") }
+        Self {
+            name: "events".into(),
+            kind: sink::Kind::default_file(),
+            common: Arc::default(),
+            place: Place::pointer("defaults"),
+        }
     }
 }
 
@@ -267,8 +275,9 @@ fn one_sink(entry: &Entry, problems: &mut Problems) -> Option<Sink> {
         let help = "use up to 32 of `a`-`z`, `0`-`9`, `-` and `_`: it becomes a file name and a metric label";
         problems.push(&entry.key_place, "this is no name for a sink", help);
     }
-    let kind = sink::Kind::read(&entry.key, &entry.value, problems)?;
-    Some(Sink { name: entry.key.clone(), kind, place: entry.key_place.clone() })
+    let kind = sink::Kind::read(&entry.key, &entry.value, problems);
+    let common = sink::common::Common::read(&entry.value, problems);
+    Some(Sink { name: entry.key.clone(), kind: kind?, common: Arc::new(common), place: entry.key_place.clone() })
 }
 
 fn text(node: Option<&Node>, problems: &mut Problems) -> Option<String> {

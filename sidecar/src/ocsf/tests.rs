@@ -213,3 +213,55 @@ proptest! {
         prop_assert_eq!(&event["http_request"]["http_method"], &texts[0]);
     }
 }
+
+/// With something in every field that an event can show.
+fn whole() -> Record {
+    let mut record = blocked_login();
+    let origin = record.origin.as_mut().unwrap();
+    origin.gateway_cluster = "edge".into();
+    let request = record.request.as_mut().unwrap();
+    request.traceparent = "00-1-2-3".into();
+    request.cookies = vec![Parameter { name: "sid".into(), ..Parameter::default() }];
+    let response = record.response.as_mut().unwrap();
+    (response.content_type, response.grpc_status) = ("text/html".into(), Some(7));
+    let judgement = record.judgement.as_mut().unwrap();
+    judgement.tags = vec!["x-tag".into()];
+    (judgement.record, judgement.ambiguity) = (true, "dots".into());
+    record.upstream = Some(Upstream {
+        route: "r".into(),
+        virtual_host: "v".into(),
+        cluster: "c".into(),
+        host: "h".into(),
+        port: 80,
+        subset: "s".into(),
+        address: "[2001:db8::5]:8080".into(),
+        connected_ns: 1,
+        first_byte_ns: 2,
+        last_byte_ns: 3,
+        transport_failure: "t".into(),
+        attempts: 2,
+    });
+    record
+}
+
+fn paths(value: &Value, path: &str, into: &mut Vec<String>) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        paths(value, &path, into);
+        into.push(path);
+    }
+}
+
+#[test]
+fn the_list_of_fields_is_what_events_have() {
+    let mut seen = Vec::new();
+    let mut hashed = whole();
+    hashed.downstream.as_mut().unwrap().client_address = "3f2a".into();
+    hashed.upstream.as_mut().unwrap().address = "pipe".into();
+    for record in [whole(), hashed] {
+        paths(&event(&record), "", &mut seen);
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen, super::RECORD_FIELDS, "in order");
+}

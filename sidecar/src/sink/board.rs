@@ -32,6 +32,10 @@ pub struct Tallies {
     pub dead_lettered: u64,
     /// Records passed over by rule (`behind: skip`).
     pub skipped: u64,
+    /// Records that `where` keeps from the sink.
+    pub filtered: u64,
+    /// Records that `sample` keeps from the sink.
+    pub sampled_out: u64,
     /// Records handed over again after an attempt whose end is unknown: the peer may have them twice.
     pub duplicates: u64,
     /// Loss events that the peer acknowledged.

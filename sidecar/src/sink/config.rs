@@ -8,6 +8,7 @@
 
 use gatehouse_policy::document::{Fields, Node, Problems};
 
+use super::common::Common;
 use super::file;
 #[cfg(feature = "kafka")]
 use super::kafka;
@@ -30,6 +31,9 @@ impl Kind {
         let kafka = fields.take("kafka");
         if let Some(node) = fields.take("behind") {
             behind(node, problems);
+        }
+        for word in Common::WORDS {
+            fields.take(word);
         }
         let place = fields.place();
         let kind = match (file, kafka) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`parcel`] | spool frames decoded and encoded once: events in order |
 //! | `pump` | the loop of every sink: read, deliver, dead-letter, commit; try again for ever; stop in good order |
+//! | [`common`] | what is sent: `where`, `sample`, `fields` |
 //! | [`board`] | status and books of one sink |
 //! | [`dead`] | what can never be delivered |
 //! | [`file`](mod@file) | rotating NDJSON |
@@ -14,15 +15,19 @@
 //! once; `metadata.uid` is the key by which a consumer drops the second copy.
 
 pub mod board;
+pub mod common;
 pub mod dead;
 pub mod file;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod parcel;
 
+mod allowed;
 mod config;
+mod filter;
 mod lines;
 mod pump;
+mod sample;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +39,7 @@ use tokio::task::JoinHandle;
 
 use crate::spool::Reader;
 use board::{Board, Trouble};
+use common::Common;
 use dead::DeadLetters;
 use parcel::{Parcel, Progress};
 
@@ -73,18 +79,18 @@ pub struct Running {
 /// Starts a sink on its reader of the spool. `data` is the data folder: dead letters go there, and events of a file sink
 /// without a path. Must be called within a tokio runtime.
 #[must_use]
-pub fn start(name: &str, kind: &Kind, reader: Reader, data: &Path, stop: Stop) -> Running {
+pub fn start(name: &str, kind: &Kind, common: &Arc<Common>, reader: Reader, data: &Path, stop: Stop) -> Running {
     let board = Arc::new(Board::new(name, kind.word()));
-    let dead = DeadLetters::new(data, name);
+    let (dead, common) = (DeadLetters::new(data, name), Arc::clone(common));
     let task = match kind {
         Kind::File(config) => {
             let sink = file::FileSink::new(config, name, data);
-            tokio::spawn(pump::Pump { sink, dead, board: Arc::clone(&board), stop }.run(reader))
+            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
         }
         #[cfg(feature = "kafka")]
         Kind::Kafka(config) => {
             let sink = kafka::KafkaSink::new(config.clone(), Arc::clone(&board));
-            tokio::spawn(pump::Pump { sink, dead, board: Arc::clone(&board), stop }.run(reader))
+            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
         }
     };
     Running { board, task }

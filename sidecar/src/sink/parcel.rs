@@ -5,6 +5,7 @@ use core::ops::Range;
 use gatehouse_proto::v1::{Batch, Loss, Notice, Record};
 use prost::Message as _;
 
+use super::common::{Choice, Common};
 use super::dead::{Content, Letter};
 use crate::ocsf;
 use crate::spool::Frame;
@@ -45,11 +46,22 @@ pub struct Parcel {
     events: Vec<Event>,
     lines: Vec<u8>,
     poison: Vec<Letter>,
+    left_out: LeftOut,
+}
+
+/// Records of the frames that are not meant for the sink.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// By `where`.
+    pub filtered: u64,
+    /// By `sample`.
+    pub sampled: u64,
 }
 
 impl Parcel {
-    /// Decodes one spool frame and encodes its events. What cannot be read becomes a dead letter; nothing is passed over.
-    pub fn push(&mut self, frame: &Frame) {
+    /// Decodes one spool frame and encodes those of its events that are meant for the sink. What cannot be read becomes a dead
+    /// letter; what is left out is counted.
+    pub fn push(&mut self, frame: &Frame, common: &Common) {
         let batch = match Batch::decode(frame.payload.as_slice()) {
             Ok(batch) => batch,
             Err(error) => {
@@ -66,7 +78,7 @@ impl Parcel {
         };
         let first = self.events.len();
         for (index, bytes) in batch.records.iter().enumerate() {
-            if let Err(reason) = self.push_record(frame.seq, bytes) {
+            if let Err(reason) = self.push_record(frame.seq, bytes, common) {
                 self.poison.push(Letter::record(frame.seq, index, bytes, &reason));
             }
         }
@@ -111,6 +123,12 @@ impl Parcel {
         })
     }
 
+    /// Records that are not meant for the sink.
+    #[must_use]
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out
+    }
+
     /// Takes out what could not be read.
     pub(super) fn take_poison(&mut self) -> Vec<Letter> {
         core::mem::take(&mut self.poison)
@@ -135,11 +153,22 @@ impl Parcel {
         Ok(())
     }
 
-    fn push_record(&mut self, frame: u64, bytes: &[u8]) -> Result<(), String> {
+    fn push_record(&mut self, frame: u64, bytes: &[u8], common: &Common) -> Result<(), String> {
         let mut record = Record::decode(bytes).map_err(|error| error.to_string())?;
         let id = <[u8; 16]>::try_from(record.id.as_slice()).map_err(|_| "its id is not 16 bytes".to_owned())?;
+        match common.choose(&record, id) {
+            Choice::Send => {}
+            Choice::Filtered => {
+                self.left_out.filtered += 1;
+                return Ok(());
+            }
+            Choice::Sampled => {
+                self.left_out.sampled += 1;
+                return Ok(());
+            }
+        }
         let start = self.lines.len();
-        ocsf::write_record(&record, &mut self.lines).map_err(|error| error.to_string())?;
+        common.write(&record, &mut self.lines).map_err(|error| error.to_string())?;
         let value = self.end_line(start);
         self.events.push(Event {
             id,
@@ -207,8 +236,9 @@ mod tests {
         let records = vec![record(1), b"\xff\xff\xff".to_vec(), Record::default().encode_to_vec(), record(2)];
         let batch = Batch { epoch: 1, first_seq: 1, records, losses, ..Batch::default() };
         let mut parcel = Parcel::default();
-        parcel.push(&frame(9, 4, batch.encode_to_vec()));
-        parcel.push(&frame(10, 5, b"\x0a".to_vec()));
+        let all = Common::default();
+        parcel.push(&frame(9, 4, batch.encode_to_vec()), &all);
+        parcel.push(&frame(10, 5, b"\x0a".to_vec()), &all);
         let kinds: Vec<EventKind> = parcel.events().iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [EventKind::Record, EventKind::Record, EventKind::Loss]);
         assert_eq!(parcel.events()[2].time_ms, 77, "a loss is dated when it was taken in");

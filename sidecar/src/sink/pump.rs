@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Trouble};
+use super::common::Common;
 use super::dead::{DeadLetters, Letter};
 use super::parcel::{EventKind, Parcel, Progress};
 use super::{PARCEL_BYTES, Sink};
@@ -70,6 +71,7 @@ struct Load {
 pub(super) struct Pump<S> {
     pub(super) sink: S,
     pub(super) dead: DeadLetters,
+    pub(super) common: Arc<Common>,
     pub(super) board: Arc<Board>,
     pub(super) stop: Stop,
 }
@@ -98,7 +100,8 @@ impl<S: Sink> Pump<S> {
         while let Some(reader) = place.take() {
             // Asked before reading: what came in before the house stopped is found by this read or an earlier one.
             let last_look = closed || self.stop.token.is_cancelled();
-            let (mut reader, loaded) = match tokio::task::spawn_blocking(move || load(reader)).await {
+            let common = Arc::clone(&self.common);
+            let (mut reader, loaded) = match tokio::task::spawn_blocking(move || load(reader, &common)).await {
                 Ok(done) => done,
                 Err(error) => {
                     self.board.trouble(&Trouble::Retry(format!("spool reader failed: {error}")));
@@ -189,6 +192,7 @@ impl<S: Sink> Pump<S> {
                 |(index, _): &&(usize, String)| parcel.events().get(*index).is_some_and(|event| event.kind == kind);
             progress.refused.iter().filter(is).count() as u64
         };
+        let left_out = parcel.left_out();
         let delivered = count(EventKind::Record) - refused(EventKind::Record);
         self.board.well();
         self.board.tally(|tallies| {
@@ -197,8 +201,10 @@ impl<S: Sink> Pump<S> {
             tallies.losses += count(EventKind::Loss) - refused(EventKind::Loss);
             tallies.notices += count(EventKind::Notice) - refused(EventKind::Notice);
             tallies.duplicates += progress.again;
+            tallies.filtered += left_out.filtered;
+            tallies.sampled_out += left_out.sampled;
         });
-        Tally { delivered, dead_lettered, skipped: 0 }
+        Tally { delivered, dead_lettered, skipped: 0, left_out: left_out.filtered + left_out.sampled }
     }
 
     /// Pauses; the next pause is twice as long.
@@ -213,7 +219,7 @@ impl<S: Sink> Pump<S> {
 }
 
 /// Reads and encodes; blocking, as the disk may be.
-fn load(mut reader: Reader) -> (Reader, Result<Option<Load>, SpoolError>) {
+fn load(mut reader: Reader, common: &Common) -> (Reader, Result<Option<Load>, SpoolError>) {
     let frames = match reader.read(PARCEL_BYTES) {
         Ok(frames) => frames,
         Err(error) => return (reader, Err(error)),
@@ -223,7 +229,7 @@ fn load(mut reader: Reader) -> (Reader, Result<Option<Load>, SpoolError>) {
     };
     let mut parcel = Parcel::default();
     for frame in &frames {
-        parcel.push(frame);
+        parcel.push(frame, common);
     }
     let poison = parcel.take_poison();
     (reader, Ok(Some(Load { parcel: Arc::new(parcel), poison, last })))

@@ -1,16 +1,18 @@
 //! A pump between a real spool and a real file.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse_policy::document::{Problems, yaml};
-use gatehouse_proto::v1::{Batch, Loss, Record};
+use gatehouse_proto::v1::{Batch, Loss, Record, Request};
 use gatehouse_stream::receiver::HighWater;
 use gatehouse_verdict::record::RecordId;
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
 use super::board::{State, Status};
+use super::common::Common;
 use super::{Kind, Running, Stop, file, start};
 use crate::spool::{Settings, Spool};
 
@@ -26,6 +28,10 @@ struct House {
 
 impl House {
     fn start(data: &Path, kind: &Kind, next: u64, grace: Duration) -> Self {
+        Self::start_choosy(data, kind, Common::default(), next, grace)
+    }
+
+    fn start_choosy(data: &Path, kind: &Kind, common: Common, next: u64, grace: Duration) -> Self {
         let settings = Settings {
             segment_bytes: 1 << 20,
             total_bytes: 8 << 20,
@@ -35,7 +41,7 @@ impl House {
         let (spool, _) = Spool::open(&data.join("spool"), settings).unwrap();
         let stop = CancellationToken::new();
         let reader = spool.handle().reader("events").unwrap();
-        let running = start("events", kind, reader, data, Stop::new(stop.clone(), grace));
+        let running = start("events", kind, &Arc::new(common), reader, data, Stop::new(stop.clone(), grace));
         Self { spool, running, stop, next }
     }
 
@@ -159,6 +165,34 @@ async fn a_house_stops_although_a_peer_fails_and_delivers_after_a_restart() {
     let house = House::start(data.path(), &kind, 4, GRACE);
     assert_eq!(house.stop().await.tallies.delivered, 3);
     assert_eq!(lines(&place.join("events.ndjson")).len(), 3);
+}
+
+#[tokio::test]
+async fn what_a_sink_is_not_sent_stands_in_the_books_over_restarts() {
+    let data = tempfile::tempdir().unwrap();
+    let documents = yaml("house.yaml", "where: { path: /kept }\nsample: 50%\n").unwrap();
+    let common = Common::read(&documents[0], &mut Problems::default());
+    let mut house = House::start_choosy(data.path(), &Kind::default_file(), common, 1, GRACE);
+    house
+        .store(0, |batch| {
+            for sequence in 1..=300 {
+                let path = if sequence <= 200 { "/kept" } else { "/other" };
+                let request = Some(Request { canonical_path: path.into(), ..Request::default() });
+                let id = RecordId { epoch: EPOCH, sequence }.to_bytes().to_vec();
+                batch.records.push(Record { id, request, ..Record::default() }.encode_to_vec());
+            }
+            batch.losses.push(Loss { first_seq: 301, count: 6, reason: 1 });
+        })
+        .await;
+    let tallies = house.stop().await.tallies;
+    assert_eq!((tallies.filtered, tallies.delivered + tallies.sampled_out, tallies.losses), (100, 200, 1));
+    assert!((50..150).contains(&tallies.sampled_out), "{tallies:?}");
+    assert_eq!(lines(&data.path().join("events.ndjson")).len() as u64, tallies.delivered + 1);
+    let house = House::start(data.path(), &Kind::default_file(), 307, GRACE);
+    let account = house.spool.handle().stat().readers[0].clone();
+    assert_eq!((account.tally.left_out, account.pending.records), (100 + tallies.sampled_out, 0));
+    assert_eq!(account.tally.delivered + account.tally.left_out, 300);
+    house.stop().await;
 }
 
 fn problems(text: &str) -> String {

@@ -6,7 +6,7 @@ pub(super) const HEAD_BYTES: usize = 20;
 pub(super) const ACCOUNT_BYTES: usize = 8 + HIGH_WATER_BYTES;
 pub(super) const CURSOR_FILE_BYTES: u64 = 8192;
 pub(super) const SLOT_STRIDE: u64 = 4096;
-pub(super) const SLOT_BYTES: usize = 80;
+pub(super) const SLOT_BYTES: usize = 88;
 /// Where in a frame the byte stands that says its kind.
 pub(super) const KIND_AT: u64 = 16;
 /// Records that one frame may count.
@@ -16,6 +16,8 @@ const HIGH_WATER_BYTES: usize = 88;
 const SEGMENT_MAGIC: [u8; 8] = *b"GHSPOOL\n";
 const CURSOR_MAGIC: [u8; 8] = *b"GHCURSR\n";
 const VERSION: u32 = 1;
+/// Of cursors; 2: records left out are told.
+const CURSOR_VERSION: u32 = 2;
 const SEGMENT_FIXED_BYTES: usize = 40;
 
 /// What opens a segment.
@@ -175,15 +177,24 @@ pub(super) struct Cursor {
     pub(super) dead_lettered: u64,
     pub(super) skipped: u64,
     pub(super) set_aside: u64,
+    pub(super) left_out: u64,
 }
 
 impl Cursor {
     pub(super) fn encode(&self, generation: u64) -> Vec<u8> {
         let mut out = Vec::with_capacity(SLOT_BYTES);
         out.extend_from_slice(&CURSOR_MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
-        let fields =
-            [self.seq, self.total, self.before, self.delivered, self.dead_lettered, self.skipped, self.set_aside];
+        out.extend_from_slice(&CURSOR_VERSION.to_le_bytes());
+        let fields = [
+            self.seq,
+            self.total,
+            self.before,
+            self.delivered,
+            self.dead_lettered,
+            self.skipped,
+            self.set_aside,
+            self.left_out,
+        ];
         for field in [generation].iter().chain(&fields) {
             out.extend_from_slice(&field.to_le_bytes());
         }
@@ -195,8 +206,8 @@ impl Cursor {
     /// The cursor in a slot, with its generation.
     pub(super) fn parse(slot: &[u8]) -> Option<(u64, Self)> {
         let (body, crc) = slot.get(..SLOT_BYTES)?.split_at_checked(SLOT_BYTES - 4)?;
-        let whole =
-            body.get(..8)? == CURSOR_MAGIC && u32_at(body, 8)? == VERSION && crc32c::crc32c(body) == u32_at(crc, 0)?;
+        let known = body.get(..8)? == CURSOR_MAGIC && u32_at(body, 8)? == CURSOR_VERSION;
+        let whole = known && crc32c::crc32c(body) == u32_at(crc, 0)?;
         let field = |index: usize| u64_at(body, 12 + index * 8);
         let cursor = Self {
             seq: field(1)?,
@@ -206,6 +217,7 @@ impl Cursor {
             dead_lettered: field(5)?,
             skipped: field(6)?,
             set_aside: field(7)?,
+            left_out: field(8)?,
         };
         whole.then_some((field(0)?, cursor))
     }

@@ -18,9 +18,9 @@
 //!           · flags 4 (bits 0-7 kind: 1 batch, 2 commit marker; bits 8-31 records in it) · payload
 //! batch     payload: records stored so far, this frame's included 8 · mark of its epoch 88 · an encoded gatehouse.v1.Batch
 //! marker    no payload; its sequence is that of the frame before it
-//! cursor    two slots at 0 and 4096, written in turn: magic "GHCURSR\n" 8 · version 4 (1) · generation 8 · last frame
+//! cursor    two slots at 0 and 4096, written in turn: magic "GHCURSR\n" 8 · version 4 (2) · generation 8 · last frame
 //!           committed 8 · records stored up to there 8 · before 8 · delivered 8 · dead-lettered 8 · skipped 8
-//!           · set aside 8 · CRC-32C of all that 4
+//!           · set aside 8 · left out 8 · CRC-32C of all that 4
 //! ```
 //! # Rules
 //! - A group of frames and its marker are written together and synced; only then is anyone told. Recovery keeps what lies

@@ -130,6 +130,7 @@ impl Reader {
             cursor.dead_lettered = cursor.dead_lettered.saturating_add(tally.dead_lettered);
             cursor.skipped = cursor.skipped.saturating_add(tally.skipped);
             cursor.set_aside = cursor.set_aside.saturating_add(last.lost);
+            cursor.left_out = cursor.left_out.saturating_add(tally.left_out);
             reader.place = Some((last.segment, last.offset));
         }
         self.lost = self.lost.saturating_sub(last.lost);

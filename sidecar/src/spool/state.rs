@@ -137,7 +137,12 @@ impl State {
             name: reader.name.clone(),
             seq: cursor.seq,
             before: cursor.before,
-            tally: Tally { delivered: cursor.delivered, dead_lettered: cursor.dead_lettered, skipped: cursor.skipped },
+            tally: Tally {
+                delivered: cursor.delivered,
+                dead_lettered: cursor.dead_lettered,
+                skipped: cursor.skipped,
+                left_out: cursor.left_out,
+            },
             set_aside: cursor.set_aside,
             pending: self.pending(reader),
         }

@@ -84,6 +84,8 @@ pub struct Tally {
     pub dead_lettered: u64,
     /// Passed over because the reader was too far behind.
     pub skipped: u64,
+    /// Not meant for the reader: its filter, or its sample.
+    pub left_out: u64,
 }
 
 /// What lies before a reader.
@@ -97,7 +99,8 @@ pub struct Pending {
     pub bytes: u64,
 }
 
-/// A reader's account: stored = before + delivered + dead-lettered + skipped + set aside + pending.
+/// A reader's account: stored = before + delivered + dead-lettered + skipped + left out + set aside
+/// + pending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReaderStat {
     /// The reader's name.

@@ -41,7 +41,7 @@ fn what_was_stored_is_read_again_after_a_restart() {
         let frames = file.read(10 * KIB_64).unwrap();
         assert_eq!((frames.len(), frames[0].records, frames[0].taken_ms), (10, 10, 5));
         assert!(frames.iter().all(|frame| frame.payload == vec![7; KIB_64]));
-        file.commit(10, Tally { delivered: 90, dead_lettered: 7, skipped: 3 });
+        file.commit(10, Tally { delivered: 90, dead_lettered: 7, skipped: 3, left_out: 0 });
         assert_eq!(file.pending().records, 300);
     });
     spool.close().unwrap();
@@ -51,7 +51,7 @@ fn what_was_stored_is_read_again_after_a_restart() {
     assert_eq!((recovered.frames, recovered.records), (40, 400));
     assert_eq!(recovered.high_waters, [mark(400)]);
     let stat = spool.handle().stat();
-    assert_eq!(stat.readers[0].tally, Tally { delivered: 90, dead_lettered: 7, skipped: 3 });
+    assert_eq!(stat.readers[0].tally, Tally { delivered: 90, dead_lettered: 7, skipped: 3, left_out: 0 });
     assert_eq!((stat.readers[0].pending.records, stat.readers[1].pending.records), (300, 400));
     let mut file = spool.handle().reader("file").unwrap();
     assert_eq!(file.read(1).unwrap()[0].seq, 11);

@@ -10,6 +10,7 @@ use prost::Message as _;
 
 use super::{FileSink, Rotate};
 use crate::sink::Sink as _;
+use crate::sink::common::Common;
 use crate::sink::file::Config;
 use crate::sink::parcel::{Parcel, Progress};
 use crate::spool::Frame;
@@ -23,7 +24,7 @@ fn parcel(from: u64, count: u64) -> Arc<Parcel> {
     let records = (from..from + count).map(record).collect();
     let payload = Batch { epoch: 1, first_seq: from, records, ..Batch::default() }.encode_to_vec();
     let mut parcel = Parcel::default();
-    parcel.push(&Frame { seq: 1, records: u32::try_from(count).unwrap(), taken_ms: 1, payload });
+    parcel.push(&Frame { seq: 1, records: u32::try_from(count).unwrap(), taken_ms: 1, payload }, &Common::default());
     Arc::new(parcel)
 }
 
