@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use gatehouse_stream::receiver::Tallies;
 
 use super::State;
+use crate::sink::board;
 use crate::spool::ReaderStat;
 
 /// Reads the house at a scrape.
@@ -174,6 +175,10 @@ impl Scrape {
         let failures: Vec<_> = statuses.iter().map(|sink| (sink.name.as_str(), sink.tallies.failures)).collect();
         let troubled: Vec<_> =
             statuses.iter().map(|sink| (sink.name.as_str(), u64::from(sink.problem.is_some()))).collect();
+        let is_waiting = |sink: &board::Status| u64::from(sink.state == board::State::Waiting);
+        let waiting: Vec<_> = statuses.iter().map(|sink| (sink.name.as_str(), is_waiting(sink))).collect();
+        let help = "1: the sink waits for certificates, a token or a password";
+        out.gauges("gatehouse_sink_waiting", help, "sink", &waiting)?;
         out.counters(
             "gatehouse_sink_failed_attempts",
             "Deliveries that failed and were tried again",

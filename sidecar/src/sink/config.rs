@@ -10,14 +10,23 @@ use gatehouse_policy::document::{Fields, Node, Problems};
 
 use super::common::Common;
 use super::file;
+use super::https;
 #[cfg(feature = "kafka")]
 use super::kafka;
+
+/// Reads what stands under the word of a kind.
+type Read = fn(&Node, &mut Problems) -> Option<Kind>;
+
+/// The kinds, by their words.
+const KINDS: [(&str, Read); 3] = [("file", read_file), ("https", read_https), ("kafka", read_kafka)];
 
 /// What a sink is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// Rotating NDJSON.
     File(file::Config),
+    /// A collector.
+    Https(Box<https::Config>),
     /// Apache Kafka.
     #[cfg(feature = "kafka")]
     Kafka(kafka::Config),
@@ -27,8 +36,7 @@ impl Kind {
     /// Reads the entry of the sink `name`.
     pub fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, format!("sink `{name}`"), problems)?;
-        let file = fields.take("file");
-        let kafka = fields.take("kafka");
+        let kinds = KINDS.map(|(word, read)| Some((word, read, fields.take(word)?)));
         if let Some(node) = fields.take("behind") {
             behind(node, problems);
         }
@@ -36,16 +44,20 @@ impl Kind {
             fields.take(word);
         }
         let place = fields.place();
-        let kind = match (file, kafka) {
-            (Some(node), None) => file::Config::read(node, problems).map(Self::File),
-            (None, Some(node)) => read_kafka(node, problems),
-            (None, None) => {
-                problems.push(place, format!("sink `{name}` goes nowhere"), "write `file:` or `kafka:` in it");
+        let kinds: Vec<_> = kinds.into_iter().flatten().collect();
+        let kind = match kinds.as_slice() {
+            [(_, read, node)] => read(node, problems),
+            [] => {
+                problems.push(
+                    place,
+                    format!("sink `{name}` goes nowhere"),
+                    "write `file:`, `https:` or `kafka:` in it",
+                );
                 None
             }
-            (Some(_), Some(_)) => {
+            [(first, ..), (second, ..), ..] => {
                 let help = "write two sinks, each with one of them";
-                problems.push(place, format!("sink `{name}` is both `file` and `kafka`"), help);
+                problems.push(place, format!("sink `{name}` is both `{first}` and `{second}`"), help);
                 None
             }
         };
@@ -64,6 +76,7 @@ impl Kind {
     pub fn word(&self) -> &'static str {
         match self {
             Self::File(_) => "file",
+            Self::Https(_) => "https",
             #[cfg(feature = "kafka")]
             Self::Kafka(_) => "kafka",
         }
@@ -81,6 +94,14 @@ fn behind(node: &Node, problems: &mut Problems) {
             node.one_of(&["hold"], problems);
         }
     }
+}
+
+fn read_file(node: &Node, problems: &mut Problems) -> Option<Kind> {
+    file::Config::read(node, problems).map(Kind::File)
+}
+
+fn read_https(node: &Node, problems: &mut Problems) -> Option<Kind> {
+    https::Config::read(node, problems).map(Box::new).map(Kind::Https)
 }
 
 #[cfg(feature = "kafka")]

@@ -7,7 +7,9 @@
 //! | [`common`] | what is sent: `where`, `sample`, `fields` |
 //! | [`board`] | status and books of one sink |
 //! | [`dead`] | what can never be delivered |
+//! | [`tls`], [`trust`], [`peer`] | certificates and secrets from files, and one peer over HTTP: for every sink that has one |
 //! | [`file`](mod@file) | rotating NDJSON |
+//! | [`https`] | batches posted to a collector |
 //! | `kafka` (feature `kafka`) | Apache Kafka |
 //!
 //! A sink is always `config` (as written), `encode` (where the form is its own) and `send`. Its promise: [`Sink::deliver`]
@@ -18,9 +20,13 @@ pub mod board;
 pub mod common;
 pub mod dead;
 pub mod file;
+pub mod https;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod parcel;
+pub mod peer;
+pub mod tls;
+pub mod trust;
 
 mod allowed;
 mod config;
@@ -85,6 +91,10 @@ pub fn start(name: &str, kind: &Kind, common: &Arc<Common>, reader: Reader, data
     let task = match kind {
         Kind::File(config) => {
             let sink = file::FileSink::new(config, name, data);
+            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
+        }
+        Kind::Https(config) => {
+            let sink = https::HttpsSink::new(config.as_ref().clone());
             tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
         }
         #[cfg(feature = "kafka")]

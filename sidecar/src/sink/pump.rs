@@ -4,6 +4,7 @@
 //! file. What fails is tried again for ever, with pauses that grow to [`MAX_PAUSE`]. When the house stops, the pump goes
 //! on with what the spool holds until nothing is left or the time of grace is over.
 
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -209,13 +210,20 @@ impl<S: Sink> Pump<S> {
 
     /// Pauses; the next pause is twice as long.
     async fn rest(&self, pause: &mut Duration, longest: Duration) -> Result<(), Ended> {
-        let now = (*pause).min(longest);
-        *pause = now * 2;
+        let now = jittered((*pause).min(longest));
+        *pause = (*pause * 2).min(longest);
         tokio::select! {
             () = tokio::time::sleep(now) => Ok(()),
             () = self.stop.over() => Err(Ended),
         }
     }
+}
+
+/// From half of it to all of it: sinks that failed together should not come back together.
+fn jittered(pause: Duration) -> Duration {
+    // A hasher with keys of its own is as random as this needs.
+    let random = std::hash::RandomState::new().build_hasher().finish() % 1000;
+    pause / 2 + pause.mul_f64(random as f64 / 2000.0)
 }
 
 /// Reads and encodes; blocking, as the disk may be.

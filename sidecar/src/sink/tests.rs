@@ -19,19 +19,19 @@ use crate::spool::{Settings, Spool};
 const EPOCH: u64 = 7;
 const GRACE: Duration = Duration::from_secs(20);
 
-struct House {
-    spool: Spool,
-    running: Running,
+pub(super) struct House {
+    pub(super) spool: Spool,
+    pub(super) running: Running,
     stop: CancellationToken,
     next: u64,
 }
 
 impl House {
-    fn start(data: &Path, kind: &Kind, next: u64, grace: Duration) -> Self {
+    pub(super) fn start(data: &Path, kind: &Kind, next: u64, grace: Duration) -> Self {
         Self::start_choosy(data, kind, Common::default(), next, grace)
     }
 
-    fn start_choosy(data: &Path, kind: &Kind, common: Common, next: u64, grace: Duration) -> Self {
+    pub(super) fn start_choosy(data: &Path, kind: &Kind, common: Common, next: u64, grace: Duration) -> Self {
         let settings = Settings {
             segment_bytes: 1 << 20,
             total_bytes: 8 << 20,
@@ -46,7 +46,7 @@ impl House {
     }
 
     /// Stores a batch of `records` good records, and what else is asked for.
-    async fn store(&mut self, records: u64, more: impl FnOnce(&mut Batch)) {
+    pub(super) async fn store(&mut self, records: u64, more: impl FnOnce(&mut Batch)) {
         let record =
             |sequence| Record { id: RecordId { epoch: EPOCH, sequence }.to_bytes().to_vec(), ..Record::default() };
         let records = (self.next..self.next + records).map(|sequence| record(sequence).encode_to_vec()).collect();
@@ -58,7 +58,7 @@ impl House {
         self.spool.handle().store(batch.encode_to_vec(), count, batch.first_seq, high_water).await.unwrap();
     }
 
-    async fn until(&self, reached: impl Fn(&Status) -> bool) -> Status {
+    pub(super) async fn until(&self, reached: impl Fn(&Status) -> bool) -> Status {
         tokio::time::timeout(GRACE, async {
             loop {
                 let status = self.running.board.status();
@@ -72,7 +72,7 @@ impl House {
         .unwrap_or_else(|_| panic!("not reached: {:?}", self.running.board.status()))
     }
 
-    async fn stop(self) -> Status {
+    pub(super) async fn stop(self) -> Status {
         self.stop.cancel();
         let board = self.running.board.clone();
         tokio::time::timeout(GRACE + Duration::from_secs(5), self.running.task).await.unwrap().unwrap();
@@ -82,7 +82,7 @@ impl House {
     }
 }
 
-fn lines(path: &Path) -> Vec<serde_json::Value> {
+pub(super) fn lines(path: &Path) -> Vec<serde_json::Value> {
     std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -213,5 +213,6 @@ fn a_sink_is_one_thing_and_holds() {
     assert!(problems("file: { paht: /a }\n").contains("did you mean `path`?"));
     assert!(problems("file: { rotate: { size: 1KiB } }\n").contains("`size` is out of range"));
     assert!(problems("file: { rotate: { size: 100 } }\n").contains("has no unit"));
-    assert!(problems("https: {}\n").contains("unknown field `https`"));
+    assert!(problems("https: {}\n").contains("`https` needs `url`") || problems("https: {}\n").contains("`url`"));
+    assert!(problems("http: {}\n").contains("unknown field `http`"));
 }

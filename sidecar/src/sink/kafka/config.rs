@@ -16,7 +16,8 @@ use gatehouse_policy::document::{Fields, Node, Problems, quoted};
 use rdkafka::config::ClientConfig;
 
 use super::options;
-use super::trust::Secret;
+use crate::sink::tls::{Tls, path};
+use crate::sink::trust::Secret;
 
 /// Which Kafka, which topic, and by which trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,15 +32,6 @@ pub struct Config {
     pub sasl: Option<Sasl>,
     /// Options passed through, by name.
     pub options: BTreeMap<String, Secret>,
-}
-
-/// PEM files; they may come later than the house, and are read again when they change.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tls {
-    /// Authorities that brokers are checked against; `None`: the system's.
-    pub ca: Option<PathBuf>,
-    /// Own certificate (with its chain) and key.
-    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// A login.
@@ -107,11 +99,7 @@ impl Config {
 
     /// Every file that the connection needs.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
-        let tls = self.tls.iter().flat_map(|tls| {
-            let (certificate, key) = tls.identity.as_ref().map(|(certificate, key)| (certificate, key)).unzip();
-            [tls.ca.as_ref(), certificate, key].into_iter().flatten()
-        });
-        tls.map(PathBuf::as_path)
+        self.tls.iter().flat_map(Tls::files)
     }
 
     /// What the Kafka client is told. Options come first, so that none can undo what the promise rests on.
@@ -156,21 +144,6 @@ impl Config {
             client.set("sasl.mechanism", sasl.mechanism.word());
             client.set("sasl.username", &sasl.username).set("sasl.password", password.reveal());
         }
-    }
-}
-
-impl Tls {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::new(node, "`tls`", problems)?;
-        let ca = fields.take("ca").and_then(|node| path(node, problems));
-        let certificate = fields.take("certificate").and_then(|node| path(node, problems));
-        let key = fields.take("key").and_then(|node| path(node, problems));
-        if certificate.is_some() != key.is_some() {
-            let message = "`certificate` and `key` come together";
-            problems.push(fields.place(), message, "write both for mutual TLS, or none");
-        }
-        fields.finish(problems);
-        Some(Self { ca, identity: certificate.zip(key) })
     }
 }
 
@@ -219,13 +192,5 @@ fn topic(node: &Node, problems: &mut Problems) -> Option<String> {
     Some(text.into())
 }
 
-fn path(node: &Node, problems: &mut Problems) -> Option<PathBuf> {
-    let text = node.string(problems)?;
-    if text.is_empty() || text.contains('\0') {
-        problems.push(&node.place, "this is no path", "write the path of a file");
-        return None;
-    }
-    Some(text.into())
-}
 #[cfg(test)]
 mod tests;

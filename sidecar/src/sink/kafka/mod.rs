@@ -15,9 +15,9 @@ mod encode;
 mod options;
 mod round;
 mod send;
-mod trust;
 
-pub use config::{Config, Mechanism, Sasl, Tls};
+pub use crate::sink::tls::Tls;
+pub use crate::sink::trust::Secret;
+pub use config::{Config, Mechanism, Sasl};
 pub use encode::{LOSS_TYPE, NOTICE_TYPE, RECORD_TYPE};
 pub use send::KafkaSink;
-pub use trust::Secret;

@@ -8,7 +8,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 
-use super::trust::Secret;
+use crate::sink::trust::Secret;
 
 /// At most this many options.
 const MAX_OPTIONS: usize = 64;

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use super::Config;
 use super::encode::message;
 use super::round::{Receipt, Round};
-use super::trust::{Material, Secret};
 use crate::sink::Sink;
 use crate::sink::board::{Board, Trouble};
 use crate::sink::parcel::{Parcel, Progress};
+use crate::sink::trust::{Material, Secret};
 
 /// How often a silent peer is looked at.
 const LOOK: Duration = Duration::from_secs(1);

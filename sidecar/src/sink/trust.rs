@@ -29,7 +29,7 @@ impl Secret {
     }
 
     /// Reads a file; line ends at its end do not count.
-    pub(super) fn read(path: &Path) -> Result<Self, Trouble> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Trouble> {
         let waiting =
             |problem: &dyn fmt::Display| Trouble::Waiting(format!("password file ({}): {problem}", path.display()));
         let length = std::fs::metadata(path).map_err(|error| waiting(&error))?.len();
@@ -56,7 +56,7 @@ impl fmt::Display for Secret {
 
 /// The files behind a connection, as they were when it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Material(Vec<(PathBuf, Stamp)>);
+pub(crate) struct Material(Vec<(PathBuf, Stamp)>);
 
 /// Tells whether a file, or what a symlink leads to, was replaced or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ struct Stamp {
 
 impl Material {
     /// Looks at every file; each must be there and hold something.
-    pub(super) fn look<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<Self, Trouble> {
+    pub(crate) fn look<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<Self, Trouble> {
         let missing = |path: &Path, problem: &dyn fmt::Display| {
             Trouble::Waiting(format!("trust material ({}): {problem}", path.display()))
         };
@@ -85,7 +85,7 @@ impl Material {
     }
 
     /// A file was renewed. One that is missing is not: what was read of it still stands.
-    pub(super) fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.0.iter().any(|(path, stamp)| Stamp::of(path).is_ok_and(|now| now != *stamp && now.length > 0))
     }
 }

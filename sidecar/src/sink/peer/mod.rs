@@ -1,0 +1,12 @@
+//! A peer over HTTP, for every sink that has one: its address, its trust, the login; one connection, made anew when it ends
+//! or when a file behind it is renewed.
+
+mod address;
+mod connect;
+mod http1;
+mod login;
+
+pub use address::Address;
+pub use login::Login;
+
+pub(super) use http1::{Answer, Peer};

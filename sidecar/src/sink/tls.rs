@@ -1,0 +1,101 @@
+//! TLS towards peers, as written (`tls:`), and what rustls is told.
+
+use core::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gatehouse_policy::document::{Fields, Node, Problems};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::board::Trouble;
+
+/// PEM files; they may come later than the house, and are read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tls {
+    /// Authorities that peers are checked against; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// Own certificate (with its chain) and key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl Tls {
+    pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, "`tls`", problems)?;
+        let ca = fields.take("ca").and_then(|node| path(node, problems));
+        let certificate = fields.take("certificate").and_then(|node| path(node, problems));
+        let key = fields.take("key").and_then(|node| path(node, problems));
+        if certificate.is_some() != key.is_some() {
+            let message = "`certificate` and `key` come together";
+            problems.push(fields.place(), message, "write both for mutual TLS, or none");
+        }
+        fields.finish(problems);
+        Some(Self { ca, identity: certificate.zip(key) })
+    }
+
+    /// Every file that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let (certificate, key) = self.identity.as_ref().map(|(certificate, key)| (certificate, key)).unzip();
+        [self.ca.as_ref(), certificate, key].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// What rustls is told; reads the files. What is missing or cannot be used is waited for, by its path.
+    pub(super) fn client(&self, protocol: &[u8]) -> Result<ClientConfig, Trouble> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Trouble::Retry(format!("TLS cannot be set up: {error}")))?
+            .with_root_certificates(self.roots()?);
+        let mut client = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain = certificates(certificate)?;
+                let own = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?;
+                builder.with_client_auth_cert(chain, own).map_err(|error| unusable(certificate, &error))?
+            }
+        };
+        client.alpn_protocols = vec![protocol.to_vec()];
+        Ok(client)
+    }
+
+    fn roots(&self) -> Result<RootCertStore, Trouble> {
+        let mut roots = RootCertStore::empty();
+        let Some(ca) = &self.ca else {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            return if roots.is_empty() {
+                Err(Trouble::Waiting("trust material (the system's authorities): there are none, write `ca`".into()))
+            } else {
+                Ok(roots)
+            };
+        };
+        for certificate in certificates(ca)? {
+            roots.add(certificate).map_err(|error| unusable(ca, &error))?;
+        }
+        Ok(roots)
+    }
+}
+
+/// At least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Trouble> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
+    match read {
+        Ok(read) if read.is_empty() => Err(unusable(path, &"it holds no certificate in PEM")),
+        Ok(read) => Ok(read),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+fn unusable(path: &Path, problem: &dyn fmt::Display) -> Trouble {
+    Trouble::Waiting(format!("trust material ({}): {problem}", path.display()))
+}
+
+/// The path of a file, as written.
+pub(super) fn path(node: &Node, problems: &mut Problems) -> Option<PathBuf> {
+    let text = node.string(problems)?;
+    if text.is_empty() || text.contains('\0') {
+        problems.push(&node.place, "this is no path", "write the path of a file");
+        return None;
+    }
+    Some(text.into())
+}
