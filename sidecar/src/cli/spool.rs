@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use gatehouse::config::DEFAULT_DATA;
 use gatehouse::ocsf::hex::Hex;
+use gatehouse::sink::common::Common;
 use gatehouse::sink::parcel::Parcel;
 use gatehouse::spool::{Inspection, ReaderStat, SetAside, SpoolError};
 use serde::Serialize;
@@ -147,12 +148,12 @@ fn no_cursor(name: &str, readers: &[ReaderStat]) -> String {
 }
 
 fn print_frames(inspection: &Inspection, from: u64, out: &mut impl Write) -> Result<io::Result<()>, SpoolError> {
-    let mut reader = inspection.frames(from)?;
+    let (mut reader, all) = (inspection.frames(from)?, Common::default());
     loop {
         let frames = reader.read(STEP)?;
         let Some(last) = frames.last().map(|frame| frame.seq) else { return Ok(Ok(())) };
         let mut parcel = Parcel::default();
-        frames.iter().for_each(|frame| parcel.push(frame));
+        frames.iter().for_each(|frame| parcel.push(frame, &all));
         let written = parcel.events().iter().try_for_each(|event| out.write_all(parcel.line(event)));
         let written =
             written.and_then(|()| parcel.unreadable().try_for_each(|letter| writeln!(out, "{}", poison(&letter))));
