@@ -28,6 +28,17 @@ fn policies_are_checked_with_places_and_exit_codes() {
     assert!(code == 2 && said.contains("cannot read `/nowhere`"), "{said}");
 }
 
+#[test]
+fn all_policies_that_are_shipped_hold_together_in_one_folder() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/policies");
+    let files = fs::read_dir(shipped).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect();
+    let words: Vec<&str> = ["check"].into_iter().chain(files.iter().map(|path| text(path))).collect();
+    assert!(files.len() >= 6, "{files:?}");
+    let (code, said, told) = output(&words);
+    assert_eq!(code, 0, "{said}{told}");
+}
+
 /// What SARIF 2.1.0 requires of a log, run, result and location (its schema's `required` and `minimum`).
 fn assert_sarif(log: &serde_json::Value) {
     assert_eq!(log["version"], "2.1.0");
