@@ -8,11 +8,13 @@
 //! | `implies` | whether one match covers another: what both stand on |
 //! | `lists` | lists, and the networks that are trusted |
 //! | `needs` | fields that need something that is not given |
+//! | `placeholders` | placeholders of answers that are misspelt |
 
 mod implies;
 mod lists;
 mod needs;
 mod never;
+mod placeholders;
 mod shadow;
 
 #[cfg(test)]
@@ -76,8 +78,10 @@ pub(crate) fn lint(documents: &[Document], surroundings: &Surroundings<'_>, warn
     let whole = Whole { labels: rules().flat_map(given).collect(), weighs: rules().any(weighs), now: surroundings.now };
     for document in documents {
         lists::check(document, surroundings.now, warnings);
+        placeholders::check_settings(document, warnings);
         for rule in document.rules.iter().filter(|rule| !is_packed(document, &rule.place)) {
             never::check(rule, document, &whole, warnings);
+            placeholders::check_rule(rule, warnings);
         }
     }
     needs::check(documents, surroundings, warnings);

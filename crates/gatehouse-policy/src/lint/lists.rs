@@ -8,13 +8,14 @@ use gatehouse_signals::address::Network;
 use crate::compile::list_of;
 use crate::document::{Place, Problems, quoted};
 use crate::spec::moment::text::moment_text;
-use crate::spec::types::{ClientAddress, Document, Entries, List, Settings, Trust};
+use crate::spec::types::{ClientAddress, ClientKey, Document, Entries, List, Settings, Trust};
 
 use super::is_packed;
 
 pub(super) fn check(document: &Document, now: Option<u64>, warnings: &mut Problems) {
     for settings in [&document.own, &document.defaults, &document.mandates] {
         trust(settings, warnings);
+        key(settings, warnings);
     }
     let mut used = BTreeSet::new();
     for rule in &document.rules {
@@ -55,6 +56,16 @@ fn trust(settings: &Settings, warnings: &mut Problems) {
     if holds_everybody(networks) {
         let help = "name the proxies' networks only";
         warnings.push(place, "`trust` holds every address: any client can claim to be another", help);
+    }
+}
+
+/// Every request has an address: what stands behind it in `client.key` is never asked for.
+fn key(settings: &Settings, warnings: &mut Problems) {
+    let Some((keys, place)) = &settings.client_key else { return };
+    let after = keys.iter().skip_while(|key| **key != ClientKey::Address).nth(1);
+    if after.is_some() {
+        let help = "write `address` last, or leave out what follows it";
+        warnings.push(place, "`key` goes on behind `address`, which every request has", help);
     }
 }
 

@@ -31,6 +31,30 @@ fn document(spec: &str) -> String {
     crate::tests::document("p", spec)
 }
 
+#[test]
+fn a_misspelt_placeholder_is_told_with_the_one_that_was_meant() {
+    let told = warnings(&document(
+        "otherwise: { block: { headers: { x-ref: \"{Reference}\" } } }\nrules:\n\
+         - { name: a, match: { path: /a }, then: { block: { body: \"see {refrence} and {reference}\" } } }\n\
+         - { name: b, match: { path: /b }, limit: { rate: 1 per 1m, steps: [{ rate: 2 per 1m, then: { block: { body: \"{retry-after}\" } } }] }, then: limit }\n\
+         - { name: c, match: { path: /c }, then: { block: { body: \"p{color:red} {\\\"a\\\":{}} {name} }{ {reference\" } } }\n",
+    ));
+    let said = [("{Reference}", "{reference}"), ("{refrence}", "{reference}"), ("{retry-after}", "{retry_after}")];
+    assert_eq!(told.len(), said.len(), "{told:#?}");
+    for (told, (written, meant)) in told.iter().zip(said) {
+        let expected = format!("`{written}` is sent as it is: it is no placeholder; did you mean `{meant}`?");
+        assert!(told.ends_with(&expected), "{told}");
+    }
+}
+
+#[test]
+fn a_key_behind_the_address_is_never_asked_for() {
+    let told = |key: &str| warnings(&document(&format!("client: {{ key: {key} }}\nrules: []")));
+    assert!(told("[jwt.sub, identity, address]").is_empty() && told("address").is_empty());
+    let [only] = <[String; 1]>::try_from(told("[address, jwt.sub]")).expect("one warning");
+    assert!(only.contains("`key` goes on behind `address`"), "{only}");
+}
+
 /// Warnings about rules `a`, `b`, … with these bodies, in a document for `a.example`.
 fn of_rules(rules: &[&str]) -> Vec<String> {
     let name = |index: usize| char::from(b'a' + u8::try_from(index).expect("few"));
