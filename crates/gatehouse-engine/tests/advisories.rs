@@ -315,6 +315,12 @@ fn a_method_that_a_header_asks_for_is_judged_too() {
     }
     let two: &[(&str, &[u8])] = &[("x-http-method-override", b"GET"), ("x_http_method_override", b" delete ")];
     assert_eq!(word(&spec, Ask { method: "POST", headers: two, ..ASK }), BLOCKED);
+    for merged in [&b"GET, delete"[..], b"DELETE,GET", b",, DELETE ,", b"put,POST,Delete"] {
+        let headers: &[(&str, &[u8])] = &[("x-http-method-override", merged)];
+        assert_eq!(word(&spec, Ask { method: "POST", headers, ..ASK }), BLOCKED, "{merged:?}");
+    }
+    let headers: &[(&str, &[u8])] = &[("x-http-method-override", b"GET,HEAD,PUT")];
+    assert_eq!(word(&spec, Ask { method: "POST", headers, ..ASK }), REFUSED, "merged or not, two are looked at");
     let many: &[(&str, &[u8])] = &[
         ("x-http-method", b"GET"),
         ("x-http-method", b"HEAD"),

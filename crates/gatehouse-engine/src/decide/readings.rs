@@ -42,7 +42,9 @@ impl<'a> Methods<'a> {
         if !overrides {
             return methods;
         }
-        for (_, value) in head.headers.iter().filter(|(name, _)| is_override(name)) {
+        let values = head.headers.iter().filter(|(name, _)| is_override(name)).map(|(_, value)| *value);
+        // A header that stands twice may arrive as one, with commas: what stands behind takes the first, or the last.
+        for value in values.flat_map(|value| value.split(|byte| *byte == b',')) {
             let value = value.trim_ascii();
             let lower = value.iter().any(u8::is_ascii_lowercase);
             let other = if lower { Cow::Owned(value.to_ascii_uppercase()) } else { Cow::Borrowed(value) };
