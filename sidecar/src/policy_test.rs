@@ -17,6 +17,7 @@ mod case;
 mod expect;
 mod junit;
 mod print;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -224,7 +225,7 @@ fn run_case(case: &Case, file: &File, policy: &Arc<Policy>, reached: &mut BTreeS
     for (index, exchange) in case.exchanges.iter().enumerate() {
         for repetition in 0..exchange.repeat {
             let now = exchange.at.saturating_add(exchange.every.saturating_mul(repetition));
-            let explained = judge_one(&mut judge, exchange, now);
+            let explained = judge_one(&mut judge, exchange, repetition, now);
             report.requests += 1;
             let met = explained.trace.iter().filter(|step| step.holds == Some("true"));
             reached.extend(met.filter_map(|step| step.rule.clone()));
@@ -261,13 +262,14 @@ fn unknown_lists(file: &File, policy: &Policy) -> Vec<Problem> {
     problems.0.iter().map(Problem::from).collect()
 }
 
-fn judge_one(judge: &mut Judge, exchange: &Exchange, now: u64) -> Explained {
-    let mut explained = judge.judge(&exchange.request, now);
+fn judge_one(judge: &mut Judge, exchange: &Exchange, repetition: u64, now: u64) -> Explained {
+    let request = exchange.request_of(repetition);
+    let mut explained = judge.judge(&request, now);
     let answered = match &exchange.answer {
         Answer::Never => Answered::Never,
         Answer::With(response) => Answered::With(response),
     };
-    judge.answer(&exchange.request, &mut explained, answered, now);
+    judge.answer(&request, &mut explained, answered, now);
     explained
 }
 

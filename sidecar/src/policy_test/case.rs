@@ -1,13 +1,16 @@
 //! Test files as they are written, read with places.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use gatehouse_policy::document::{Fields, Node, Place, Problems, Value};
+use gatehouse_signals::Network;
 use gatehouse_signals::geo::Table;
 
 use super::expect::Expect;
+use super::spread;
 use super::world::{self, Lists};
 use crate::request::{Draft, Request, Response};
 use crate::when;
@@ -47,6 +50,8 @@ pub(super) struct Exchange {
     pub(super) repeat: u64,
     /// Nanoseconds between repetitions.
     pub(super) every: u64,
+    /// Each repetition comes from the next address of it; `None`: all from the request's own.
+    addresses: Option<Network>,
     pub(super) answer: Answer,
     pub(super) expect: Expect,
 }
@@ -121,6 +126,8 @@ impl Exchange {
             None => Some(Draft::default()),
         };
         let repeat = fields.take("repeat").and_then(|node| node.integer(1..=MAX_REPEAT, problems)).unwrap_or(1);
+        let repeat = u64::try_from(repeat).unwrap_or(1);
+        let addresses = fields.take("addresses").and_then(|node| spread::read(node, repeat, problems));
         let every = fields.take("every").and_then(|node| node.duration(problems)).map_or(0, nanos);
         let at_node = fields.take("at");
         let at = at_node.and_then(|node| node.duration(problems)).map(|after| start.saturating_add(nanos(after)));
@@ -138,8 +145,15 @@ impl Exchange {
         fields.finish(problems);
         let request = draft?.over(defaults).finish(&node.place, problems)?;
         let place = node.place.clone();
-        let repeat = u64::try_from(repeat).unwrap_or(1);
-        Some(Self { place, request, at: at.unwrap_or(last), repeat, every, answer, expect: expect? })
+        Some(Self { place, request, at: at.unwrap_or(last), repeat, every, addresses, answer, expect: expect? })
+    }
+
+    /// The request as its repetition number `repetition`, counted from 0, sends it.
+    pub(super) fn request_of(&self, repetition: u64) -> Cow<'_, Request> {
+        match self.addresses.and_then(|network| spread::after(network, repetition)) {
+            Some(address) => Cow::Owned(Request { peer: Some(address), ..self.request.clone() }),
+            None => Cow::Borrowed(&self.request),
+        }
     }
 
     /// The moment of its last repetition.

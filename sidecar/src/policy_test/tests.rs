@@ -177,6 +177,39 @@ fn limits_run_by_the_cases_clock_and_each_case_begins_anew() {
 }
 
 #[test]
+fn repetitions_come_from_as_many_addresses_as_there_are_of_them() {
+    let dir = counting(&format!(
+        "{HEAD}  - name: one address
+    requests:
+      - {{ request: GET /slow, repeat: 2, expect: allow }}
+      - {{ request: GET /slow, expect: limit }}
+  - name: many
+    requests:
+      - {{ request: GET /slow, repeat: 256, addresses: 198.51.100.0/24, expect: allow }}
+      - {{ request: GET /slow, repeat: 256, addresses: 198.51.100.0/24, expect: allow }}
+      - {{ request: {{ path: /slow, address: 198.51.100.255 }}, expect: limit }}
+      - {{ request: GET /slow, repeat: 1000, addresses: 2001:db8::/32, expect: allow }}
+"
+    ));
+    let report = run(dir.path()).unwrap();
+    assert_eq!(report.files[0].cases[0].failures.len(), 0, "{}", text(&report));
+    assert_eq!(report.files[0].cases[1].requests, 256 + 256 + 1 + 1000, "{}", text(&report));
+    assert!(report.ok, "{}", text(&report));
+
+    let dir = counting(&format!(
+        "{HEAD}  - name: too few
+    requests:
+      - {{ request: GET /, repeat: 257, addresses: 198.51.100.0/24, expect: allow }}
+      - {{ request: GET /, repeat: 2, addresses: 198.51.100.300/24, expect: allow }}
+"
+    ));
+    let TestError::Wrong(problems) = run(dir.path()).unwrap_err() else { panic!("wrong") };
+    let said = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(said.contains("`198.51.100.0/24` holds fewer addresses than the 257 of `repeat`"), "{said}");
+    assert!(said.contains("`198.51.100.300/24` is no network"), "{said}");
+}
+
+#[test]
 fn a_file_says_where_addresses_are_and_who_is_on_the_lists_of_the_house() {
     let dir = counting(&format!(
         "{}cases:
