@@ -94,14 +94,6 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The header names that the request's `connection` headers list: the next hop drops these headers (RFC 9110, 7.6.1), so a client
-/// that lists the header of an identity or an address makes it vanish behind the gate. In order, over every value, blanks
-/// dropped, empty ones passed over; in the case received.
-pub fn connection_listed<'a>(head: &Head<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-    let names = head.values(b"connection").flat_map(|value| value.split(|byte| *byte == b','));
-    names.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty())
-}
-
 /// An underscore stands in the header name: software that turns names into variables (CGI, WSGI, PHP) takes it for the header
 /// with a dash there.
 #[must_use]
@@ -120,16 +112,6 @@ pub fn is_same_variable(one: &[u8], other: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_connection_lists_is_read_from_every_value() {
-        let headers: [Pair<'_>; 3] =
-            [(b"connection", b"close, X-User ,,"), (b"accept", b"x-no"), (b"Connection", b"x-forwarded-for")];
-        let connection = Connection::default();
-        let head = Head::new(&headers, &connection);
-        let expected: Vec<&[u8]> = vec![b"close", b"X-User", b"x-forwarded-for"];
-        assert_eq!(connection_listed(&head).collect::<Vec<_>>(), expected);
-    }
 
     #[test]
     fn a_name_with_an_underscore_is_the_twin_of_one_with_a_dash() {
