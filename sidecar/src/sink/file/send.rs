@@ -5,16 +5,18 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Config, Rotate};
+use super::rotate::{Shelf, sync_folder};
+use super::{Config, Durability, Rotate};
 use crate::sink::Sink;
 use crate::sink::board::Trouble;
 use crate::sink::lines::end_of_last_line;
 use crate::sink::parcel::{Parcel, Progress};
 
-/// Writes events to one file. What a call returns `Ok` for is synced.
+/// Writes events to one file. What a call returns `Ok` for is synced, unless the configuration says that it need not be.
 #[derive(Debug)]
 pub struct FileSink {
     /// `None` while a blocking call has it, and for good when such a call was given up.
@@ -26,7 +28,8 @@ impl FileSink {
     #[must_use]
     pub fn new(config: &Config, name: &str, data: &Path) -> Self {
         let path = config.path.clone().unwrap_or_else(|| data.join(format!("{name}.ndjson")));
-        Self { writer: Some(Writer { path, rotate: config.rotate, open: None, synced: None }) }
+        let (rotate, sync) = (config.rotate, config.sync);
+        Self { writer: Some(Writer { path, rotate, sync, shelf: Shelf::default(), open: None, synced: None }) }
     }
 }
 
@@ -56,8 +59,10 @@ impl Sink for FileSink {
 struct Writer {
     path: PathBuf,
     rotate: Rotate,
+    sync: Durability,
+    shelf: Shelf,
     open: Option<Open>,
-    /// The file that was open last, and its synced length.
+    /// The file that was open last, and its length that counts as delivered.
     synced: Option<Mark>,
 }
 
@@ -66,6 +71,8 @@ struct Open {
     file: File,
     /// Bytes in the file, synced or not.
     length: u64,
+    /// When the file was made; where the file system does not tell, when it was opened.
+    since: SystemTime,
 }
 
 /// A file, whatever its name is now, and a length of it.
@@ -113,13 +120,19 @@ impl Writer {
         self.reopen_if_moved()?;
         while !progress.pending.is_empty() {
             let mut open = self.take_open()?;
+            if open.length > 0 && open.is_old(self.rotate) {
+                self.put_aside()?;
+                continue;
+            }
             let room = self.rotate.size.saturating_sub(open.length);
             let (count, bytes) = fitting(parcel, &progress.pending, room, open.length == 0);
             let result = open.append(&bytes);
             let length = open.length;
             let open = self.open.insert(open);
             result?;
-            open.file.sync_data()?;
+            if self.sync == Durability::Always {
+                open.file.sync_data()?;
+            }
             self.synced = Some(Mark::of(&open.file, length)?);
             progress.pending.drain(..count);
             if !progress.pending.is_empty() {
@@ -178,29 +191,14 @@ impl Writer {
         }
         sync_folder(&self.path)?;
         self.synced = Some(Mark::of(&file, length)?);
-        Ok(Open { file, length })
+        let since = metadata.created().unwrap_or_else(|_| SystemTime::now());
+        Ok(Open { file, length, since })
     }
 
-    /// `path` becomes `path.1`, and so on; the oldest goes. Each step is one rename, so a crash between two leaves only a
-    /// gap in the numbers.
     fn put_aside(&mut self) -> io::Result<()> {
         self.open = None;
         self.synced = None;
-        if self.rotate.keep == 0 {
-            std::fs::remove_file(&self.path)?;
-        } else {
-            for number in (1..self.rotate.keep).rev() {
-                rename_if_there(&self.numbered(number), &self.numbered(number + 1))?;
-            }
-            std::fs::rename(&self.path, self.numbered(1))?;
-        }
-        sync_folder(&self.path)
-    }
-
-    fn numbered(&self, number: u32) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        name.into()
+        self.shelf.put_aside(&self.path, self.rotate)
     }
 }
 
@@ -209,6 +207,11 @@ impl Open {
         self.file.write_all(bytes)?;
         self.length += bytes.len() as u64;
         Ok(())
+    }
+
+    fn is_old(&self, rotate: Rotate) -> bool {
+        // A clock that went back makes a file younger, never a reason to stop writing.
+        rotate.age.is_some_and(|limit| self.since.elapsed().is_ok_and(|age| age >= limit))
     }
 }
 
@@ -225,19 +228,6 @@ fn fitting(parcel: &Parcel, pending: &[usize], room: u64, empty: bool) -> (usize
         count += 1;
     }
     (count, bytes)
-}
-
-fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::rename(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
-}
-
-/// Makes names last: a new or renamed file is there after a power loss only when its folder is synced.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatehouse_proto::v1::{Batch, Record, Request};
 use gatehouse_verdict::record::RecordId;
@@ -11,7 +12,7 @@ use prost::Message as _;
 use super::{FileSink, Rotate};
 use crate::sink::Sink as _;
 use crate::sink::common::Common;
-use crate::sink::file::Config;
+use crate::sink::file::{Config, Durability};
 use crate::sink::parcel::{Parcel, Progress};
 use crate::spool::Frame;
 
@@ -29,7 +30,7 @@ fn parcel(from: u64, count: u64) -> Arc<Parcel> {
 }
 
 fn sink(path: &Path, rotate: Rotate) -> FileSink {
-    FileSink::new(&Config { path: Some(path.into()), rotate }, "events", Path::new("/nowhere"))
+    FileSink::new(&Config { path: Some(path.into()), rotate, ..Config::default() }, "events", Path::new("/nowhere"))
 }
 
 async fn deliver(sink: &mut FileSink, parcel: &Arc<Parcel>) -> Result<(), String> {
@@ -61,7 +62,7 @@ fn files(folder: &Path) -> Vec<String> {
 async fn files_are_put_aside_by_size_and_only_so_many_stay() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/events.ndjson");
-    let rotate = Rotate { size: 10_000, keep: 3 };
+    let rotate = Rotate { size: 10_000, keep: 3, ..Rotate::default() };
     let mut sink = sink(&path, rotate);
     let all = parcel(1, 100);
     deliver(&mut sink, &all).await.unwrap();
@@ -79,8 +80,76 @@ async fn files_are_put_aside_by_size_and_only_so_many_stay() {
 async fn an_event_larger_than_a_file_stands_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.ndjson");
-    deliver(&mut sink(&path, Rotate { size: 1, keep: 2 }), &parcel(1, 3)).await.unwrap();
+    deliver(&mut sink(&path, Rotate { size: 1, keep: 2, ..Rotate::default() }), &parcel(1, 3)).await.unwrap();
     assert_eq!((sequences(&path), files(folder.path()).len()), (vec![3], 3));
+}
+
+#[tokio::test]
+async fn an_old_file_is_put_aside_by_the_next_event_and_not_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    let mut events = sink(&path, Rotate { age: Some(Duration::from_secs(3600)), ..Rotate::default() });
+    deliver(&mut events, &parcel(1, 1)).await.unwrap();
+    deliver(&mut events, &parcel(2, 1)).await.unwrap();
+    assert_eq!((sequences(&path), files(folder.path()).len()), (vec![1, 2], 1), "it is young");
+    drop(events);
+    let mut events = sink(&path, Rotate { age: Some(Duration::ZERO), ..Rotate::default() });
+    deliver(&mut events, &parcel(3, 1)).await.unwrap();
+    assert_eq!((sequences(&path), sequences(&folder.path().join("events.ndjson.1"))), (vec![3], vec![1, 2]));
+    assert_eq!(files(folder.path()).len(), 2, "a new file holds nothing, so it is not put aside at once");
+}
+
+#[tokio::test]
+async fn the_age_of_a_file_outlives_the_house() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    let age = Duration::from_millis(50);
+    let rotate = Rotate { age: Some(age), ..Rotate::default() };
+    deliver(&mut sink(&path, rotate), &parcel(1, 1)).await.unwrap();
+    while std::fs::metadata(&path).unwrap().created().unwrap().elapsed().unwrap() < age {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    deliver(&mut sink(&path, rotate), &parcel(2, 1)).await.unwrap();
+    assert_eq!((sequences(&path), sequences(&folder.path().join("events.ndjson.1"))), (vec![2], vec![1]));
+}
+
+#[tokio::test]
+async fn files_put_aside_are_compressed_while_events_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    let rotate = Rotate { size: 10_000, keep: 200, compress: true, ..Rotate::default() };
+    let mut sink = sink(&path, rotate);
+    for from in [1, 41, 81] {
+        deliver(&mut sink, &parcel(from, 40)).await.unwrap();
+    }
+    let plain = |name: &String| name != "events.ndjson" && !name.ends_with(".gz");
+    while files(folder.path()).iter().any(plain) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let aside = u32::try_from(files(folder.path()).len() - 1).unwrap();
+    assert!(aside > 3, "{aside}");
+    let unpacked = folder.path().join("unpacked");
+    for number in (1..=aside).rev() {
+        let file = std::fs::File::open(folder.path().join(format!("events.ndjson.{number}.gz"))).unwrap();
+        let mut all = std::fs::OpenOptions::new().create(true).append(true).open(&unpacked).unwrap();
+        std::io::copy(&mut flate2::read::GzDecoder::new(file), &mut all).unwrap();
+    }
+    let all = [sequences(&unpacked), sequences(&path)].concat();
+    assert_eq!(all, (1..=120).collect::<Vec<_>>(), "every event once, in order");
+}
+
+#[tokio::test]
+async fn a_sink_that_need_not_sync_still_cuts_off_what_was_torn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    let config = Config { path: Some(path.clone()), sync: Durability::Never, ..Config::default() };
+    let mut events = FileSink::new(&config, "events", Path::new("/nowhere"));
+    deliver(&mut events, &parcel(1, 2)).await.unwrap();
+    drop(events);
+    std::fs::write(&path, [std::fs::read(&path).unwrap(), b"{\"torn".to_vec()].concat()).unwrap();
+    let mut events = FileSink::new(&config, "events", Path::new("/nowhere"));
+    deliver(&mut events, &parcel(3, 1)).await.unwrap();
+    assert_eq!(sequences(&path), [1, 2, 3]);
 }
 
 #[tokio::test]
