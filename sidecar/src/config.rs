@@ -325,7 +325,7 @@ fn refuse_shared_files(sinks: &[written::Sink], data: &Path, problems: &mut Prob
         sink::Kind::File(config) => {
             Some(config.path.clone().unwrap_or_else(|| data.join(format!("{}.ndjson", sink.name))))
         }
-        sink::Kind::Https(_) => None,
+        sink::Kind::Https(_) | sink::Kind::Otlp(_) => None,
         #[cfg(feature = "kafka")]
         sink::Kind::Kafka(_) => None,
     };

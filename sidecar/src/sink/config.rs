@@ -13,12 +13,14 @@ use super::file;
 use super::https;
 #[cfg(feature = "kafka")]
 use super::kafka;
+use super::otlp;
 
 /// Reads what stands under the word of a kind.
 type Read = fn(&Node, &mut Problems) -> Option<Kind>;
 
 /// The kinds, by their words.
-const KINDS: [(&str, Read); 3] = [("file", read_file), ("https", read_https), ("kafka", read_kafka)];
+const KINDS: [(&str, Read); 4] =
+    [("file", read_file), ("https", read_https), ("kafka", read_kafka), ("otlp", read_otlp)];
 
 /// What a sink is.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,8 @@ pub enum Kind {
     File(file::Config),
     /// A collector.
     Https(Box<https::Config>),
+    /// A collector of OpenTelemetry.
+    Otlp(Box<otlp::Config>),
     /// Apache Kafka.
     #[cfg(feature = "kafka")]
     Kafka(kafka::Config),
@@ -51,7 +55,7 @@ impl Kind {
                 problems.push(
                     place,
                     format!("sink `{name}` goes nowhere"),
-                    "write `file:`, `https:` or `kafka:` in it",
+                    "write `file:`, `https:`, `kafka:` or `otlp:` in it",
                 );
                 None
             }
@@ -77,6 +81,7 @@ impl Kind {
         match self {
             Self::File(_) => "file",
             Self::Https(_) => "https",
+            Self::Otlp(_) => "otlp",
             #[cfg(feature = "kafka")]
             Self::Kafka(_) => "kafka",
         }
@@ -98,6 +103,10 @@ fn behind(node: &Node, problems: &mut Problems) {
 
 fn read_file(node: &Node, problems: &mut Problems) -> Option<Kind> {
     file::Config::read(node, problems).map(Kind::File)
+}
+
+fn read_otlp(node: &Node, problems: &mut Problems) -> Option<Kind> {
+    otlp::Config::read(node, problems).map(Box::new).map(Kind::Otlp)
 }
 
 fn read_https(node: &Node, problems: &mut Problems) -> Option<Kind> {

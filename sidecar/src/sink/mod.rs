@@ -10,6 +10,7 @@
 //! | [`tls`], [`trust`], [`peer`] | certificates and secrets from files, and one peer over HTTP: for every sink that has one |
 //! | [`file`](mod@file) | rotating NDJSON |
 //! | [`https`] | batches posted to a collector |
+//! | [`otlp`] | log records of OpenTelemetry |
 //! | `kafka` (feature `kafka`) | Apache Kafka |
 //!
 //! A sink is always `config` (as written), `encode` (where the form is its own) and `send`. Its promise: [`Sink::deliver`]
@@ -23,12 +24,14 @@ pub mod file;
 pub mod https;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod otlp;
 pub mod parcel;
 pub mod peer;
 pub mod tls;
 pub mod trust;
 
 mod allowed;
+mod batch;
 mod config;
 mod filter;
 mod lines;
@@ -95,6 +98,10 @@ pub fn start(name: &str, kind: &Kind, common: &Arc<Common>, reader: Reader, data
         }
         Kind::Https(config) => {
             let sink = https::HttpsSink::new(config.as_ref().clone());
+            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
+        }
+        Kind::Otlp(config) => {
+            let sink = otlp::OtlpSink::new(config.as_ref().clone());
             tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
         }
         #[cfg(feature = "kafka")]

@@ -1,58 +1,30 @@
 //! What an answer means for the events of its batch.
 
-use std::time::Duration;
-
 use http::StatusCode;
 use serde::Deserialize;
 
 use super::Format;
+use crate::sink::batch::{Item, Outcome};
 use crate::sink::peer::Answer;
 
 /// Bytes of an answer that are shown.
 const SHOWN: usize = 200;
 
-/// What became of a batch.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The peer has all of it.
-    Delivered,
-    /// Each event on its own, in order.
-    Each(Vec<Item>),
-    /// The peer has the events before this one, and will never take this one; it did not look at those after it.
-    UpTo(usize, String),
-    /// Something in it will never be taken.
-    Poison(String),
-    /// Nothing is known to be taken; again, after so long.
-    Again(String, Option<Duration>),
-    /// The login is refused.
-    Forbidden(String),
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Item {
-    Delivered,
-    Refused(String),
-    Again(String),
-}
-
-impl Outcome {
-    /// `events` is the number of events in the batch.
-    pub(super) fn of(format: Format, answer: &Answer, events: usize) -> Self {
-        let said = said(answer);
-        match answer.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Self::Forbidden(format!("the login is refused ({said}); check `auth` and `tls`"))
-            }
-            StatusCode::BAD_REQUEST => match rejected(format, answer).filter(|place| *place < events) {
-                Some(place) => Self::UpTo(place, said),
-                None => Self::Poison(said),
-            },
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => Self::Poison(said),
-            status if status.is_success() && format == Format::Elasticsearch => bulk(answer, events),
-            status if status.is_success() => Self::Delivered,
-            _ => Self::Again(said, answer.retry_after),
+/// What `answer` means for a batch of so many `events`.
+pub(super) fn outcome(format: Format, answer: &Answer, events: usize) -> Outcome {
+    let said = said(answer);
+    match answer.status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Outcome::Forbidden(format!("the login is refused ({said}); check `auth` and `tls`"))
         }
+        StatusCode::BAD_REQUEST => match rejected(format, answer).filter(|place| *place < events) {
+            Some(place) => Outcome::UpTo(place, said),
+            None => Outcome::Poison(said),
+        },
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Poison(said),
+        status if status.is_success() && format == Format::Elasticsearch => bulk(answer, events),
+        status if status.is_success() => Outcome::Delivered,
+        _ => Outcome::Again(said, answer.retry_after),
     }
 }
 
@@ -125,19 +97,19 @@ mod tests {
     fn a_bulk_answer_is_taken_item_by_item() {
         let body = r#"{"errors":true,"items":[{"create":{"status":201}},{"create":{"status":409}},
             {"create":{"status":400,"error":{"type":"mapper_parsing_exception"}}},{"create":{"status":429}}]}"#;
-        let Outcome::Each(items) = Outcome::of(Format::Elasticsearch, &answer(200, body), 4) else { panic!() };
+        let Outcome::Each(items) = outcome(Format::Elasticsearch, &answer(200, body), 4) else { panic!() };
         assert_eq!(items[..2], [Item::Delivered, Item::Delivered]);
         assert!(matches!(&items[2], Item::Refused(reason) if reason.contains("mapper_parsing_exception")));
         assert!(matches!(&items[3], Item::Again(_)));
         for (body, events) in [(body, 5), ("{}", 4), ("<html>", 4)] {
-            let outcome = Outcome::of(Format::Elasticsearch, &answer(200, body), events);
+            let outcome = outcome(Format::Elasticsearch, &answer(200, body), events);
             assert!(matches!(outcome, Outcome::Again(..)), "{outcome:?}");
         }
     }
 
     #[test]
     fn a_status_decides() {
-        let of = |status, body| Outcome::of(Format::Splunk, &answer(status, body), 3);
+        let of = |status, body| outcome(Format::Splunk, &answer(status, body), 3);
         assert_eq!(of(200, "{\"code\":0}"), Outcome::Delivered);
         assert!(matches!(of(400, "{\"code\":6,\"invalid-event-number\":2}"), Outcome::UpTo(2, _)));
         assert!(matches!(of(400, "{\"code\":6,\"invalid-event-number\":3}"), Outcome::Poison(_)));

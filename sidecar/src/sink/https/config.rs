@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use gatehouse_policy::document::{Fields, Node, Problems};
 
-use crate::sink::peer::{Address, Login};
+use crate::sink::peer::{Address, Login, batch, timeout};
 use crate::sink::tls::Tls;
 
 /// Where batches are posted, and how.
@@ -76,13 +76,7 @@ impl Config {
             fields.take("timeout").and_then(|node| timeout(node, problems)).unwrap_or(Duration::from_secs(30));
         fields.finish(problems);
         let address = address?;
-        if let Some(node) = tls_node.filter(|_| !address.secure) {
-            problems.push(
-                &node.place,
-                "`tls` stands beside a URL of plain `http`",
-                "write `https://`, or leave it out",
-            );
-        }
+        address.refuse_idle_tls(tls_node, problems);
         Some(Self {
             address,
             format: format.unwrap_or(Format::Ndjson),
@@ -114,20 +108,4 @@ impl Compression {
             _ => Self::Gzip,
         })
     }
-}
-
-fn batch(node: &Node, problems: &mut Problems) -> Option<usize> {
-    let size = node.size(problems)?;
-    if !(4 << 10..=32 << 20).contains(&size) {
-        problems.push(&node.place, "`batch` is out of range", "write a size from 4KiB to 32MiB");
-    }
-    usize::try_from(size).ok()
-}
-
-fn timeout(node: &Node, problems: &mut Problems) -> Option<Duration> {
-    let timeout = node.duration(problems)?;
-    if !(Duration::from_millis(100)..=Duration::from_secs(600)).contains(&timeout) {
-        problems.push(&node.place, "`timeout` is out of range", "write a duration from 100ms to 10m");
-    }
-    Some(timeout)
 }

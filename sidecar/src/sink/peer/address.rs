@@ -39,6 +39,17 @@ impl Address {
         Some(address)
     }
 
+    /// `tls` beside a URL that uses none is not what was meant.
+    pub(in crate::sink) fn refuse_idle_tls(&self, tls: Option<&Node>, problems: &mut Problems) {
+        if let Some(node) = tls.filter(|_| !self.secure) {
+            problems.push(
+                &node.place,
+                "`tls` stands beside a URL of plain `http`",
+                "write `https://`, or leave it out",
+            );
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let secure = match uri.scheme_str()? {

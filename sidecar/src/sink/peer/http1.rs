@@ -84,10 +84,7 @@ impl Peer {
             trouble: Trouble::Retry(format!("no request can be made: {problem}")),
             sent: false,
         })?;
-        let failed = |problem: String| Failure {
-            trouble: Trouble::Retry(format!("{}: {problem}", self.address.authority)),
-            sent: true,
-        };
+        let failed = |problem: String| Failure { trouble: Trouble::Retry(problem), sent: true };
         let answer = {
             let Line { sender, material, .. } = &mut line;
             tokio::select! {

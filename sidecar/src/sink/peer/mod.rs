@@ -2,6 +2,7 @@
 //! or when a file behind it is renewed.
 
 mod address;
+mod bounds;
 mod connect;
 mod http1;
 mod login;
@@ -9,4 +10,5 @@ mod login;
 pub use address::Address;
 pub use login::Login;
 
+pub(super) use bounds::{batch, timeout};
 pub(super) use http1::{Answer, Peer};

@@ -1,0 +1,54 @@
+//! The OTLP sink as written.
+//!
+//! ```yaml
+//! otlp:
+//!   url: https://otel.example:4318/v1/logs   # http:// only to this machine
+//!   compress: gzip                           # gzip, none
+//!   auth: { token_file: /etc/otel/token }    # or { username: …, password_file: … }
+//!   tls: { ca: …, certificate: …, key: … }   # default: the system's authorities
+//!   batch: 1MiB                              # of events in a request, about
+//!   timeout: 30s                             # for a whole answer
+//! ```
+
+use std::time::Duration;
+
+use gatehouse_policy::document::{Fields, Node, Problems};
+
+use crate::sink::peer::{Address, Login, batch, timeout};
+use crate::sink::tls::Tls;
+
+/// Which collector, and by which trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where.
+    pub address: Address,
+    /// Requests are made smaller by gzip.
+    pub gzip: bool,
+    /// Who the house says it is.
+    pub login: Option<Login>,
+    /// By which trust.
+    pub tls: Tls,
+    /// Bytes of the events of a request, about.
+    pub batch: usize,
+    /// For a whole answer.
+    pub timeout: Duration,
+}
+
+impl Config {
+    /// Reads `otlp:`.
+    pub fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, "`otlp`", problems)?;
+        let address = fields.require("url").and_then(|node| Address::read(node, problems));
+        let compress = fields.take("compress").and_then(|node| node.one_of(&["gzip", "none"], problems));
+        let login = fields.take("auth").and_then(|node| Login::read(node, problems));
+        let tls_node = fields.take("tls");
+        let tls = tls_node.and_then(|node| Tls::read(node, problems)).unwrap_or_default();
+        let batch = fields.take("batch").and_then(|node| batch(node, problems)).unwrap_or(1 << 20);
+        let timeout =
+            fields.take("timeout").and_then(|node| timeout(node, problems)).unwrap_or(Duration::from_secs(30));
+        fields.finish(problems);
+        let address = address?;
+        address.refuse_idle_tls(tls_node, problems);
+        Some(Self { address, gzip: compress != Some("none"), login, tls, batch, timeout })
+    }
+}
