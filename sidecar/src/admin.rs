@@ -1,10 +1,11 @@
 //! The admin listener, on loopback: `/healthz` `/readyz` `/metrics` `/status`, `PUT /log?level=…`, and what the command line
-//! asks for (`/brake`, `/verdicts`, `/policy/…`, `/explain/REF`).
+//! asks for (`/books`, `/brake`, `/verdicts`, `/policy/…`, `/explain/REF`).
 //!
 //! Nothing here needs a login, so nothing here may be reached by a web page either: a request whose `Host` is not a
 //! loopback name is refused (DNS rebinding), and what changes something is a `PUT` or a `DELETE`, which a page cannot send
 //! across origins unasked. What changes how requests are judged is done for root and the house's own user only (`caller`).
 
+mod books;
 mod brake;
 mod caller;
 mod policy;
@@ -96,6 +97,7 @@ fn router(state: Arc<State>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/books", get(books))
         .route("/explain/{reference}", get(explain))
         .route("/log", put(set_level))
         .route("/policy/rules", get(policy::rules))
@@ -127,6 +129,10 @@ async fn metrics(Shared(pages): Shared<Pages>) -> Response {
 
 async fn status(Shared(pages): Shared<Pages>) -> Json<Status> {
     Json(Status::of(&pages.state))
+}
+
+async fn books(Shared(pages): Shared<Pages>) -> Json<books::Accounts> {
+    Json(books::Accounts::of(&pages.state))
 }
 
 /// The verdict of a request that was seen, by its reference; of what the gate let leave the gateway.

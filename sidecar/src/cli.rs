@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the answer is no (problems found, a test failed, the house could not run), 2 the input or the usage
 //! is wrong, 130 interrupted.
 
+mod books;
 mod check;
 mod exit;
 mod explain;
@@ -39,6 +40,8 @@ enum Verb {
     Run(run::Arguments),
     /// Find every problem of policy documents, each with its place
     Check(check::Arguments),
+    /// The account of every worker and every sink; exit code 1: it does not close
+    Books(books::Arguments),
     /// The brake: for a time, rules act as in monitor mode
     Mode(gatehouse::mode::Arguments),
     /// How policies differ
@@ -69,6 +72,7 @@ pub(crate) fn main() -> ExitCode {
     match verb {
         Verb::Run(arguments) => run::run(arguments, json),
         Verb::Check(arguments) => check::check(&arguments, json),
+        Verb::Books(arguments) => books::books(&arguments, json),
         Verb::Mode(arguments) => mode::mode(&arguments, json),
         Verb::Policy(arguments) => policy::policy(&arguments, json),
         Verb::Verdict(arguments) => verdict::verdict(&arguments, json),

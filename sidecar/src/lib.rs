@@ -13,6 +13,7 @@ pub mod access_log;
 pub mod admin;
 pub mod ask;
 pub mod audit;
+pub mod books;
 pub mod brake;
 pub mod check;
 pub mod config;

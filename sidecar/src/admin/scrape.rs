@@ -126,6 +126,12 @@ impl Scrape {
             ("unreadable", total.dropped.unreadable),
         ];
         out.gauges("gatehouse_books_dropped_records", "Records that gates gave up", "reason", &dropped)?;
+        let accounts = super::books::Accounts::of(&self.0);
+        let (of_workers, of_sinks) = accounts.differences();
+        let help = "Records missing from the account of workers; must be 0";
+        out.gauge("gatehouse_books_difference_records", help, of_workers)?;
+        let help = "Records missing from the account of the sink; must be 0";
+        out.gauges("gatehouse_sink_difference_records", help, "sink", &of_sinks)?;
         Self::gates(out, &total.tallies)
     }
 

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use gatehouse_stream::receiver::{Books, Dropped, Totals};
 use serde::Serialize;
 
 use super::State;
-use super::tallies::Shown;
+use super::books::{BooksStatus, SinkAccount};
 use crate::geo;
 use crate::intake::streams::View;
 use crate::ocsf::hex::Hex;
@@ -122,65 +121,6 @@ struct SinkStatus {
     process: board::Tallies,
 }
 
-/// `stored` = before + delivered + dead_lettered + skipped + left_out + set_aside + pending; `difference` is what is missing.
-#[derive(Debug, Serialize)]
-struct SinkAccount {
-    stored: u64,
-    before: u64,
-    delivered: u64,
-    dead_lettered: u64,
-    skipped: u64,
-    left_out: u64,
-    set_aside: u64,
-    pending: u64,
-    difference: i128,
-}
-
-#[derive(Debug, Serialize)]
-struct BooksStatus {
-    total: Account,
-    /// What gates count beside their records, summed up since this house began.
-    gates: Shown,
-    /// Epochs that were quiet for a day, summed up.
-    forgotten: Account,
-    epochs: Vec<EpochAccount>,
-}
-
-#[derive(Debug, Serialize)]
-struct EpochAccount {
-    epoch: String,
-    node: String,
-    stream: u32,
-    open: bool,
-    bye: bool,
-    durable_seq: u64,
-    #[serde(flatten)]
-    account: Account,
-    without_policy: u64,
-    envoy_seen: u64,
-    gate: Shown,
-}
-
-/// `seen` = stored + dropped + elsewhere + in_flight + unknown_tail; `difference` is what is missing.
-#[derive(Debug, Serialize)]
-struct Account {
-    seen: u64,
-    stored: u64,
-    dropped: DroppedStatus,
-    elsewhere: u64,
-    in_flight: u64,
-    unknown_tail: u64,
-    difference: i128,
-}
-
-#[derive(Debug, Serialize)]
-struct DroppedStatus {
-    ring_full: u64,
-    no_stream: u64,
-    oversize: u64,
-    unreadable: u64,
-}
-
 #[derive(Debug, Serialize)]
 struct LogStatus {
     held_back_lines: u64,
@@ -282,30 +222,7 @@ impl From<&Stat> for SpoolStatus {
 impl SinkStatus {
     fn of(status: board::Status, stat: &Stat) -> Self {
         let reader = stat.readers.iter().find(|reader| reader.name == status.name);
-        let account = reader.map(|reader| {
-            let parts = [
-                reader.before,
-                reader.tally.delivered,
-                reader.tally.dead_lettered,
-                reader.tally.skipped,
-                reader.tally.left_out,
-                reader.set_aside,
-                reader.pending.records,
-            ];
-            let [before, delivered, dead_lettered, skipped, left_out, set_aside, pending] = parts;
-            let difference = i128::from(stat.records) - parts.iter().copied().map(i128::from).sum::<i128>();
-            SinkAccount {
-                stored: stat.records,
-                before,
-                delivered,
-                dead_lettered,
-                skipped,
-                left_out,
-                set_aside,
-                pending,
-                difference,
-            }
-        });
+        let account = reader.map(|reader| SinkAccount::of(reader, stat));
         Self {
             name: status.name,
             kind: status.kind,
@@ -316,54 +233,6 @@ impl SinkStatus {
             last_error_at: status.last_error_at,
             account,
             process: status.tallies,
-        }
-    }
-}
-
-impl BooksStatus {
-    fn of((books, past): (Vec<Books>, Totals)) -> Self {
-        let mut total = past;
-        books.iter().for_each(|books| total.add(books));
-        Self {
-            total: Account::from(&total),
-            gates: Shown::from(&total.tallies),
-            forgotten: Account::from(&past),
-            epochs: books.into_iter().map(EpochAccount::from).collect(),
-        }
-    }
-}
-
-impl From<Books> for EpochAccount {
-    fn from(books: Books) -> Self {
-        let mut alone = Totals::default();
-        alone.add(&books);
-        Self {
-            epoch: Hex(books.epoch.to_be_bytes()).to_string(),
-            stream: books.stream_no,
-            open: books.open,
-            bye: books.bye,
-            durable_seq: books.durable_seq,
-            account: Account::from(&alone),
-            without_policy: books.counters.without_policy,
-            envoy_seen: books.counters.envoy_seen,
-            gate: Shown::from(&alone.tallies),
-            node: books.node,
-        }
-    }
-}
-
-impl From<&Totals> for Account {
-    fn from(totals: &Totals) -> Self {
-        let Dropped { ring_full, no_stream, oversize, unreadable } = totals.dropped;
-        let booked = [totals.stored, totals.dropped.total(), totals.elsewhere, totals.in_flight, totals.unknown_tail];
-        Self {
-            seen: totals.seen,
-            stored: totals.stored,
-            dropped: DroppedStatus { ring_full, no_stream, oversize, unreadable },
-            elsewhere: totals.elsewhere,
-            in_flight: totals.in_flight,
-            unknown_tail: totals.unknown_tail,
-            difference: i128::from(totals.seen) - booked.into_iter().map(i128::from).sum::<i128>(),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! `gatehouse spool`: what a house left, and what one is writing.
+//! `gatehouse spool` and `gatehouse books`: what a house left, what one is writing, and whether its accounts close.
 
 use gatehouse_proto::v1::gate_message::Message as FromGate;
 
 use super::house::{Gate, batch, hello};
-use super::process::{House, json, output, text, until};
+use super::process::{House, get, json, output, text, until};
 
 /// A house that took three records from a gate.
 fn fed(data: &std::path::Path) -> House {
@@ -30,7 +30,17 @@ fn stat_verify_and_dump_tell_of_a_running_house_and_of_a_killed_one() {
     };
     until("the sink has all", || stat()["sinks"][0]["delivered"] == 3);
     assert_eq!(stat()["pid"], house.0.id());
+    let (code, out, said) = output(&["books", "--data", data]);
+    assert!(code == 0 && out.contains("of `envoy-1` (gone): seen 3 = 3 stored\n"), "{out}{said}");
+    assert!(out.ends_with("sink `events`: stored 3 = 3 delivered\nthe books close\n"), "{out}");
+    let (code, out, _) = output(&["books", "--data", data, "--json"]);
+    assert_eq!((code, json(&out)["difference"].as_u64()), (0, Some(0)));
+    let metrics = get(dir.path(), "/metrics").unwrap();
+    assert!(metrics.contains("\ngatehouse_books_difference_records 0\n"), "{metrics}");
+    assert!(metrics.contains("gatehouse_sink_difference_records{sink=\"events\"} 0"), "{metrics}");
     drop(house);
+    let (code, _, said) = output(&["books", "--data", data]);
+    assert!(code == 1 && said.contains("no house answers"), "{said}");
 
     let told = stat();
     assert_eq!((told["records"].as_u64(), told["pid"].as_u64()), (Some(3), None));
