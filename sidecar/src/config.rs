@@ -198,6 +198,7 @@ impl Config {
         let spool = Spool::decide(written.spool, &data, problems);
         let sinks = written.sinks.unwrap_or_else(|| vec![written::Sink::default_file()]);
         refuse_shared_files(&sinks, &data, problems);
+        refuse_late_skips(&sinks, &spool, problems);
         Self {
             node: written.node.unwrap_or_else(host_name),
             listen,
@@ -212,6 +213,15 @@ impl Config {
             address_form: written.address_form.unwrap_or_default(),
             data,
         }
+    }
+}
+
+impl Config {
+    /// What the sink at `index` does when it falls behind.
+    #[must_use]
+    pub fn behind(&self, index: usize) -> sink::Behind {
+        let written = self.sinks.get(index).and_then(|sink| sink.behind.as_ref()).map(|(behind, _)| *behind);
+        sink::Behind::settle(written, index, self.spool.size)
     }
 }
 
@@ -334,6 +344,18 @@ fn refuse_shared_files(sinks: &[written::Sink], data: &Path, problems: &mut Prob
         if let Some(first) = first {
             let message = format!("the sinks `{}` and `{}` write the same file", first.name, second.name);
             problems.push(&second.place, message, "give each a `path` of its own");
+        }
+    }
+}
+
+/// A sink that skips only when the spool is nearly full would come too late: gates would get no credit.
+fn refuse_late_skips(sinks: &[written::Sink], spool: &Spool, problems: &mut Problems) {
+    for sink in sinks {
+        if let Some((sink::Behind::Skip { bytes: Some(bytes), .. }, place)) = &sink.behind
+            && *bytes > spool.size / 2
+        {
+            let help = "write at most half of `spool.size`: beyond that the spool may be full before the sink skips";
+            problems.push(place, format!("the sink `{}` would skip too late", sink.name), help);
         }
     }
 }

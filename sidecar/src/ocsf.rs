@@ -2,7 +2,7 @@
 //!
 //! A [`Record`] becomes an HTTP Activity (class 4002) with the `security_control` profile; a lost range becomes a base
 //! event (class 0) with `metadata.event_code` = [`LOSS_CODE`], so that losses show downstream; so does what the house itself
-//! has to tell ([`ROLLBACK_CODE`], [`AUDIT_CODE`]). What OCSF has no place for stands under `unmapped.gatehouse` with the names of `proto/gatehouse/v1/record.proto`. Nothing is copied on the
+//! has to tell ([`ROLLBACK_CODE`], [`AUDIT_CODE`]), and what a sink passed over ([`GAP_CODE`]). What OCSF has no place for stands under `unmapped.gatehouse` with the names of `proto/gatehouse/v1/record.proto`. Nothing is copied on the
 //! way: the shapes borrow from the record, because this runs once for every request.
 
 pub mod hex;
@@ -11,6 +11,7 @@ pub mod time;
 mod activity;
 mod endpoint;
 mod fields;
+mod gap;
 mod http;
 mod loss;
 mod notice;
@@ -22,7 +23,10 @@ mod tests;
 
 use gatehouse_proto::v1::{Loss, Notice, Record};
 
+use crate::spool::Gap;
+
 pub use fields::RECORD_FIELDS;
+pub use gap::gap_id;
 pub use loss::{LossOrigin, loss_id};
 
 /// Version of the OCSF schema that these events follow.
@@ -40,6 +44,9 @@ pub const ROLLBACK_CODE: &str = "gatehouse.rollback";
 /// `metadata.event_code` of the event of a change by hand.
 pub const AUDIT_CODE: &str = "gatehouse.audit";
 
+/// `metadata.event_code` of the event of records that a sink passed over.
+pub const GAP_CODE: &str = "gatehouse.gap";
+
 /// Appends the event of `record` to `out`, without a line end.
 ///
 /// # Errors
@@ -54,6 +61,14 @@ pub fn write_record(record: &Record, out: &mut Vec<u8>) -> Result<(), serde_json
 /// As [`write_record`].
 pub fn write_loss(loss: &Loss, origin: LossOrigin<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     serde_json::to_writer(out, &loss::LossEvent::of(loss, origin))
+}
+
+/// Appends the event of what `sink` passed over to `out`, without a line end.
+///
+/// # Errors
+/// As [`write_record`].
+pub fn write_gap(gap: &Gap, sink: &str, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    serde_json::to_writer(out, &gap::GapEvent::of(gap, sink))
 }
 
 /// Appends the event of a notice to `out`, without a line end; false: it tells of something that this version does not know.

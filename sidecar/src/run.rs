@@ -213,11 +213,12 @@ async fn open_spool(config: &Config) -> Result<(Spool, Recovered), SpoolError> {
 
 fn start_sinks(config: &Config, spool: &Spool, stop: &CancellationToken) -> Result<Vec<sink::Running>, SpoolError> {
     let stop = sink::Stop::new(stop.clone(), SINK_GRACE);
-    let start = |sink: &config::written::Sink| {
+    let start = |(index, sink): (usize, &config::written::Sink)| {
         let reader = spool.handle().reader(&sink.name)?;
-        Ok(sink::start(&sink.name, &sink.kind, &sink.common, reader, &config.data, stop.clone()))
+        let behind = config.behind(index);
+        Ok(sink::start(&sink.name, &sink.kind, &sink.common, behind, reader, &config.data, stop.clone()))
     };
-    config.sinks.iter().map(start).collect()
+    config.sinks.iter().enumerate().map(start).collect()
 }
 
 async fn watch(

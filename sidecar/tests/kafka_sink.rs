@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatehouse::sink::board::{State, Status};
-use gatehouse::sink::{Kind, Running, Stop, start};
+use gatehouse::sink::{Behind, Kind, Running, Stop, start};
 use gatehouse::spool::{Settings, Spool};
 use gatehouse_kafka::{Broker, Message, SASL_PASSWORD, SASL_USER};
 use gatehouse_policy::document::{Problems, yaml};
@@ -42,7 +42,8 @@ impl House {
         let stop = CancellationToken::new();
         let begin = |(name, config): &(&str, &str)| {
             let reader = spool.handle().reader(name).unwrap();
-            let running = start(name, &kind(config), &Arc::default(), reader, data, Stop::new(stop.clone(), grace));
+            let stop = Stop::new(stop.clone(), grace);
+            let running = start(name, &kind(config), &Arc::default(), Behind::Hold, reader, data, stop);
             ((*name).to_owned(), running)
         };
         let sinks = sinks.iter().map(begin).collect();

@@ -191,6 +191,15 @@ impl Scrape {
             "sink",
             &failures,
         )?;
+        let skipped = |read: fn(&board::Tallies) -> u64| -> Vec<(&str, u64)> {
+            statuses.iter().map(|sink| (sink.name.as_str(), read(&sink.tallies))).collect()
+        };
+        let for_size = skipped(|tallies| tallies.skipped_for_size);
+        let for_age = skipped(|tallies| tallies.skipped_for_age);
+        let help = "Records passed over since the start, because too many bytes lay before the sink";
+        out.counters("gatehouse_sink_skipped_for_size_records", help, "sink", &for_size)?;
+        let help = "Records passed over since the start, because they were too old";
+        out.counters("gatehouse_sink_skipped_for_age_records", help, "sink", &for_age)?;
         out.gauges("gatehouse_sink_troubled", "1: the sink cannot deliver now", "sink", &troubled)
     }
 }

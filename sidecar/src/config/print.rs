@@ -34,8 +34,9 @@ impl fmt::Display for Config {
             writeln!(f, "  maxAge: {}ms", geo.max_age.as_millis())?;
         }
         writeln!(f, "sinks:{}", if self.sinks.is_empty() { " {}" } else { "" })?;
-        for sink in &self.sinks {
-            writeln!(f, "  {}: {{ {}: {{}} }} # settings are not printed", quoted(&sink.name), sink.kind.word())?;
+        for (index, sink) in self.sinks.iter().enumerate() {
+            let (name, kind, behind) = (quoted(&sink.name), sink.kind.word(), self.behind(index));
+            writeln!(f, "  {name}: {{ {kind}: {{}}, behind: {behind} }} # settings are not printed")?;
         }
         writeln!(f, "access_log: {}", quoted(&word(&AccessLog::WORDS, self.access_log)))?;
         writeln!(f, "admin: {}", quoted(&self.admin))?;

@@ -103,6 +103,8 @@ fn what_cannot_be_is_refused() {
         ("sinks: { UPPER: { file: {} } }", "no name for a sink"),
         ("sinks: { a: {} }", "goes nowhere"),
         ("sinks: { a: { file: { path: /e } }, b: { file: { path: /e } } }", "`a` and `b` write the same file"),
+        ("sinks: { a: { file: {}, behind: hodl } }", "what the sink does when it falls behind"),
+        ("spool: { size: 64MiB }\nsinks: { a: { file: {}, behind: skip after 33MiB } }", "`a` would skip too late"),
         ("data: \"\"", "is empty"),
         ("access_log: off", "quote it"),
         ("a: 1\n---\nb: 2", "a second document"),
@@ -128,4 +130,17 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!(config.data, Path::new("/other"));
     assert_eq!(config.policies, Some(Policies { folder: "/more".into(), every: Duration::from_secs(2), ranges: None }));
     assert_eq!((config.log_form, config.access_log), (Form::Json, AccessLog::Text));
+}
+
+#[test]
+fn the_first_sink_holds_and_the_others_skip_unless_they_say_otherwise() {
+    use sink::Behind;
+    let text = "spool: { size: 64MiB }\nsinks:\n  a: { file: {} }\n  b: { file: {} }\n  c: { file: {}, behind: hold }\n  \
+                d: { file: {}, behind: skip after 1MiB or 1h }\n";
+    let config = config(text);
+    let quarter = Behind::Skip { bytes: Some(16 << 20), age: None };
+    let own = Behind::Skip { bytes: Some(1 << 20), age: Some(Duration::from_secs(3600)) };
+    assert_eq!([0, 1, 2, 3].map(|index| config.behind(index)), [Behind::Hold, quarter, Behind::Hold, own]);
+    let again = Config::parse("house.yaml", &config.to_string(), Overrides::default()).unwrap();
+    assert_eq!([0, 1, 2, 3].map(|index| again.behind(index)), [Behind::Hold, quarter, Behind::Hold, own]);
 }

@@ -13,7 +13,7 @@
 //! geo: { files: [/var/lib/geo/country.mmdb, /var/lib/geo/asn.csv], maxAge: 45d }   # countries and autonomous systems
 //! sinks:                                # default: one file sink, `events`
 //!   NAME: { file: … }
-//!   NAME: { kafka: … }
+//!   NAME: { kafka: …, behind: skip after 256MiB or 1h }   # or hold
 //! access_log: json                      # text, json or "off" (quoted)
 //! admin: 127.0.0.1:9911                 # loopback only; port 0: any, written to admin.address in the data folder
 //! log: { level: info, form: automatic } # error warn info debug trace; automatic text json
@@ -116,6 +116,8 @@ pub struct Sink {
     pub kind: sink::Kind,
     /// What it is sent.
     pub common: Arc<sink::common::Common>,
+    /// What it does when it falls behind, with its place.
+    pub behind: Option<(sink::Behind, Place)>,
     /// Where it stands.
     pub place: Place,
 }
@@ -162,6 +164,7 @@ impl Sink {
             name: "events".into(),
             kind: sink::Kind::default_file(),
             common: Arc::default(),
+            behind: None,
             place: Place::pointer("defaults"),
         }
     }
@@ -275,9 +278,15 @@ fn one_sink(entry: &Entry, problems: &mut Problems) -> Option<Sink> {
         let help = "use up to 32 of `a`-`z`, `0`-`9`, `-` and `_`: it becomes a file name and a metric label";
         problems.push(&entry.key_place, "this is no name for a sink", help);
     }
+    let written = entry
+        .value
+        .entries(&mut Problems::default())
+        .and_then(|fields| fields.iter().find(|field| field.key == "behind"));
+    let behind =
+        written.and_then(|field| Some((sink::Behind::read(&field.value, problems)?, field.value.place.clone())));
     let kind = sink::Kind::read(&entry.key, &entry.value, problems);
-    let common = sink::common::Common::read(&entry.value, problems);
-    Some(Sink { name: entry.key.clone(), kind: kind?, common: Arc::new(common), place: entry.key_place.clone() })
+    let common = Arc::new(sink::common::Common::read(&entry.value, problems));
+    Some(Sink { name: entry.key.clone(), kind: kind?, common, behind, place: entry.key_place.clone() })
 }
 
 fn text(node: Option<&Node>, problems: &mut Problems) -> Option<String> {

@@ -36,6 +36,10 @@ pub struct Tallies {
     pub filtered: u64,
     /// Records that `sample` keeps from the sink.
     pub sampled_out: u64,
+    /// Of these, because too many bytes lay before it.
+    pub skipped_for_size: u64,
+    /// Of these, because what lay before it was too old.
+    pub skipped_for_age: u64,
     /// Records handed over again after an attempt whose end is unknown: the peer may have them twice.
     pub duplicates: u64,
     /// Loss events that the peer acknowledged.
@@ -116,6 +120,12 @@ impl Board {
     #[must_use]
     pub fn status(&self) -> Status {
         self.lock().clone()
+    }
+
+    /// The operator's name for the sink.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.lock().name.clone()
     }
 
     /// An attempt failed. Logged when it is news.

@@ -41,9 +41,8 @@ impl Kind {
     pub fn read(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, format!("sink `{name}`"), problems)?;
         let kinds = KINDS.map(|(word, read)| Some((word, read, fields.take(word)?)));
-        if let Some(node) = fields.take("behind") {
-            behind(node, problems);
-        }
+        // Read by whoever knows the spool and the order of sinks: see `Behind`.
+        fields.take("behind");
         for word in Common::WORDS {
             fields.take(word);
         }
@@ -84,19 +83,6 @@ impl Kind {
             Self::Otlp(_) => "otlp",
             #[cfg(feature = "kafka")]
             Self::Kafka(_) => "kafka",
-        }
-    }
-}
-
-/// A sink that falls behind holds the spool; the other words have no machinery yet and are refused by name.
-fn behind(node: &Node, problems: &mut Problems) {
-    match node.string(problems) {
-        Some("hold") | None => {}
-        Some(text) if text == "skip" || text.starts_with("skip ") => {
-            problems.push(&node.place, "`behind: skip` is not built yet", "write `behind: hold` or leave it out");
-        }
-        Some(_) => {
-            node.one_of(&["hold"], problems);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | [`parcel`] | spool frames decoded and encoded once: events in order |
 //! | `pump` | the loop of every sink: read, deliver, dead-letter, commit; try again for ever; stop in good order |
 //! | [`common`] | what is sent: `where`, `sample`, `fields` |
+//! | [`behind`] | what a sink does when it falls behind: hold, or skip |
 //! | [`board`] | status and books of one sink |
 //! | [`dead`] | what can never be delivered |
 //! | [`tls`], [`trust`], [`peer`] | certificates and secrets from files, and one peer over HTTP: for every sink that has one |
@@ -17,6 +18,7 @@
 //! returns `Ok` only when the peer has acknowledged every event that is not refused, so an event is delivered at least
 //! once; `metadata.uid` is the key by which a consumer drops the second copy.
 
+pub mod behind;
 pub mod board;
 pub mod common;
 pub mod dead;
@@ -52,6 +54,7 @@ use common::Common;
 use dead::DeadLetters;
 use parcel::{Parcel, Progress};
 
+pub use behind::Behind;
 pub use config::Kind;
 pub use pump::Stop;
 
@@ -88,26 +91,34 @@ pub struct Running {
 /// Starts a sink on its reader of the spool. `data` is the data folder: dead letters go there, and events of a file sink
 /// without a path. Must be called within a tokio runtime.
 #[must_use]
-pub fn start(name: &str, kind: &Kind, common: &Arc<Common>, reader: Reader, data: &Path, stop: Stop) -> Running {
+pub fn start(
+    name: &str,
+    kind: &Kind,
+    common: &Arc<Common>,
+    behind: Behind,
+    reader: Reader,
+    data: &Path,
+    stop: Stop,
+) -> Running {
     let board = Arc::new(Board::new(name, kind.word()));
     let (dead, common) = (DeadLetters::new(data, name), Arc::clone(common));
     let task = match kind {
         Kind::File(config) => {
             let sink = file::FileSink::new(config, name, data);
-            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
+            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), behind, stop }.run(reader))
         }
         Kind::Https(config) => {
             let sink = https::HttpsSink::new(config.as_ref().clone());
-            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
+            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), behind, stop }.run(reader))
         }
         Kind::Otlp(config) => {
             let sink = otlp::OtlpSink::new(config.as_ref().clone());
-            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
+            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), behind, stop }.run(reader))
         }
         #[cfg(feature = "kafka")]
         Kind::Kafka(config) => {
             let sink = kafka::KafkaSink::new(config.clone(), Arc::clone(&board));
-            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), stop }.run(reader))
+            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), behind, stop }.run(reader))
         }
     };
     Running { board, task }

@@ -8,7 +8,7 @@ use prost::Message as _;
 use super::common::{Choice, Common};
 use super::dead::{Content, Letter};
 use crate::ocsf;
-use crate::spool::Frame;
+use crate::spool::{Frame, Gap};
 
 /// What an event tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,19 @@ impl Parcel {
                 tracing::error!(%error, "loss event cannot be encoded");
             }
         }
+    }
+
+    /// The event of what `sink` passed over, before what follows it.
+    pub(super) fn push_gap(&mut self, gap: &Gap, sink: &str) {
+        let start = self.lines.len();
+        if let Err(error) = ocsf::write_gap(gap, sink, &mut self.lines) {
+            tracing::error!(%error, "gap event cannot be encoded");
+            return self.lines.truncate(start);
+        }
+        let value = self.end_line(start);
+        let (id, key, gateway) = (ocsf::gap_id(gap, sink), String::new(), String::new());
+        let (frame, time_ms) = (gap.last_seq, gap.at_ms);
+        self.events.push(Event { id, kind: EventKind::Notice, time_ms, key, gateway, frame, value });
     }
 
     /// Events in spool order.

@@ -11,12 +11,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::behind::{Behind, Bound};
 use super::board::{Board, Trouble};
 use super::common::Common;
 use super::dead::{DeadLetters, Letter};
 use super::parcel::{EventKind, Parcel, Progress};
 use super::{PARCEL_BYTES, Sink};
-use crate::spool::{Reader, SpoolError, Tally};
+use crate::ocsf::time::now_ms;
+use crate::spool::{Gap, Reader, SpoolError, Tally};
 
 /// First pause after a failed attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -24,6 +26,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// Longest pause while something is awaited that only people can bring: they should not wait in turn.
 const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// How often a sink that skips looks how far behind it is, while its peer does not answer.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// When to stop: asked for by the token, and how long may then be finished what is there.
 #[derive(Debug, Clone)]
@@ -66,6 +71,21 @@ struct Load {
     parcel: Arc<Parcel>,
     poison: Vec<Letter>,
     last: u64,
+    /// When its first frame was taken in, Unix milliseconds.
+    taken_ms: u64,
+    /// The gap that it tells of.
+    gap: Option<Gap>,
+}
+
+/// What became of a load.
+enum Carried {
+    Delivered(Tally),
+    /// The sink is too far behind: all up to the frame is to be passed over, but for what is done already.
+    Overtaken {
+        bound: Bound,
+        last: u64,
+        done: Tally,
+    },
 }
 
 /// Carries what one spool reader gives to one sink.
@@ -74,6 +94,7 @@ pub(super) struct Pump<S> {
     pub(super) dead: DeadLetters,
     pub(super) common: Arc<Common>,
     pub(super) board: Arc<Board>,
+    pub(super) behind: Behind,
     pub(super) stop: Stop,
 }
 
@@ -82,13 +103,16 @@ impl<S: Sink> Pump<S> {
     pub(super) async fn run(mut self, reader: Reader) {
         let mut reader = Some(reader);
         while let Ok(Some(load)) = self.next(&mut reader).await {
-            let Ok(tally) = self.carry(load.parcel, load.poison).await else {
-                break;
-            };
-            if let Some(reader) = &mut reader {
-                reader.commit(load.last, tally);
+            let Some(reader) = &mut reader else { break };
+            match self.carry(&load, reader).await {
+                Ok(Carried::Delivered(tally)) => {
+                    load.gap.iter().for_each(|gap| reader.told(gap));
+                    reader.commit(load.last, tally);
+                    self.board.committed(load.last);
+                }
+                Ok(Carried::Overtaken { bound, last, done }) => self.skip(reader, bound, last, done),
+                Err(Ended) => break,
             }
-            self.board.committed(load.last);
         }
         self.sink.close().await;
         self.board.stopped();
@@ -100,9 +124,10 @@ impl<S: Sink> Pump<S> {
         let mut closed = false;
         while let Some(reader) = place.take() {
             // Asked before reading: what came in before the house stopped is found by this read or an earlier one.
+            let name = self.board.name();
             let last_look = closed || self.stop.token.is_cancelled();
             let common = Arc::clone(&self.common);
-            let (mut reader, loaded) = match tokio::task::spawn_blocking(move || load(reader, &common)).await {
+            let (mut reader, loaded) = match tokio::task::spawn_blocking(move || load(reader, &name, &common)).await {
                 Ok(done) => done,
                 Err(error) => {
                     self.board.trouble(&Trouble::Retry(format!("spool reader failed: {error}")));
@@ -130,26 +155,96 @@ impl<S: Sink> Pump<S> {
         Ok(None)
     }
 
-    /// Delivers one parcel, however long it takes.
-    async fn carry(&mut self, parcel: Arc<Parcel>, poison: Vec<Letter>) -> Result<Tally, Ended> {
-        let mut dead_lettered = self.bury(poison).await?;
-        let mut progress = Progress::of(&parcel);
+    /// Delivers one parcel, however long it takes, unless the sink skips what it is too far behind with.
+    async fn carry(&mut self, load: &Load, reader: &Reader) -> Result<Carried, Ended> {
+        let parcel = &load.parcel;
+        let mut progress = Progress::of(parcel);
+        if let Some((bound, last)) = overtaken(self.behind, reader, load.taken_ms) {
+            return Ok(Carried::Overtaken { bound, last, done: Tally::default() });
+        }
+        let mut dead_lettered = self.bury(load.poison.clone()).await?;
         let mut pause = FIRST_PAUSE;
         loop {
-            let stop = self.stop.clone();
-            let attempt = tokio::select! {
-                biased;
-                attempt = self.sink.deliver(&parcel, &mut progress) => attempt,
-                () = stop.over() => return Err(Ended),
-            };
-            let Err(trouble) = attempt else { break };
+            let attempt = self.attempt(load, &mut progress, reader).await?;
+            if attempt == Some(Ok(())) {
+                break;
+            }
+            if let Some((bound, last)) = overtaken(self.behind, reader, load.taken_ms) {
+                let done = self.give_up(load, &progress, last).await?;
+                return Ok(Carried::Overtaken { bound, last, done });
+            }
+            // An attempt that was given up although nothing is to be skipped any more is begun anew.
+            let Some(Err(trouble)) = attempt else { continue };
             self.board.trouble(&trouble);
             let longest = if matches!(trouble, Trouble::Waiting(_)) { MAX_WAIT } else { MAX_PAUSE };
             self.rest(&mut pause, longest).await?;
         }
         let letters = |(index, reason): &(usize, String)| Some(parcel.letter(parcel.events().get(*index)?, reason));
         dead_lettered += self.bury(progress.refused.iter().filter_map(letters).collect()).await?;
-        Ok(self.book(&parcel, &progress, dead_lettered))
+        Ok(Carried::Delivered(self.book(parcel, &progress, dead_lettered)))
+    }
+
+    /// One attempt; `None`: given up, because the sink is too far behind.
+    async fn attempt(
+        &mut self,
+        load: &Load,
+        progress: &mut Progress,
+        reader: &Reader,
+    ) -> Result<Option<Result<(), Trouble>>, Ended> {
+        let (stop, behind) = (self.stop.clone(), self.behind);
+        let mut attempt = std::pin::pin!(self.sink.deliver(&load.parcel, progress));
+        loop {
+            tokio::select! {
+                biased;
+                attempt = &mut attempt => return Ok(Some(attempt)),
+                () = stop.over() => return Err(Ended),
+                () = tokio::time::sleep(LOOK_EVERY), if behind != Behind::Hold => {
+                    if overtaken(behind, reader, load.taken_ms).is_some() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Books what of the frames up to `last` is done: acknowledged, or refused and buried now. The rest is passed over.
+    async fn give_up(&mut self, load: &Load, progress: &Progress, last: u64) -> Result<Tally, Ended> {
+        let within = |index: &usize| load.parcel.events().get(*index).filter(|event| event.frame <= last);
+        let refused =
+            progress.refused.iter().filter_map(|(index, reason)| Some(load.parcel.letter(within(index)?, reason)));
+        let buried = self.bury(refused.collect()).await?;
+        let poison: u64 = load.poison.iter().filter(|letter| letter.frame <= last).map(|letter| letter.records).sum();
+        let is_record = |index: &usize| within(index).is_some_and(|event| event.kind == EventKind::Record);
+        let open = progress.pending.iter().chain(progress.refused.iter().map(|(index, _)| index));
+        let open = open.filter(|index| is_record(index)).count() as u64;
+        let all = (0..load.parcel.events().len()).filter(is_record).count() as u64;
+        let done =
+            Tally { delivered: all.saturating_sub(open), dead_lettered: poison + buried, skipped: 0, left_out: 0 };
+        self.board.tally(|tallies| {
+            tallies.delivered += done.delivered;
+            tallies.dead_lettered += done.dead_lettered;
+            tallies.duplicates += progress.again;
+        });
+        Ok(done)
+    }
+
+    /// Passes over one segment.
+    fn skip(&self, reader: &mut Reader, bound: Bound, last: u64, done: Tally) {
+        let records = reader.skip(last, done, now_ms());
+        tracing::error!(
+            sink = reader.name(),
+            records,
+            bound = bound.word(),
+            "sink is too far behind and passes over its oldest records; its peer is told by a gap event"
+        );
+        self.board.tally(|tallies| {
+            tallies.skipped += records;
+            match bound {
+                Bound::Age => tallies.skipped_for_age += records,
+                Bound::Size => tallies.skipped_for_size += records,
+            }
+        });
+        self.board.committed(last);
     }
 
     /// Writes dead letters, however long it takes. Returns the number of records in them.
@@ -226,8 +321,15 @@ fn jittered(pause: Duration) -> Duration {
     pause / 2 + pause.mul_f64(random as f64 / 2000.0)
 }
 
+/// The bound that the sink has passed and the last frame to pass over, if there is a segment that may be.
+fn overtaken(behind: Behind, reader: &Reader, taken_ms: u64) -> Option<(Bound, u64)> {
+    let oldest = Duration::from_millis(now_ms().saturating_sub(taken_ms));
+    let bound = behind.passed(reader.pending().bytes, oldest)?;
+    Some((bound, reader.skippable()?))
+}
+
 /// Reads and encodes; blocking, as the disk may be.
-fn load(mut reader: Reader, common: &Common) -> (Reader, Result<Option<Load>, SpoolError>) {
+fn load(mut reader: Reader, sink: &str, common: &Common) -> (Reader, Result<Option<Load>, SpoolError>) {
     let frames = match reader.read(PARCEL_BYTES) {
         Ok(frames) => frames,
         Err(error) => return (reader, Err(error)),
@@ -235,10 +337,15 @@ fn load(mut reader: Reader, common: &Common) -> (Reader, Result<Option<Load>, Sp
     let Some(last) = frames.last().map(|frame| frame.seq) else {
         return (reader, Ok(None));
     };
+    let taken_ms = frames.first().map_or(0, |frame| frame.taken_ms);
+    let gap = reader.gap();
     let mut parcel = Parcel::default();
+    if let Some(gap) = &gap {
+        parcel.push_gap(gap, sink);
+    }
     for frame in &frames {
         parcel.push(frame, common);
     }
     let poison = parcel.take_poison();
-    (reader, Ok(Some(Load { parcel: Arc::new(parcel), poison, last })))
+    (reader, Ok(Some(Load { parcel: Arc::new(parcel), poison, last, taken_ms, gap })))
 }

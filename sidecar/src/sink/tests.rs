@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{State, Status};
 use super::common::Common;
-use super::{Kind, Running, Stop, file, start};
+use super::{Behind, Kind, Running, Stop, file, start};
 use crate::spool::{Settings, Spool};
 
 const EPOCH: u64 = 7;
@@ -28,10 +28,18 @@ pub(super) struct House {
 
 impl House {
     pub(super) fn start(data: &Path, kind: &Kind, next: u64, grace: Duration) -> Self {
-        Self::start_choosy(data, kind, Common::default(), next, grace)
+        Self::start_told(data, kind, Common::default(), Behind::Hold, next, grace)
     }
 
     pub(super) fn start_choosy(data: &Path, kind: &Kind, common: Common, next: u64, grace: Duration) -> Self {
+        Self::start_told(data, kind, common, Behind::Hold, next, grace)
+    }
+
+    fn start_behind(data: &Path, kind: &Kind, behind: Behind, next: u64, grace: Duration) -> Self {
+        Self::start_told(data, kind, Common::default(), behind, next, grace)
+    }
+
+    fn start_told(data: &Path, kind: &Kind, common: Common, behind: Behind, next: u64, grace: Duration) -> Self {
         let settings = Settings {
             segment_bytes: 1 << 20,
             total_bytes: 8 << 20,
@@ -41,7 +49,8 @@ impl House {
         let (spool, _) = Spool::open(&data.join("spool"), settings).unwrap();
         let stop = CancellationToken::new();
         let reader = spool.handle().reader("events").unwrap();
-        let running = start("events", kind, &Arc::new(common), reader, data, Stop::new(stop.clone(), grace));
+        let stop_told = Stop::new(stop.clone(), grace);
+        let running = start("events", kind, &Arc::new(common), behind, reader, data, stop_told);
         Self { spool, running, stop, next }
     }
 
@@ -203,13 +212,12 @@ fn problems(text: &str) -> String {
 }
 
 #[test]
-fn a_sink_is_one_thing_and_holds() {
+fn a_sink_is_one_thing() {
     assert_eq!(problems("file: {}\nbehind: hold\n"), "");
     assert_eq!(problems("file: { path: /a/b.ndjson, rotate: { size: 1MiB, keep: 2 } }\n"), "");
     assert!(problems("{}").contains("sink `events` goes nowhere"));
     assert!(problems("file: {}\nkafka: {}\n").contains("is both `file` and `kafka`"));
-    assert!(problems("file: {}\nbehind: skip after 1GiB\n").contains("`behind: skip` is not built yet"));
-    assert!(problems("file: {}\nbehind: hodl\n").contains("did you mean `hold`?"));
+    assert_eq!(problems("file: {}\nbehind: skip after 1GiB or 1h\n"), "");
     assert!(problems("file: { paht: /a }\n").contains("did you mean `path`?"));
     assert!(problems("file: { rotate: { size: 1KiB } }\n").contains("`size` is out of range"));
     assert!(problems("file: { rotate: { size: 100 } }\n").contains("has no unit"));
@@ -219,4 +227,67 @@ fn a_sink_is_one_thing_and_holds() {
     assert!(problems("file: { rotate: { age: 10s } }\n").contains("`age` is out of range"));
     assert!(problems("file: { rotate: { compress: zstd } }\n").contains("unknown word `zstd`"));
     assert!(problems("file: { sync: nevr }\n").contains("did you mean `never`?"));
+}
+
+#[tokio::test]
+async fn a_sink_too_far_behind_skips_whole_segments_tells_of_the_gap_and_the_books_close() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join("away").join("events.ndjson");
+    std::fs::write(data.path().join("away"), "no folder").unwrap();
+    let behind = Behind::Skip { bytes: Some(1 << 20), age: None };
+    let mut house = House::start_behind(data.path(), &to(&path), behind, 1, GRACE);
+    for _ in 0..60 {
+        let id = RecordId { epoch: EPOCH, sequence: house.next }.to_bytes().to_vec();
+        let request = gatehouse_proto::v1::Request { path: "x".repeat(60_000), ..Default::default() };
+        let record = Record { id, request: Some(request), ..Record::default() }.encode_to_vec();
+        house.store(0, |batch| batch.records.push(record)).await;
+    }
+    let pending = |house: &House| house.spool.handle().stat().readers[0].pending.bytes;
+    tokio::time::timeout(GRACE, async {
+        while pending(&house) > 1 << 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("the sink skips while its peer is away");
+    let skipped = house.spool.handle().stat().readers[0].tally.skipped;
+    assert!(skipped > 30 && house.running.board.status().tallies.skipped_for_size == skipped, "{skipped}");
+
+    // Another process tells of the gap: it is on disk.
+    house.stop.cancel();
+    let House { spool, running, .. } = house;
+    running.task.abort();
+    tokio::task::spawn_blocking(move || spool.close()).await.unwrap().unwrap();
+    std::fs::remove_file(data.path().join("away")).unwrap();
+    std::fs::create_dir(data.path().join("away")).unwrap();
+    let house = House::start_behind(data.path(), &to(&path), behind, 61, GRACE);
+    let handle = house.spool.handle();
+    house.until(|status| status.tallies.delivered == 60 - skipped).await;
+    let stat = handle.stat();
+    let reader = &stat.readers[0];
+    let booked = reader.tally.delivered + reader.tally.skipped + reader.pending.records;
+    assert_eq!((booked, stat.records), (60, 60), "{reader:?}");
+    house.stop().await;
+    let lines = lines(&path);
+    assert_eq!(lines.len() as u64, 1 + 60 - skipped, "one gap, then what is left");
+    assert_eq!(lines[0]["metadata"]["event_code"], "gatehouse.gap");
+    assert_eq!(
+        (lines[0]["count"].as_u64(), lines[0]["unmapped"]["gatehouse"]["gap"]["first_frame"].as_u64()),
+        (Some(skipped), Some(1))
+    );
+}
+
+#[tokio::test]
+async fn a_sink_that_holds_skips_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().join("away").join("events.ndjson");
+    std::fs::write(data.path().join("away"), "no folder").unwrap();
+    let mut house = House::start(data.path(), &to(&path), 1, GRACE);
+    house.store(5, |_| {}).await;
+    house.until(|status| status.tallies.failures > 1).await;
+    assert_eq!(house.spool.handle().stat().readers[0].pending.records, 5);
+    std::fs::remove_file(data.path().join("away")).unwrap();
+    std::fs::create_dir(data.path().join("away")).unwrap();
+    let status = house.stop().await;
+    assert_eq!((status.tallies.delivered, status.tallies.skipped), (5, 0));
 }

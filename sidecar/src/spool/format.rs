@@ -2,11 +2,13 @@
 
 use gatehouse_stream::receiver::{Dropped, HighWater};
 
+use super::types::Gap;
+
 pub(super) const HEAD_BYTES: usize = 20;
 pub(super) const ACCOUNT_BYTES: usize = 8 + HIGH_WATER_BYTES;
 pub(super) const CURSOR_FILE_BYTES: u64 = 8192;
 pub(super) const SLOT_STRIDE: u64 = 4096;
-pub(super) const SLOT_BYTES: usize = 88;
+pub(super) const SLOT_BYTES: usize = 120;
 /// Where in a frame the byte stands that says its kind.
 pub(super) const KIND_AT: u64 = 16;
 /// Records that one frame may count.
@@ -16,7 +18,7 @@ const HIGH_WATER_BYTES: usize = 88;
 const SEGMENT_MAGIC: [u8; 8] = *b"GHSPOOL\n";
 const CURSOR_MAGIC: [u8; 8] = *b"GHCURSR\n";
 const VERSION: u32 = 1;
-/// Of cursors; 2: records left out are told.
+/// Of cursors; 2: records left out, and a gap that is not told yet.
 const CURSOR_VERSION: u32 = 2;
 const SEGMENT_FIXED_BYTES: usize = 40;
 
@@ -178,6 +180,8 @@ pub(super) struct Cursor {
     pub(super) skipped: u64,
     pub(super) set_aside: u64,
     pub(super) left_out: u64,
+    /// What was skipped and is not told yet; with `last_seq` 0: nothing.
+    pub(super) gap: Gap,
 }
 
 impl Cursor {
@@ -185,7 +189,8 @@ impl Cursor {
         let mut out = Vec::with_capacity(SLOT_BYTES);
         out.extend_from_slice(&CURSOR_MAGIC);
         out.extend_from_slice(&CURSOR_VERSION.to_le_bytes());
-        let fields = [
+        let Gap { first_seq, last_seq, records, at_ms } = self.gap;
+        let account = [
             self.seq,
             self.total,
             self.before,
@@ -195,7 +200,8 @@ impl Cursor {
             self.set_aside,
             self.left_out,
         ];
-        for field in [generation].iter().chain(&fields) {
+        let fields = account.into_iter().chain([first_seq, last_seq, records, at_ms]);
+        for field in [generation].into_iter().chain(fields) {
             out.extend_from_slice(&field.to_le_bytes());
         }
         let crc = crc32c::crc32c(&out);
@@ -218,6 +224,7 @@ impl Cursor {
             skipped: field(6)?,
             set_aside: field(7)?,
             left_out: field(8)?,
+            gap: Gap { first_seq: field(9)?, last_seq: field(10)?, records: field(11)?, at_ms: field(12)? },
         };
         whole.then_some((field(0)?, cursor))
     }

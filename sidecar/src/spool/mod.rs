@@ -20,7 +20,8 @@
 //! marker    no payload; its sequence is that of the frame before it
 //! cursor    two slots at 0 and 4096, written in turn: magic "GHCURSR\n" 8 · version 4 (2) · generation 8 · last frame
 //!           committed 8 · records stored up to there 8 · before 8 · delivered 8 · dead-lettered 8 · skipped 8
-//!           · set aside 8 · left out 8 · CRC-32C of all that 4
+//!           · set aside 8 · left out 8 · gap not told yet: first frame, last frame (0: none), records, Unix ms: 8 each
+//!           · CRC-32C of all that 4
 //! ```
 //! # Rules
 //! - A group of frames and its marker are written together and synced; only then is anyone told. Recovery keeps what lies
@@ -72,7 +73,7 @@ use self::writer::{Command, Job, Writer};
 pub use self::error::{SpoolError, StoreError};
 pub use self::inspect::{Inspection, SegmentStat};
 pub use self::reader::Reader;
-pub use self::types::{Frame, MAX_PAYLOAD_BYTES, Pending, ReaderStat, Recovered, SetAside, Settings, Stat, Tally};
+pub use self::types::{Frame, Gap, MAX_PAYLOAD_BYTES, Pending, ReaderStat, Recovered, SetAside, Settings, Stat, Tally};
 
 /// Bytes that may wait for the writer; whoever wants to store more waits in line.
 const MAX_QUEUE_BYTES: u32 = 16 * 1024 * 1024;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::format::{ACCOUNT_BYTES, Account, Head, Kind};
 use super::scan::{Scan, Step};
 use super::state::{Progress, Segment, Shared};
-use super::types::{Frame, Pending, Tally};
+use super::types::{Frame, Gap, Pending, Tally};
 use super::writer::Command;
 use super::{MAX_PAYLOAD_BYTES, SpoolError, segment_name};
 
@@ -137,9 +137,70 @@ impl Reader {
         for returned in &mut self.returned {
             returned.lost = returned.lost.saturating_sub(last.lost);
         }
+        self.wake();
+    }
+
+    /// Has the cursor saved soon.
+    fn wake(&self) {
         if let Some(wake) = &self.wake {
             // A writer that is gone has saved all it could.
             let _ = wake.send(Command::SaveCursors);
+        }
+    }
+
+    /// The last frame of the oldest segment that is not committed whole; `None`: that is the newest one, which is never skipped.
+    #[must_use]
+    pub fn skippable(&self) -> Option<u64> {
+        let state = self.shared.lock();
+        state.oldest_pending(state.reader(&self.name)?).map(|(_, after)| after.first_seq.saturating_sub(1))
+    }
+
+    /// Passes over all frames up to `last`, which [`skippable`](Self::skippable) named, and goes on behind them. `done` is what
+    /// became of some of their records nevertheless; the others count as skipped, and stand in [`gap`](Self::gap) until it is
+    /// told. The number of these; durable as a commit is.
+    pub fn skip(&mut self, last: u64, done: Tally, now_ms: u64) -> u64 {
+        let mut skipped = 0;
+        {
+            let mut state = self.shared.lock();
+            let after = state.segments.iter().find(|segment| segment.first_seq == last.saturating_add(1));
+            let after = after.map(|segment| segment.records_before);
+            if let (Some(total), Some(reader)) = (after, state.reader_mut(&self.name))
+                && reader.committed.seq < last
+            {
+                let cursor = &mut reader.committed;
+                skipped = total
+                    .saturating_sub(cursor.total)
+                    .saturating_sub(done.delivered)
+                    .saturating_sub(done.dead_lettered);
+                let first_seq =
+                    if cursor.gap.last_seq == 0 { cursor.seq.saturating_add(1) } else { cursor.gap.first_seq };
+                let records = cursor.gap.records.saturating_add(skipped);
+                cursor.gap = Gap { first_seq, last_seq: last, records, at_ms: now_ms };
+                (cursor.seq, cursor.total) = (last, total);
+                cursor.delivered = cursor.delivered.saturating_add(done.delivered);
+                cursor.dead_lettered = cursor.dead_lettered.saturating_add(done.dead_lettered);
+                cursor.skipped = cursor.skipped.saturating_add(skipped);
+                reader.place = None;
+            }
+        }
+        self.rewind();
+        self.wake();
+        skipped
+    }
+
+    /// What was skipped and is not told yet.
+    #[must_use]
+    pub fn gap(&self) -> Option<Gap> {
+        let state = self.shared.lock();
+        state.reader(&self.name).map(|reader| reader.committed.gap).filter(|gap| gap.last_seq > 0)
+    }
+
+    /// The peer knows of this gap; made durable with the next commit.
+    pub fn told(&mut self, gap: &Gap) {
+        if let Some(reader) = self.shared.lock().reader_mut(&self.name)
+            && reader.committed.gap == *gap
+        {
+            reader.committed.gap = Gap::default();
         }
     }
 

@@ -101,6 +101,13 @@ impl State {
         self.segments.get(after)
     }
 
+    /// The oldest segment that has frames before the reader, with the one behind it; `None`: it is the newest, or there is none.
+    pub(super) fn oldest_pending(&self, reader: &ReaderState) -> Option<(&Segment, &Segment)> {
+        let next = reader.committed.seq.saturating_add(1);
+        let at = self.segments.iter().position(|segment| segment.next_seq > next)?;
+        Some((self.segments.get(at)?, self.segments.get(at.saturating_add(1))?))
+    }
+
     pub(super) fn pending(&self, reader: &ReaderState) -> Pending {
         let next = reader.committed.seq.saturating_add(1);
         let bytes = |segment: &Segment| match reader.place {

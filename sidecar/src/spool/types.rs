@@ -88,6 +88,19 @@ pub struct Tally {
     pub left_out: u64,
 }
 
+/// What a reader passed over and has not told its peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// First frame of it.
+    pub first_seq: u64,
+    /// Last frame of it.
+    pub last_seq: u64,
+    /// Records in it that were not delivered.
+    pub records: u64,
+    /// When it was last added to, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
 /// What lies before a reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pending {

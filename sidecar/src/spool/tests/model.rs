@@ -26,6 +26,7 @@ enum Action {
     Rewind(usize),
     Save,
     Shutdown,
+    Skip(usize),
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -39,6 +40,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => Just(Action::Kill),
         2 => Just(Action::LosePower),
         1 => Just(Action::Shutdown),
+        2 => (0..READERS.len()).prop_map(Action::Skip),
         1 => (0u64..10).prop_map(|segments| Action::Capacity(segments * SEGMENT_BYTES)),
     ]
 }
@@ -158,6 +160,21 @@ impl Life {
         }
     }
 
+    /// The sink passes over its oldest segment, unless that is the newest; the records count, and the gap is kept for telling.
+    fn skip(&mut self, index: usize) {
+        let sink = &mut self.readers[index];
+        let reader = sink.reader.as_mut().unwrap();
+        let Some(last) = reader.skippable() else { return };
+        let before = reader.gap().unwrap_or_default().records;
+        let skipped = reader.skip(last, Tally::default(), 9);
+        let gap = reader.gap().unwrap();
+        assert_eq!((gap.records, gap.last_seq), (before + skipped, last));
+        let owed: u64 = self.owed.range(sink.committed + 1..=last).map(|(_, (_, records))| u64::from(*records)).sum();
+        assert!(skipped >= owed, "{skipped} skipped, {owed} were owed");
+        sink.read.clear();
+        (sink.last_read, sink.committed) = (last, last);
+    }
+
     fn rewind(&mut self, index: usize) {
         let sink = &mut self.readers[index];
         sink.reader.as_mut().unwrap().rewind();
@@ -182,6 +199,7 @@ impl Life {
             Action::Read { reader, bytes, commit } => self.read(*reader, *bytes, *commit),
             Action::Rewind(reader) => self.rewind(*reader),
             Action::Save => self.log.as_mut().unwrap().save_cursors(),
+            Action::Skip(reader) => self.skip(*reader),
             Action::Shutdown => {
                 self.close(true);
                 self.open();

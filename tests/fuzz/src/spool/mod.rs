@@ -7,6 +7,9 @@ mod format;
 #[path = "../../../../sidecar/src/spool/scan.rs"]
 #[allow(dead_code, reason = "the sidecar's own file, of which this uses a part")]
 mod scan;
+#[path = "../../../../sidecar/src/spool/types.rs"]
+#[allow(dead_code, reason = "the sidecar's own file, of which this uses a part")]
+mod types;
 
 use std::sync::Arc;
 
