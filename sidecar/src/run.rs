@@ -177,10 +177,11 @@ impl House {
         self.access_log.stop().await;
         self.admin.shutdown().await;
         forget_addresses(&self.data)?;
+        let remaining = tell_what_remains(&self.spool);
         let spool = self.spool;
         let closed = tokio::task::spawn_blocking(move || spool.close()).await;
         closed.unwrap_or(Err(SpoolError::WriterGone))?;
-        tracing::info!("house stopped, everything is synced");
+        tracing::info!(remaining, "house stopped, everything is synced");
         Ok(())
     }
 }
@@ -295,6 +296,21 @@ fn write_address(data: &DataFolder, name: &str, address: SocketAddr) -> Result<(
 /// An address of an earlier run would send people to a port that is somebody else's by now.
 fn forget_addresses(data: &DataFolder) -> Result<(), DataError> {
     [ADMIN_ADDRESS, INTAKE_ADDRESS].iter().try_for_each(|name| data.remove(name))
+}
+
+/// Says what each sink did not deliver in time, so that whoever takes the volume away knows what is on it. The largest of the counts.
+fn tell_what_remains(spool: &Spool) -> u64 {
+    let readers = spool.handle().stat().readers;
+    for reader in readers.iter().filter(|reader| reader.pending.records > 0) {
+        let (records, bytes) = (reader.pending.records, reader.pending.bytes);
+        tracing::warn!(
+            sink = reader.name,
+            records,
+            bytes,
+            "records stay in the spool, to be delivered after the next start"
+        );
+    }
+    readers.iter().map(|reader| reader.pending.records).max().unwrap_or_default()
 }
 
 /// What is done by the clock.

@@ -62,6 +62,24 @@ fn stat_verify_and_dump_tell_of_a_running_house_and_of_a_killed_one() {
 }
 
 #[test]
+fn a_house_that_ends_says_what_its_sinks_have_not_delivered() {
+    let dir = tempfile::tempdir().unwrap();
+    // Nothing can be written into a folder.
+    std::fs::create_dir(dir.path().join("events.ndjson")).unwrap();
+    let house = fed(dir.path());
+    house.signal(rustix::process::Signal::TERM);
+    let (code, said) = house.end();
+    assert_eq!(code, Some(0), "{said}");
+    let lines: Vec<_> = said.lines().map(json).collect();
+    let stays =
+        lines.iter().find(|line| line["message"].as_str().unwrap().starts_with("records stay in the spool")).unwrap();
+    assert_eq!((stays["sink"].as_str(), stays["records"].as_u64()), (Some("events"), Some(3)), "{stays}");
+    assert_eq!(lines.last().unwrap()["remaining"], 3, "{said}");
+    let (code, out, _) = output(&["spool", "dump", text(dir.path()), "--sink", "events"]);
+    assert_eq!((code, out.lines().count()), (0, 3), "they are on the volume");
+}
+
+#[test]
 fn damage_ends_verify_with_1() {
     let dir = tempfile::tempdir().unwrap();
     drop(fed(dir.path()));
