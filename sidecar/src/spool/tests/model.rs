@@ -19,14 +19,26 @@ const READERS: [&str; 2] = ["file", "kafka"];
 enum Action {
     Append(Vec<usize>),
     Capacity(u64),
-    Fail(u32),
+    Fail {
+        after: u32,
+        faults: u32,
+    },
     Kill,
     LosePower,
-    Read { reader: usize, bytes: usize, commit: usize },
+    Read {
+        reader: usize,
+        bytes: usize,
+        commit: usize,
+    },
     Rewind(usize),
     Save,
     Shutdown,
     Skip(usize),
+    /// A start on a disk that fails, killed when it has come as far as it can.
+    TroubledStart {
+        after: u32,
+        faults: u32,
+    },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -36,11 +48,12 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(reader, bytes, commit)| Action::Read { reader, bytes, commit }),
         3 => Just(Action::Save),
         1 => (0..READERS.len()).prop_map(Action::Rewind),
-        2 => (0u32..12).prop_map(Action::Fail),
+        2 => (0u32..12, 1u32..5).prop_map(|(after, faults)| Action::Fail { after, faults }),
         1 => Just(Action::Kill),
         2 => Just(Action::LosePower),
         1 => Just(Action::Shutdown),
         2 => (0..READERS.len()).prop_map(Action::Skip),
+        1 => (0u32..8, 1u32..5).prop_map(|(after, faults)| Action::TroubledStart { after, faults }),
         1 => (0u64..10).prop_map(|segments| Action::Capacity(segments * SEGMENT_BYTES)),
     ]
 }
@@ -186,7 +199,7 @@ impl Life {
         match action {
             Action::Append(sizes) => self.append(sizes),
             Action::Capacity(bytes) => self.sim.set_capacity(*bytes),
-            Action::Fail(calls) => self.sim.fail_after(*calls),
+            Action::Fail { after, faults } => self.sim.fail_run(*after, *faults),
             Action::Kill => {
                 self.close(false);
                 self.open();
@@ -200,6 +213,13 @@ impl Life {
             Action::Rewind(reader) => self.rewind(*reader),
             Action::Save => self.log.as_mut().unwrap().save_cursors(),
             Action::Skip(reader) => self.skip(*reader),
+            Action::TroubledStart { after, faults } => {
+                self.close(false);
+                self.sim.fail_run(*after, *faults);
+                drop(Log::open(Arc::clone(&self.disk), &settings(&READERS)));
+                self.sim.no_fault();
+                self.open();
+            }
             Action::Shutdown => {
                 self.close(true);
                 self.open();

@@ -14,8 +14,10 @@ pub(super) struct SimDisk(Arc<Mutex<World>>);
 struct World {
     random: u64,
     capacity: u64,
-    /// Calls that may still succeed before one fails.
+    /// Calls that may still succeed before some fail.
     fail_after: Option<u32>,
+    /// Calls that fail then, one after the other.
+    faults: u32,
     files: Vec<Inode>,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
@@ -41,6 +43,7 @@ impl SimDisk {
             random: seed | 1,
             capacity,
             fail_after: None,
+            faults: 0,
             files: Vec::new(),
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
@@ -72,7 +75,13 @@ impl SimDisk {
 
     /// One of the next calls that change the disk fails.
     pub(super) fn fail_after(&self, calls: u32) {
-        self.0.lock().unwrap().fail_after = Some(calls);
+        self.fail_run(calls, 1);
+    }
+
+    /// After so many calls that change the disk so many fail, each with EIO or ENOSPC.
+    pub(super) fn fail_run(&self, calls: u32, faults: u32) {
+        let mut world = self.0.lock().unwrap();
+        (world.fail_after, world.faults) = (Some(calls), faults);
     }
 
     pub(super) fn no_fault(&self) {
@@ -108,8 +117,10 @@ impl World {
     fn attempt(&mut self) -> io::Result<()> {
         match self.fail_after {
             Some(0) => {
-                self.fail_after = None;
-                Err(io::Error::from_raw_os_error(5))
+                self.faults = self.faults.saturating_sub(1);
+                self.fail_after = (self.faults > 0).then_some(0);
+                let (eio, enospc) = (5, 28);
+                Err(io::Error::from_raw_os_error(if self.below(2) == 0 { eio } else { enospc }))
             }
             Some(calls) => {
                 self.fail_after = Some(calls - 1);
