@@ -36,6 +36,7 @@ mod who;
 
 pub use library::Library;
 pub(crate) use pattern::{HostPattern, PathPattern, TextPattern};
+#[cfg(feature = "yaml")]
 pub(crate) use refusal::PLACEHOLDERS;
 
 use crate::document::{Fields, Node, Place, Problems, Value, quoted};
