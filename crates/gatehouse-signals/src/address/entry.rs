@@ -32,8 +32,8 @@ fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
     for byte in text {
         let digit = u32::from(byte.wrapping_sub(b'0'));
         if digit < 10 {
-            // No zero leads.
-            if digits > 0 && number == 0 {
+            // Three digits at most, of which no zero leads.
+            if digits == 3 || (digits > 0 && number == 0) {
                 return None;
             }
             number = number * 10 + digit;
@@ -98,7 +98,7 @@ mod tests {
     proptest! {
         #[test]
         fn four_numbers_are_read_as_the_standard_library_reads_them(
-            text in "[0-9]{0,4}(\\.[0-9]{0,4}){2,4}|([0-9]{1,3}\\.){3}[0-9]{1,3}"
+            text in "[0-9]{0,4}(\\.[0-9]{0,4}){2,4}|([0-9]{1,3}\\.){3}[0-9]{1,3}|[0-9.]{7,15}"
         ) {
             prop_assert_eq!(dotted(text.as_bytes()), text.parse::<Ipv4Addr>().ok());
         }
