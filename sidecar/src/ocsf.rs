@@ -9,6 +9,7 @@ pub mod hex;
 pub mod time;
 
 mod activity;
+mod base;
 mod endpoint;
 mod fields;
 mod gap;
@@ -60,7 +61,7 @@ pub fn write_record(record: &Record, out: &mut Vec<u8>) -> Result<(), serde_json
 /// # Errors
 /// As [`write_record`].
 pub fn write_loss(loss: &Loss, origin: LossOrigin<'_>, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    serde_json::to_writer(out, &loss::LossEvent::of(loss, origin))
+    serde_json::to_writer(out, &loss::event(loss, origin))
 }
 
 /// Appends the event of what `sink` passed over to `out`, without a line end.
@@ -68,7 +69,7 @@ pub fn write_loss(loss: &Loss, origin: LossOrigin<'_>, out: &mut Vec<u8>) -> Res
 /// # Errors
 /// As [`write_record`].
 pub fn write_gap(gap: &Gap, sink: &str, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    serde_json::to_writer(out, &gap::GapEvent::of(gap, sink))
+    serde_json::to_writer(out, &gap::event(gap, sink))
 }
 
 /// Appends the event of a notice to `out`, without a line end; false: it tells of something that this version does not know.
@@ -76,7 +77,7 @@ pub fn write_gap(gap: &Gap, sink: &str, out: &mut Vec<u8>) -> Result<(), serde_j
 /// # Errors
 /// As [`write_record`].
 pub fn write_notice(notice: &Notice, out: &mut Vec<u8>) -> Result<bool, serde_json::Error> {
-    match notice::NoticeEvent::of(notice) {
+    match notice::event(notice) {
         Some(event) => serde_json::to_writer(out, &event).map(|()| true),
         None => Ok(false),
     }
