@@ -2,11 +2,15 @@
 //! event, what is not known to be taken is sent again. For every sink of this kind.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::board::Trouble;
 use super::parcel::{Parcel, Progress};
+use super::peer::Peer;
 
 /// What became of a batch.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,23 +53,34 @@ pub(super) trait Post: Send {
         progress: &mut Progress,
     ) -> impl Future<Output = Result<Outcome, Trouble>> + Send;
 
-    /// The peer asks for a pause before the next batch.
-    fn pause(&mut self, pause: Duration);
-
-    /// The login was refused: the next batch reads it anew.
-    fn forget_login(&mut self);
+    /// Whom it is sent to.
+    fn peer(&mut self) -> &mut Peer;
 }
 
-/// Sends what is pending, batch by batch.
+/// Makes a body, beside the other work of the house.
+pub(super) async fn encoded(make: impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static) -> Result<Bytes, Trouble> {
+    let made = tokio::task::spawn_blocking(make).await.map_err(|error| Trouble::Retry(error.to_string()))?;
+    made.map(Bytes::from).map_err(|error| Trouble::Retry(format!("a batch cannot be encoded: {error}")))
+}
+
+/// Sends what is pending, batch by batch; a trouble says with whom it is.
 pub(super) async fn deliver<P: Post>(
-    peer: &mut P,
+    post: &mut P,
     parcel: &Arc<Parcel>,
     progress: &mut Progress,
 ) -> Result<(), Trouble> {
-    let mut batches = batches(parcel, &progress.pending, peer.limit());
+    let sent = send_all(post, parcel, progress).await;
+    sent.map_err(|trouble| match trouble {
+        Trouble::Retry(reason) => Trouble::Retry(format!("{}: {reason}", post.peer().address())),
+        waiting @ Trouble::Waiting(_) => waiting,
+    })
+}
+
+async fn send_all<P: Post>(post: &mut P, parcel: &Arc<Parcel>, progress: &mut Progress) -> Result<(), Trouble> {
+    let mut batches = batches(parcel, &progress.pending, post.limit());
     let mut held = None;
     while let Some(batch) = batches.pop() {
-        match peer.post(parcel, &batch, progress).await? {
+        match post.post(parcel, &batch, progress).await? {
             Outcome::Delivered => settle(progress, batch),
             Outcome::Each(items) => {
                 let again = each(progress, &batch, items);
@@ -87,11 +102,12 @@ pub(super) async fn deliver<P: Post>(
                 }
             },
             Outcome::Again(reason, pause) => {
-                pause.into_iter().for_each(|pause| peer.pause(pause));
+                pause.into_iter().for_each(|pause| post.peer().pause(pause));
                 return Err(Trouble::Retry(reason));
             }
             Outcome::Forbidden(reason) => {
-                peer.forget_login();
+                // The next batch reads the login anew.
+                post.peer().hang_up();
                 return Err(Trouble::Retry(reason));
             }
         }

@@ -1,15 +1,11 @@
 //! Posting batches.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::answer::outcome;
 use super::{Config, Format, encode};
 use crate::sink::Sink;
-use crate::sink::batch::{Outcome, Post, deliver};
+use crate::sink::batch::{Outcome, Post, deliver, encoded};
 use crate::sink::board::Trouble;
 use crate::sink::parcel::{Parcel, Progress};
 use crate::sink::peer::Peer;
@@ -18,8 +14,6 @@ use crate::sink::peer::Peer;
 pub struct HttpsSink {
     config: Config,
     peer: Peer,
-    /// The peer asked not to be asked before.
-    not_before: Option<Instant>,
 }
 
 impl HttpsSink {
@@ -29,7 +23,7 @@ impl HttpsSink {
         let scheme = if config.format == Format::Splunk { "Splunk" } else { "Bearer" };
         let login = config.login.clone().map(|login| (login, scheme));
         let peer = Peer::new(config.address.clone(), config.tls.clone(), login, config.timeout);
-        Self { config, peer, not_before: None }
+        Self { config, peer }
     }
 }
 
@@ -46,10 +40,8 @@ impl Post for HttpsSink {
     ) -> Result<Outcome, Trouble> {
         let (format, compression) = (self.config.format, self.config.compression);
         let (shared, indices) = (Arc::clone(parcel), batch.to_vec());
-        let body = tokio::task::spawn_blocking(move || encode::body(format, compression, &shared, &indices)).await;
-        let body = body.map_err(|error| Trouble::Retry(error.to_string()))?;
-        let body = body.map_err(|error| Trouble::Retry(format!("a batch cannot be encoded: {error}")))?;
-        match self.peer.post(&encode::headers(format, compression), Bytes::from(body)).await {
+        let body = encoded(move || encode::body(format, compression, &shared, &indices)).await?;
+        match self.peer.post(&encode::headers(format, compression), body).await {
             Ok(answer) => {
                 // What a server that failed did with the batch is not known.
                 if answer.status.is_server_error() {
@@ -66,26 +58,14 @@ impl Post for HttpsSink {
         }
     }
 
-    fn pause(&mut self, pause: Duration) {
-        self.not_before = Some(Instant::now() + pause);
-    }
-
-    fn forget_login(&mut self) {
-        self.peer.hang_up();
+    fn peer(&mut self) -> &mut Peer {
+        &mut self.peer
     }
 }
 
 impl Sink for HttpsSink {
     async fn deliver(&mut self, parcel: &Arc<Parcel>, progress: &mut Progress) -> Result<(), Trouble> {
-        if let Some(at) = self.not_before {
-            tokio::time::sleep_until(at).await;
-            self.not_before = None;
-        }
-        let peer = self.config.address.to_string();
-        deliver(self, parcel, progress).await.map_err(|trouble| match trouble {
-            Trouble::Retry(reason) => Trouble::Retry(format!("{peer}: {reason}")),
-            waiting @ Trouble::Waiting(_) => waiting,
-        })
+        deliver(self, parcel, progress).await
     }
 
     async fn close(self) {}

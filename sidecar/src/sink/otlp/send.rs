@@ -1,15 +1,11 @@
 //! Posting requests.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::answer::outcome;
 use super::{Config, encode};
 use crate::sink::Sink;
-use crate::sink::batch::{Outcome, Post, deliver};
+use crate::sink::batch::{Outcome, Post, deliver, encoded};
 use crate::sink::board::Trouble;
 use crate::sink::parcel::{Parcel, Progress};
 use crate::sink::peer::Peer;
@@ -18,8 +14,6 @@ use crate::sink::peer::Peer;
 pub struct OtlpSink {
     config: Config,
     peer: Peer,
-    /// The peer asked not to be asked before.
-    not_before: Option<Instant>,
 }
 
 impl OtlpSink {
@@ -28,7 +22,7 @@ impl OtlpSink {
     pub fn new(config: Config) -> Self {
         let login = config.login.clone().map(|login| (login, "Bearer"));
         let peer = Peer::new(config.address.clone(), config.tls.clone(), login, config.timeout);
-        Self { config, peer, not_before: None }
+        Self { config, peer }
     }
 }
 
@@ -44,11 +38,9 @@ impl Post for OtlpSink {
         progress: &mut Progress,
     ) -> Result<Outcome, Trouble> {
         let (gzip, shared, indices) = (self.config.gzip, Arc::clone(parcel), batch.to_vec());
-        let body = tokio::task::spawn_blocking(move || encode::body(gzip, &shared, &indices)).await;
-        let body = body.map_err(|error| Trouble::Retry(error.to_string()))?;
-        let body = body.map_err(|error| Trouble::Retry(format!("a batch cannot be encoded: {error}")))?;
+        let body = encoded(move || encode::body(gzip, &shared, &indices)).await?;
         let many = batch.len() as u64;
-        match self.peer.post(&encode::headers(gzip), Bytes::from(body)).await {
+        match self.peer.post(&encode::headers(gzip), body).await {
             Ok(answer) => {
                 let outcome = outcome(&answer);
                 // A server that failed may have taken it; one that refuses a part of it took the others.
@@ -65,26 +57,14 @@ impl Post for OtlpSink {
         }
     }
 
-    fn pause(&mut self, pause: Duration) {
-        self.not_before = Some(Instant::now() + pause);
-    }
-
-    fn forget_login(&mut self) {
-        self.peer.hang_up();
+    fn peer(&mut self) -> &mut Peer {
+        &mut self.peer
     }
 }
 
 impl Sink for OtlpSink {
     async fn deliver(&mut self, parcel: &Arc<Parcel>, progress: &mut Progress) -> Result<(), Trouble> {
-        if let Some(at) = self.not_before {
-            tokio::time::sleep_until(at).await;
-            self.not_before = None;
-        }
-        let peer = self.config.address.to_string();
-        deliver(self, parcel, progress).await.map_err(|trouble| match trouble {
-            Trouble::Retry(reason) => Trouble::Retry(format!("{peer}: {reason}")),
-            waiting @ Trouble::Waiting(_) => waiting,
-        })
+        deliver(self, parcel, progress).await
     }
 
     async fn close(self) {}

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connect::connect;
@@ -30,6 +31,8 @@ pub(in crate::sink) struct Peer {
     login: Option<(Login, &'static str)>,
     timeout: Duration,
     line: Option<Line>,
+    /// The peer asked not to be asked before.
+    not_before: Option<Instant>,
 }
 
 struct Line {
@@ -62,7 +65,17 @@ impl Peer {
         login: Option<(Login, &'static str)>,
         timeout: Duration,
     ) -> Self {
-        Self { address, tls, login, timeout, line: None }
+        Self { address, tls, login, timeout, line: None, not_before: None }
+    }
+
+    /// Where it is.
+    pub(in crate::sink) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Lets the next request wait so long.
+    pub(in crate::sink) fn pause(&mut self, pause: Duration) {
+        self.not_before = Some(Instant::now() + pause);
     }
 
     /// Lets go of the connection; the next request makes one, with the files as they are then.
@@ -70,12 +83,16 @@ impl Peer {
         self.line = None;
     }
 
-    /// Posts `body` and reads the whole answer.
+    /// Posts `body` and reads the whole answer, after the pause that the peer asked for.
     pub(in crate::sink) async fn post(
         &mut self,
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
     ) -> Result<Answer, Failure> {
+        if let Some(at) = self.not_before {
+            tokio::time::sleep_until(at).await;
+            self.not_before = None;
+        }
         let mut line = match self.line.take() {
             Some(line) if !line.sender.is_closed() && !line.material.is_stale() => line,
             _ => self.connect().await.map_err(|trouble| Failure { trouble, sent: false })?,
