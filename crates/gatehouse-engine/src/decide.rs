@@ -56,6 +56,8 @@ pub(crate) fn judge(
     let odd = Odd::of(request.head);
     let kept = edits::without_ours(policy, request.head, odd.ours);
     let request = Request { head: with(request.head, kept.as_deref()), ..request };
+    // What was left out makes nothing odd any more.
+    let odd = if kept.is_some() { Odd::of(request.head) } else { odd };
     let path = Path::parse(request.head.first(b":path").unwrap_or_default());
     let mut case = Case::new(policy, request, &path, kept.is_some());
     let mut trail = Trail::default();

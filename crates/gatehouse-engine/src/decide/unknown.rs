@@ -9,10 +9,7 @@ use crate::subject::Subject;
 
 /// Those of `reads` that cannot be known of the request. Works out no signal for it.
 pub(crate) fn fields(reads: Fields, request: &Request<'_>, subject: &Subject, lazy: &Lazy<'_>) -> Fields {
-    let missing = reads.without(request.known);
-    // Nearly every request tells all that is read of it.
-    let asked = reads.without(missing);
-    missing.with(untold(request, subject, lazy).both(asked))
+    reads.without(request.known).with(untold(request, subject, lazy).both(reads))
 }
 
 /// Fields that nobody can tell of the request, though whoever saw it can tell such fields.
