@@ -1,5 +1,9 @@
 //! A spool segment as a disk may give it back: the scan ends, moves only forward and gives only frames that were written, all of
 //! them where nothing is damaged; header, account and cursor are refused or written back as they were read.
+//!
+//! The input says what is written and what is damaged, but its own bytes stand in no segment: a checksum finds accidents, not
+//! forgeries, and libFuzzer writes a right CRC as soon as it has seen one compared. What a forger could bring about is tried
+//! without a segment (`read_alone`) and by scanning the input itself, where nothing is asked of the frames.
 
 #[path = "../../../../sidecar/src/spool/format.rs"]
 #[allow(dead_code, reason = "the sidecar's own file, of which this uses a part")]
@@ -43,6 +47,7 @@ mod disk {
 /// Frames to write, and what becomes of the bytes: one byte each, and its numbers.
 pub fn check(bytes: &[u8]) {
     read_alone(bytes);
+    passed_over(bytes);
     let mut dice = Dice(bytes);
     let (mut segment, mut written, mut whole) = (Vec::new(), Vec::new(), true);
     let mut seq = 0;
@@ -50,14 +55,14 @@ pub fn check(bytes: &[u8]) {
         match dice.byte() % 8 {
             0..=3 => {
                 seq += 1;
-                let payload = take(&mut dice);
+                let payload = noise(&mut dice);
                 let account = Account { total: seq, high_water: HighWater { epoch: seq, ..HighWater::default() } };
-                put_batch(&mut segment, seq, u32::from(dice.byte()), &account, payload);
+                put_batch(&mut segment, seq, u32::from(dice.byte()), &account, &payload);
                 written.push((seq, payload));
             }
             4 => put_commit(&mut segment, seq),
             5 => {
-                segment.extend_from_slice(take(&mut dice));
+                segment.extend_from_slice(&noise(&mut dice));
                 whole = false;
             }
             6 if !segment.is_empty() => {
@@ -79,12 +84,32 @@ pub fn check(bytes: &[u8]) {
     assert!(!whole || found.len() == written.len(), "{} of {} frames", found.len(), written.len());
 }
 
-/// At most 63 bytes.
-fn take<'a>(dice: &mut Dice<'a>) -> &'a [u8] {
-    let length = usize::from(dice.byte() % 64).min(dice.0.len());
-    let (taken, rest) = dice.0.split_at(length);
-    dice.0 = rest;
-    taken
+/// At most 63 bytes that the input chooses only by their number and a seed (xorshift32).
+fn noise(dice: &mut Dice<'_>) -> Vec<u8> {
+    let length = dice.byte() % 64;
+    let mut state = dice.word() | 1;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    };
+    (0..length).map(next).collect()
+}
+
+/// The scan of bytes that may hold any frame: it ends, and every frame that it gives lies inside.
+fn passed_over(segment: &[u8]) {
+    let limit = wide(segment.len());
+    let mut scan = Scan::new(Arc::new(segment.to_vec()), 0, MAX_LEN);
+    loop {
+        let before = scan.offset();
+        match scan.step(limit).expect("memory does not fail") {
+            Step::Frame(head) => assert_eq!(scan.offset(), before + wide(head.frame_len()), "behind the frame"),
+            Step::Bad if scan.resync(1, limit).expect("memory does not fail") => {}
+            Step::Bad | Step::End => return,
+        }
+        assert!(scan.offset() > before && scan.offset() <= limit, "forward, and inside");
+    }
 }
 
 /// The batches that the scan gives, passing over what is corrupt, as recovery and readers do.
