@@ -42,13 +42,24 @@ impl Broker {
     /// Something is missing on this machine (the message says what to install), or the broker does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_telling(None)
+    }
+
+    /// Starts a broker that tells its clients to come to this port of loopback instead of its plain listener: somebody stands
+    /// there who relays to [`Broker::plain`]. Panics like [`Broker::start`].
+    #[must_use]
+    pub fn start_behind(port: u16) -> Self {
+        Self::start_telling(Some(port))
+    }
+
+    fn start_telling(before: Option<u16>) -> Self {
         let class_path = jars::class_path();
         let folder = tempfile::Builder::new().prefix("gatehouse-kafka-").tempdir().unwrap();
         fs::create_dir(folder.path().join("tmp")).unwrap();
         let certificates = Certificates::make(&folder.path().join("certificates"));
         let [plain, mutual_tls, sasl, controller] = ports::free();
         let mut broker = Self { folder, class_path, certificates, plain, mutual_tls, sasl, child: None };
-        broker.write_properties(controller);
+        broker.write_properties(controller, before.unwrap_or(plain));
         broker.format();
         broker.restart();
         broker
@@ -84,6 +95,14 @@ impl Broker {
     /// The broker refuses.
     pub fn create_topic(&self, topic: &str, partitions: i32, options: &[(&str, &str)]) {
         messages::create_topic(&self.plain(), topic, partitions, options);
+    }
+
+    /// Takes a topic away with all that it holds.
+    ///
+    /// # Panics
+    /// The broker refuses.
+    pub fn delete_topic(&self, topic: &str) {
+        messages::delete_topic(&self.plain(), topic);
     }
 
     /// Everything that the topic holds now, in order within each partition. Blocks.
@@ -165,11 +184,12 @@ impl Broker {
         run(&mut java, JAVA);
     }
 
-    fn write_properties(&self, controller: u16) {
+    fn write_properties(&self, controller: u16, told: u16) {
         let Self { plain, mutual_tls, sasl, .. } = self;
         let at = |name: &str, port: &u16| format!("{name}://127.0.0.1:{port}");
-        let listeners =
-            [at("PLAIN", plain), at("TLS", mutual_tls), at("LOGIN", sasl), at("CONTROLLER", &controller)].join(",");
+        let others = [at("TLS", mutual_tls), at("LOGIN", sasl), at("CONTROLLER", &controller)].join(",");
+        let listeners = format!("{},{others}", at("PLAIN", plain));
+        let advertised = format!("{},{others}", at("PLAIN", &told));
         let path = |path: &Path| path.display().to_string();
         let (keys, authority) = (path(&self.certificates.broker), path(&self.certificates.ca));
         let login = "listener.name.login";
@@ -180,7 +200,7 @@ impl Broker {
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
              controller.listener.names=CONTROLLER\n\
              listeners={listeners}\n\
-             advertised.listeners={listeners}\n\
+             advertised.listeners={advertised}\n\
              listener.security.protocol.map=PLAIN:PLAINTEXT,TLS:SSL,LOGIN:SASL_SSL,CONTROLLER:PLAINTEXT\n\
              inter.broker.listener.name=PLAIN\n\
              log.dirs={data}\n\

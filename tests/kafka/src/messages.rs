@@ -74,21 +74,41 @@ pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<Message> {
 
 /// Makes a topic with `options` of its own.
 pub(crate) fn create_topic(brokers: &str, topic: &str, partitions: i32, options: &[(&str, &str)]) {
-    let client: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", brokers).set("log_level", "0").create().unwrap();
     let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     for (name, value) in options {
         new = new.set(name, value);
     }
-    // A runtime of its own on a thread of its own: the caller may be within one.
-    let make = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(client.create_topics([&new], &AdminOptions::new()))
-    };
-    let made = std::thread::scope(|scope| scope.spawn(make).join().unwrap());
-    for result in made.unwrap() {
+    let client = admin(brokers);
+    for result in alone(async { client.create_topics([&new], &AdminOptions::new()).await }).unwrap() {
         result.unwrap();
     }
+}
+
+/// Takes a topic away, and waits until the broker no longer names it.
+pub(crate) fn delete_topic(brokers: &str, topic: &str) {
+    let client = admin(brokers);
+    for result in alone(async { client.delete_topics(&[topic], &AdminOptions::new()).await }).unwrap() {
+        result.unwrap();
+    }
+    let begin = Instant::now();
+    let there = || {
+        let metadata = client.inner().fetch_metadata(None, PATIENCE).unwrap();
+        metadata.topics().iter().any(|known| known.name() == topic)
+    };
+    while there() {
+        assert!(begin.elapsed() < PATIENCE, "`{topic}` is still there");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", brokers).set("log_level", "0").create().unwrap()
+}
+
+/// Runs in a runtime of its own on a thread of its own: the caller may be within one.
+fn alone<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
 }
 
 /// Waits until the broker answers.

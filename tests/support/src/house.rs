@@ -28,6 +28,7 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct House {
     folder: TempDir,
+    environment: Vec<(String, String)>,
     process: Option<Process>,
     admin: SocketAddr,
 }
@@ -61,7 +62,8 @@ impl House {
     /// When a folder or file cannot be written.
     pub fn prepare(setup: &Setup) -> Self {
         let folder = tempfile::Builder::new().prefix("gatehouse-house-").tempdir().expect("a folder for the house");
-        let house = Self { folder, process: None, admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let house =
+            Self { folder, environment: Vec::new(), process: None, admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
         std::fs::create_dir_all(house.policies()).expect("a folder for policies");
         for (name, text) in &setup.policies {
             house.put_policy(name, text);
@@ -77,6 +79,11 @@ impl House {
         house
     }
 
+    /// Further variables of its process, from the next start on.
+    pub fn environment(&mut self, variables: Vec<(String, String)>) {
+        self.environment = variables;
+    }
+
     /// Starts the process on the folders that are there, after [`House::prepare`] or an end, and waits until it is ready.
     ///
     /// # Panics
@@ -87,6 +94,7 @@ impl House {
         let _ = std::fs::remove_file(&address);
         let mut command = Command::new(parts::house());
         command.args(["run", "--config"]).arg(self.folder.path().join("house.yaml"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start("the house", command, &self.folder.path().join("house.log"), Signal::KILL);
         self.admin = wait::until(START, "the house to be ready", || {
             process.assert_running();
@@ -132,6 +140,11 @@ impl House {
         let mut process = self.process.take().expect("the house runs");
         process.signal(signal);
         process.wait(STOP).await
+    }
+
+    /// The folder of this house, with all that is its own.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The data folder.
