@@ -324,3 +324,35 @@ async fn what_the_broker_never_takes_is_a_dead_letter_and_a_missing_topic_is_wai
     let (_broker, absent) = read_all(broker, "absent").await;
     assert!(absent.len() >= 4);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_refused_alone_is_a_dead_letter_and_a_topic_that_refuses_all_is_waited_for() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start();
+    // A compacted topic takes no message without a key.
+    broker.create_topic("keyed", 1, &[("cleanup.policy", "compact")]);
+    let mut house = House::start(data.path(), &[("keyed", &*plain(&broker, "keyed"))], 1, Duration::from_secs(30));
+    let keyless = |sequence: u64| {
+        let mut record = record(sequence, "/");
+        record.downstream = None;
+        record
+    };
+    let both = (1..=50).map(|sequence| if sequence == 20 { keyless(sequence) } else { record(sequence, "/") });
+    house.next = 51;
+    let records = both.map(|record| record.encode_to_vec()).collect();
+    house.put(Batch { epoch: EPOCH, first_seq: 1, records, ..Batch::default() }).await;
+    let keyed = house.until("keyed", "all but one are delivered", |status| status.tallies.delivered == 49).await;
+    assert_eq!(keyed.tallies.dead_lettered, 1);
+
+    house.next = 61;
+    let records = (51..=60).map(|sequence| keyless(sequence).encode_to_vec()).collect();
+    house.put(Batch { epoch: EPOCH, first_seq: 51, records, ..Batch::default() }).await;
+    let refusing = house.until("keyed", "the status tells", |status| status.state == State::Retrying).await;
+    assert!(refusing.problem.unwrap().contains("refuses every record"));
+    house.until("keyed", "it is tried again", |status| status.tallies.failures > 2).await;
+    assert_eq!(house.status("keyed").tallies.dead_lettered, 1);
+    let last = house.stop().await;
+    assert_eq!(last["keyed"].tallies.delivered, 49);
+    let (_broker, keyed) = read_all(broker, "keyed").await;
+    assert!(keyed.iter().all(|message| message.key.is_some()));
+}

@@ -244,5 +244,5 @@ fn configuration(kafka: &Kafka, collector: &Collector, brokers: Option<&str>) ->
         "kafka": { "kafka": { "brokers": [brokers], "topic": kafka.topic() }, "behind": "hold" },
         "collector": { "https": collector.sink(), "behind": "hold" },
     });
-    format!("spool: {{ size: 64MiB, segment: 4MiB }}\nsinks: {sinks}\n")
+    format!("spool: {{ size: 64MiB, segment: 1MiB }}\nsinks: {sinks}\n")
 }

@@ -164,20 +164,20 @@ impl Line {
             }
         }
         self.settle(round).await?;
-        // A broker refuses a whole batch for its size: only a message that is refused alone is itself too large.
-        for index in core::mem::take(&mut round.suspects) {
-            if round.failed.is_some() {
+        // A broker refuses a whole batch for one message in it: only what is refused alone is refused for itself.
+        for (index, _) in core::mem::take(&mut round.suspects) {
+            if round.failed.is_some() || round.is_hopeless() {
                 break;
             }
             self.send(round, index).await?;
             self.settle(round).await?;
-            if round.suspects.pop().is_some() {
-                round.refuse(index, "too large for the topic");
+            if let Some((_, fault)) = round.suspects.pop() {
+                round.refused_alone(index, fault);
             }
         }
         match round.failed.take() {
             Some(code) => Err(self.failure(code.to_string())),
-            None => Ok(()),
+            None => round.judge_invalid().map_err(|problem| self.failure(problem.into())),
         }
     }
 

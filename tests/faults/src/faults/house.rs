@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gatehouse_support::wait;
+use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{AROUND, Done, Fault, seconds};
@@ -91,9 +92,9 @@ async fn terminated(kafka: Kafka) -> (Account, Kafka) {
 
 /// What the last words of the house say that a sink leaves in the spool.
 fn remaining(log: &str, sink: &str) -> u64 {
-    let lines = log.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut own = lines.filter(|line| line["sink"] == sink || line["fields"]["sink"] == sink);
-    own.find_map(|line| line["remaining"].as_u64().or_else(|| line["fields"]["remaining"].as_u64())).unwrap_or_default()
+    let mut lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let own = |line: &Value| (line["sink"] == sink).then(|| line["records"].as_u64())?;
+    lines.find_map(|line| own(&line)).unwrap_or_default()
 }
 
 async fn disk_full(kafka: Kafka) -> (Account, Kafka) {
