@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gatehouse_proto::v1;
+use gatehouse_proto::{MIN_WINDOW_BYTES, v1};
 use gatehouse_stream::receiver::{BatchError, Books, HighWater, Receiver, Taken, Ticket, Totals};
 use prost::Message as _;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -184,6 +184,12 @@ impl Intake {
         self.shared.store(budget, Ordering::Relaxed);
         // Half: what was granted before and is still on its way has room too.
         self.streams.share(budget / 2);
+    }
+
+    /// No gate may send: what the spool can still take is less than the smallest window.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.spool.budget() / 2 < u64::from(MIN_WINDOW_BYTES)
     }
 
     /// Splits anew as soon as the spool has filled by an eighth since the last time: a quarter of a second is long for a

@@ -157,7 +157,8 @@ impl Scrape {
         let stat = self.0.spool.stat();
         out.gauge("gatehouse_spool_size_bytes", "Bytes of all segment files", stat.bytes)?;
         out.gauge("gatehouse_spool_free_bytes", "Bytes that can still be stored", stat.free_bytes)?;
-        out.gauge("gatehouse_spool_full", "1: stores are refused until space returns", u64::from(stat.full))?;
+        let full = stat.full || self.0.intake.is_closed();
+        out.gauge("gatehouse_spool_full", "1: no credit is granted until space returns", u64::from(full))?;
         out.counter("gatehouse_spool_failed_syncs", "Syncs or writes that failed", stat.failed_syncs)?;
         out.counter("gatehouse_spool_failed_cursors", "Cursor writes that failed", stat.failed_cursors)?;
         out.counter("gatehouse_spool_corrupt_frames", "Corrupt frames met by sinks", stat.corrupt_frames)?;

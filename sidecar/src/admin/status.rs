@@ -144,7 +144,7 @@ impl Status {
             lists: super::verdicts::List::all(state),
             streams: views.into_iter().map(StreamStatus::from).collect(),
             sinks: state.sinks.iter().map(|board| SinkStatus::of(board.status(), &stat)).collect(),
-            spool: SpoolStatus::from(&stat),
+            spool: SpoolStatus::of(&stat, state.intake.is_closed()),
             books: BooksStatus::of(state.intake.books()),
             log: LogStatus {
                 held_back_lines: state.log.held_back(),
@@ -204,15 +204,16 @@ impl PolicyStatus {
     }
 }
 
-impl From<&Stat> for SpoolStatus {
-    fn from(stat: &Stat) -> Self {
+impl SpoolStatus {
+    /// `closed`: no gate may send.
+    fn of(stat: &Stat, closed: bool) -> Self {
         Self {
             bytes: stat.bytes,
             free_bytes: stat.free_bytes,
             segments: stat.segments,
             frames: stat.frames,
             records: stat.records,
-            full: stat.full,
+            full: stat.full || closed,
             failed_syncs: stat.failed_syncs,
             set_aside_records: stat.set_aside.records,
         }

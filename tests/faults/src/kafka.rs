@@ -27,9 +27,9 @@ impl Kafka {
         Self { broker: None, topic: String::new() }
     }
 
-    /// Starts one that tells its clients another port of its plain listener: that of a wire before it.
-    pub async fn start_behind(port: u16) -> Self {
-        let broker = spawn_blocking(move || Broker::start_behind(port)).await.expect("a broker");
+    /// Starts one at the port `plain` that tells its clients another: that of a wire before it.
+    pub async fn start_behind(plain: u16, told: u16) -> Self {
+        let broker = spawn_blocking(move || Broker::start_on(plain, told)).await.expect("a broker");
         Self { broker: Some(broker), topic: String::new() }
     }
 

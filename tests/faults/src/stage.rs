@@ -163,24 +163,21 @@ impl Stage {
         status["sinks"].as_array().into_iter().flatten().find(|sink| sink["name"] == name).cloned().unwrap_or_default()
     }
 
-    /// Waits until every sink has delivered what is stored, and the gates hold nothing.
-    pub async fn settled(&self) -> Value {
-        let (status, waited) = self.settling().await;
-        assert!(waited, "not everything is delivered after {PATIENCE:?}: {status:#}");
-        status
-    }
-
-    async fn settling(&self) -> (Value, bool) {
+    /// Waits until every sink has delivered what is stored, no gate that the house knows of holds a record,
+    /// and the gates have told of `told` requests.
+    ///
+    /// # Panics
+    /// When something is still pending after [`PATIENCE`]; that gates told of less is the oracle's to judge.
+    pub async fn settled(&self, told: u64) -> Value {
         let begin = std::time::Instant::now();
-        loop {
-            let status = self.house.status().await;
-            let sinks = status["sinks"].as_array().cloned().unwrap_or_default();
-            let done = status["books"]["total"]["in_flight"] == 0 && sinks.iter().all(|sink| sink["pending"] == 0);
-            if done || begin.elapsed() > PATIENCE {
-                return (status, done);
-            }
+        let mut status = self.house.status().await;
+        let heard = |status: &Value| status["books"]["total"]["seen"].as_u64().is_some_and(|seen| seen >= told);
+        while !(heard(&status) && is_delivered(&status)) && begin.elapsed() < PATIENCE {
             sleep(Duration::from_millis(200)).await;
+            status = self.house.status().await;
         }
+        assert!(is_delivered(&status), "not everything is delivered after {PATIENCE:?}: {status:#}");
+        status
     }
 
     /// Ends the load, waits for the last delivery, closes the account; Kafka goes back for the next fault.
@@ -193,7 +190,8 @@ impl Stage {
     pub async fn judge_of(mut self, report: Report, allowed: Allowed) -> (Account, Kafka) {
         // What the gates took a moment ago is on its way for a flush and a sync.
         sleep(Duration::from_secs(1)).await;
-        let status = self.settled().await;
+        let answered = report.outcomes.iter().filter(|outcome| outcome.result.is_ok()).count() as u64;
+        let status = self.settled(answered.saturating_sub(allowed.tail)).await;
         let file: Vec<Seen> = self.house.events().iter().filter_map(Seen::of).collect();
         let mut in_kafka = std::mem::take(&mut self.taken);
         in_kafka.extend(self.in_kafka().await);
@@ -211,6 +209,11 @@ impl Stage {
         let messages = self.kafka.read_all().await;
         messages.iter().filter_map(|message| Seen::of(&serde_json::from_slice(&message.value).ok()?)).collect()
     }
+}
+
+fn is_delivered(status: &Value) -> bool {
+    let sinks = status["sinks"].as_array().into_iter().flatten();
+    status["books"]["total"]["in_flight"] == 0 && sinks.into_iter().all(|sink| sink["pending"] == 0)
 }
 
 /// The outcomes of a load whose first request had this number.

@@ -36,7 +36,6 @@ pub enum Far {
 pub struct Wire {
     address: SocketAddr,
     mood: watch::Sender<Mood>,
-    far: watch::Sender<Far>,
     task: JoinHandle<()>,
 }
 
@@ -49,9 +48,8 @@ impl Wire {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port for the wire");
         let address = listener.local_addr().expect("an address");
         let (mood, moods) = watch::channel(Mood::Carry);
-        let (far, fars) = watch::channel(far);
-        let task = tokio::spawn(accept(listener, fars, moods));
-        Self { address, mood, far, task }
+        let task = tokio::spawn(accept(listener, far, moods));
+        Self { address, mood, task }
     }
 
     /// Its near end.
@@ -63,11 +61,6 @@ impl Wire {
     pub fn set(&self, mood: Mood) {
         self.mood.send_replace(mood);
     }
-
-    /// New connections lead there.
-    pub fn lead(&self, far: Far) {
-        self.far.send_replace(far);
-    }
 }
 
 impl Drop for Wire {
@@ -76,10 +69,10 @@ impl Drop for Wire {
     }
 }
 
-async fn accept(listener: TcpListener, far: watch::Receiver<Far>, mood: watch::Receiver<Mood>) {
+async fn accept(listener: TcpListener, far: Far, mood: watch::Receiver<Mood>) {
     loop {
         if let Ok((near, _)) = listener.accept().await {
-            tokio::spawn(relay(near, far.borrow().clone(), mood.clone()));
+            tokio::spawn(relay(near, far.clone(), mood.clone()));
         }
     }
 }

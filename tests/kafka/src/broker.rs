@@ -42,24 +42,21 @@ impl Broker {
     /// Something is missing on this machine (the message says what to install), or the broker does not start.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_telling(None)
+        let [plain] = ports::free();
+        Self::start_on(plain, plain)
     }
 
-    /// Starts a broker that tells its clients to come to this port of loopback instead of its plain listener: somebody stands
-    /// there who relays to [`Broker::plain`]. Panics like [`Broker::start`].
+    /// Starts a broker whose plain listener is at `plain` and that tells its clients to come to port `told` of loopback
+    /// instead: somebody stands there who relays. Panics like [`Broker::start`].
     #[must_use]
-    pub fn start_behind(port: u16) -> Self {
-        Self::start_telling(Some(port))
-    }
-
-    fn start_telling(before: Option<u16>) -> Self {
+    pub fn start_on(plain: u16, told: u16) -> Self {
         let class_path = jars::class_path();
         let folder = tempfile::Builder::new().prefix("gatehouse-kafka-").tempdir().unwrap();
         fs::create_dir(folder.path().join("tmp")).unwrap();
         let certificates = Certificates::make(&folder.path().join("certificates"));
-        let [plain, mutual_tls, sasl, controller] = ports::free();
+        let [mutual_tls, sasl, controller] = ports::free();
         let mut broker = Self { folder, class_path, certificates, plain, mutual_tls, sasl, child: None };
-        broker.write_properties(controller, before.unwrap_or(plain));
+        broker.write_properties(controller, told);
         broker.format();
         broker.restart();
         broker

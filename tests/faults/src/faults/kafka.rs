@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use gatehouse_support::ports;
 use tokio::time::sleep;
 
 use super::{AROUND, Done, Fault, seconds};
@@ -63,7 +64,7 @@ async fn deleted(kafka: Kafka) -> (Account, Kafka) {
     sleep(AROUND).await;
     let mut report = before.stop().await;
     seconds(1).await;
-    stage.settled().await;
+    stage.settled(report.outcomes.len() as u64).await;
     stage.taken = stage.in_kafka().await;
     stage.kafka.delete_topic().await;
     let next = report.outcomes.last().map_or(0, |last| last.number + 1);
@@ -79,9 +80,9 @@ async fn deleted(kafka: Kafka) -> (Account, Kafka) {
 
 async fn deaf(kafka: Kafka) -> (Account, Kafka) {
     // A broker of its own, whose clients come by the wire.
-    let wire = Wire::start(Far::Tcp(SocketAddr::from(([127, 0, 0, 1], 1)))).await;
-    let own = Kafka::start_behind(wire.address().port()).await;
-    wire.lead(Far::Tcp(own.broker().plain().parse().expect("an address")));
+    let plain = ports::free();
+    let wire = Wire::start(Far::Tcp(SocketAddr::from(([127, 0, 0, 1], plain)))).await;
+    let own = Kafka::start_behind(plain, wire.address().port()).await;
     let stage = Stage::set(own, Plan { brokers: Some(wire.address().to_string()), ..Plan::default() }).await;
     let load = stage.load();
     for _ in 0..4 {
