@@ -54,10 +54,11 @@ test: ## Everything that can be proved in one verb; installs what it needs on De
 	@$(STAGE) wasm 600 -- $(MAKE) wasm wasm-trap
 	@$(STAGE) scripted-host 300 -- $(MAKE) scripted-host
 	@$(STAGE) e2e 1500 -- $(MAKE) e2e
+	@$(STAGE) faults 900 -- $(MAKE) faults
 	@$(STAGE) --end
 
 unit: ## Unit, property and process tests of the crates and the sidecar: the inner loop
-	@cargo test -q $(CRATES) --features gatehouse-policy/yaml -p gatehouse-http -p gatehouse-codegen -p gatehouse-policy-reference -p gatehouse-demo -p gatehouse-corpora -p gatehouse-bench
+	@cargo test -q $(CRATES) --features gatehouse-policy/yaml -p gatehouse-http -p gatehouse-codegen -p gatehouse-policy-reference -p gatehouse-demo -p gatehouse-corpora -p gatehouse-bench -p gatehouse-faults
 	@cargo test -q -p gatehouse --lib --bins --test alerts --test command --test gates --test brake --test geo --test mode --test rollout --test verdicts
 
 scripted-host: wasm ## The built .wasm under a scripted host
@@ -67,6 +68,9 @@ e2e: wasm wasm-trap house ## End to end: real Envoy by func-e, real Kafka, real 
 	@cargo test -q -p gatehouse-support
 	@cargo test -q -p gatehouse --test kafka_sink
 	@tests/tools/run-e2e
+
+faults: wasm wasm-trap house ## Real faults on real processes, every record accounted for; FULL=1 repeats more, ONLY="NAME …", ACCEPT=1 writes docs/reliability.md
+	@tests/tools/faults
 
 soak: wasm house ## A million requests: linear memory, resident memory, books (minutes)
 	@tests/tools/run-e2e soak -- --ignored --nocapture
@@ -117,4 +121,4 @@ fmt: ## Format
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision wasm-cost fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision wasm-cost fmt clean-cache

@@ -89,54 +89,6 @@ async fn absent_at_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_and_started_again() {
-    let _alone = ALONE.lock().await;
-    let mut stage = Stage::set(true).await;
-    let running = stage.load();
-    sleep(Duration::from_secs(3)).await;
-    let gone = running.elapsed();
-    stage.house.kill().await;
-    sleep(Duration::from_secs(3)).await;
-    stage.house.run().await;
-    let back = running.elapsed();
-    sleep(Duration::from_secs(3)).await;
-    let report = running.stop().await;
-    stage.judge("killed with SIGKILL", report, gone..back).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frozen_for_ten_seconds() {
-    let _alone = ALONE.lock().await;
-    let mut stage = Stage::set(true).await;
-    let running = stage.load();
-    sleep(Duration::from_secs(3)).await;
-    let gone = running.elapsed();
-    stage.house.freeze();
-    sleep(Duration::from_secs(10)).await;
-    stage.house.thaw();
-    let back = running.elapsed();
-    sleep(Duration::from_secs(3)).await;
-    let report = running.stop().await;
-    stage.judge("stopped with SIGSTOP for 10 s", report, gone..back).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn restarted_in_good_order() {
-    let _alone = ALONE.lock().await;
-    let mut stage = Stage::set(true).await;
-    let running = stage.load();
-    sleep(Duration::from_secs(3)).await;
-    let gone = running.elapsed();
-    let status = stage.house.stop().await;
-    assert!(status.success(), "SIGTERM ends the house with 0, not {status}");
-    stage.house.run().await;
-    let back = running.elapsed();
-    sleep(Duration::from_secs(3)).await;
-    let report = running.stop().await;
-    stage.judge("restarted", report, gone..back).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_cluster_name_fails_no_request() {
     let _alone = ALONE.lock().await;
     let upstream = Upstream::start().await;

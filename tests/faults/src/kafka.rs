@@ -12,6 +12,8 @@ const PARTITIONS: i32 = 3;
 #[derive(Debug)]
 pub struct Kafka {
     broker: Option<Broker>,
+    /// The rest of its cluster.
+    others: Vec<Broker>,
     topic: String,
 }
 
@@ -19,18 +21,29 @@ impl Kafka {
     /// Starts one.
     pub async fn start() -> Self {
         let broker = spawn_blocking(Broker::start).await.expect("a broker");
-        Self { broker: Some(broker), topic: String::new() }
+        Self { broker: Some(broker), ..Self::none() }
     }
 
     /// No broker: what is left where one was given away.
     pub fn none() -> Self {
-        Self { broker: None, topic: String::new() }
+        Self { broker: None, others: Vec::new(), topic: String::new() }
     }
 
     /// Starts one at the port `plain` that tells its clients another: that of a wire before it.
     pub async fn start_behind(plain: u16, told: u16) -> Self {
         let broker = spawn_blocking(move || Broker::start_on(plain, told)).await.expect("a broker");
-        Self { broker: Some(broker), topic: String::new() }
+        Self { broker: Some(broker), ..Self::none() }
+    }
+
+    /// Starts a cluster of three, each topic three times, a message taken when two have it.
+    pub async fn start_three() -> Self {
+        let [broker, others @ ..] = spawn_blocking(Broker::start_three).await.expect("three brokers");
+        Self { broker: Some(broker), others: others.into(), ..Self::none() }
+    }
+
+    /// Where its brokers are.
+    pub fn addresses(&self) -> Vec<String> {
+        self.broker.iter().chain(&self.others).map(Broker::plain).collect()
     }
 
     /// Makes a topic that no fault has used.

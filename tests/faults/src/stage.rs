@@ -37,8 +37,10 @@ pub struct Plan {
     pub wire: bool,
     /// The house has a clock of its own.
     pub clock: bool,
-    /// Kafka is reached at this address.
+    /// Kafka is reached at this address; `None`: at its own.
     pub brokers: Option<String>,
+    /// The most that a gate holds back, as its bootstrap says it.
+    pub ring: Option<&'static str>,
 }
 
 /// The cast; it goes with this value.
@@ -79,7 +81,11 @@ impl Stage {
         let volume = plan.volume.map(|mib| mounted(&house, mib));
         house.run().await;
         let wire = if plan.wire { Some(Wire::start(Far::Unix(house.socket())).await) } else { None };
-        let mut gate = Gate::new(json!({ "house": { "cluster": "gatehouse", "authority": "gatehouse" } }));
+        let mut bootstrap = json!({ "house": { "cluster": "gatehouse", "authority": "gatehouse" } });
+        if let Some(ring) = plan.ring {
+            bootstrap["limits"] = json!({ "ringBytes": ring });
+        }
+        let mut gate = Gate::new(bootstrap);
         gate.wasm = plan.wasm.unwrap_or_else(parts::wasm);
         let mut gateway = Gateway::new(upstream.address()).with_gate(gate);
         gateway.concurrency = 2;
@@ -241,10 +247,10 @@ fn policy() -> Value {
 }
 
 fn configuration(kafka: &Kafka, collector: &Collector, brokers: Option<&str>) -> String {
-    let brokers = brokers.map_or_else(|| kafka.broker().plain(), str::to_owned);
+    let brokers = brokers.map_or_else(|| kafka.addresses(), |one| vec![one.to_owned()]);
     let sinks = json!({
         "file": { "file": { "rotate": { "size": "1GiB" } }, "behind": "hold" },
-        "kafka": { "kafka": { "brokers": [brokers], "topic": kafka.topic() }, "behind": "hold" },
+        "kafka": { "kafka": { "brokers": brokers, "topic": kafka.topic() }, "behind": "hold" },
         "collector": { "https": collector.sink(), "behind": "hold" },
     });
     format!("spool: {{ size: 64MiB, segment: 1MiB }}\nsinks: {sinks}\n")

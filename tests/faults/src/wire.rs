@@ -3,11 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 /// What the wire does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,14 @@ impl Wire {
     /// Its near end.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends every connection that is there, and carries new ones.
+    pub async fn snap(&self) {
+        self.set(Mood::Cut);
+        // Every relay has to see it.
+        sleep(Duration::from_millis(100)).await;
+        self.set(Mood::Carry);
     }
 
     /// From now on it does this, to connections that are there as well.

@@ -32,7 +32,19 @@ pub struct Broker {
     plain: u16,
     mutual_tls: u16,
     sasl: u16,
+    place: Place,
     child: Option<Child>,
+}
+
+/// Where a broker stands in its cluster.
+#[derive(Debug)]
+struct Place {
+    node: usize,
+    controller: u16,
+    /// Of all nodes, as Kafka writes them.
+    voters: String,
+    /// Port that clients are told for the plain listener.
+    told: u16,
 }
 
 impl Broker {
@@ -50,15 +62,40 @@ impl Broker {
     /// instead: somebody stands there who relays. Panics like [`Broker::start`].
     #[must_use]
     pub fn start_on(plain: u16, told: u16) -> Self {
+        let [controller] = ports::free();
+        let voters = format!("1@127.0.0.1:{controller}");
+        let mut broker = Self::prepare(plain, Place { node: 1, controller, voters, told });
+        broker.restart();
+        broker
+    }
+
+    /// Starts a cluster of three, which keeps each topic three times and takes a message when two have it. Panics like
+    /// [`Broker::start`].
+    #[must_use]
+    pub fn start_three() -> [Self; 3] {
+        let controllers: [u16; 3] = ports::free();
+        let voter = |(at, port): (usize, &u16)| format!("{}@127.0.0.1:{port}", at + 1);
+        let voters = controllers.iter().enumerate().map(voter).collect::<Vec<_>>().join(",");
+        let mut brokers = std::array::from_fn(|at| {
+            let [plain] = ports::free();
+            let place = Place { node: at + 1, controller: controllers[at], voters: voters.clone(), told: plain };
+            Self::prepare(plain, place)
+        });
+        // None is ready before two of them run.
+        brokers.iter_mut().for_each(Self::spawn);
+        brokers.iter_mut().for_each(Self::wait_ready);
+        brokers
+    }
+
+    fn prepare(plain: u16, place: Place) -> Self {
         let class_path = jars::class_path();
         let folder = tempfile::Builder::new().prefix("gatehouse-kafka-").tempdir().unwrap();
         fs::create_dir(folder.path().join("tmp")).unwrap();
         let certificates = Certificates::make(&folder.path().join("certificates"));
-        let [mutual_tls, sasl, controller] = ports::free();
-        let mut broker = Self { folder, class_path, certificates, plain, mutual_tls, sasl, child: None };
-        broker.write_properties(controller, told);
+        let [mutual_tls, sasl] = ports::free();
+        let broker = Self { folder, class_path, certificates, plain, mutual_tls, sasl, place, child: None };
+        broker.write_properties();
         broker.format();
-        broker.restart();
         broker
     }
 
@@ -143,8 +180,12 @@ impl Broker {
     /// It runs, or it does not start.
     pub fn restart(&mut self) {
         assert!(self.child.is_none(), "the broker runs");
-        let log = self.folder.path().join("broker.log");
-        let output = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        self.spawn();
+        self.wait_ready();
+    }
+
+    fn spawn(&mut self) {
+        let output = fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
         let mut java = Command::new("java");
         java.args(JVM).args(["-Xms64m", "-Xmx200m", "-XX:+ExitOnOutOfMemoryError"]);
         // Native libraries are unpacked there; a killed broker does not clean up behind itself.
@@ -152,13 +193,21 @@ impl Broker {
         java.arg(concat!("-Dlog4j2.configurationFile=file:", env!("CARGO_MANIFEST_DIR"), "/log4j2.properties"));
         java.args(["-cp", &self.class_path, "kafka.Kafka"]).arg(self.properties());
         java.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-        let child = self.child.insert(spawn(java, JAVA));
-        let brokers = format!("127.0.0.1:{}", self.plain);
+        self.child = Some(spawn(java, JAVA));
+    }
+
+    fn wait_ready(&mut self) {
+        let (brokers, log) = (self.plain(), self.log());
+        let child = self.child.as_mut().expect("it was spawned");
         messages::wait_ready(&brokers, || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("the broker ended ({status}):\n{}", fs::read_to_string(&log).unwrap());
             }
         });
+    }
+
+    fn log(&self) -> std::path::PathBuf {
+        self.folder.path().join("broker.log")
     }
 
     fn signal(&self, signal: Signal) {
@@ -181,20 +230,22 @@ impl Broker {
         run(&mut java, JAVA);
     }
 
-    fn write_properties(&self, controller: u16, told: u16) {
-        let Self { plain, mutual_tls, sasl, .. } = self;
+    fn write_properties(&self) {
+        let Self { plain, mutual_tls, sasl, place, .. } = self;
+        let Place { node, controller, voters, told } = place;
+        let copies = voters.split(',').count();
         let at = |name: &str, port: &u16| format!("{name}://127.0.0.1:{port}");
-        let others = [at("TLS", mutual_tls), at("LOGIN", sasl), at("CONTROLLER", &controller)].join(",");
+        let others = [at("TLS", mutual_tls), at("LOGIN", sasl), at("CONTROLLER", controller)].join(",");
         let listeners = format!("{},{others}", at("PLAIN", plain));
-        let advertised = format!("{},{others}", at("PLAIN", &told));
+        let advertised = format!("{},{others}", at("PLAIN", told));
         let path = |path: &Path| path.display().to_string();
         let (keys, authority) = (path(&self.certificates.broker), path(&self.certificates.ca));
         let login = "listener.name.login";
         let module = "org.apache.kafka.common.security";
         let text = format!(
             "process.roles=broker,controller\n\
-             node.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             node.id={node}\n\
+             controller.quorum.voters={voters}\n\
              controller.listener.names=CONTROLLER\n\
              listeners={listeners}\n\
              advertised.listeners={advertised}\n\
@@ -202,6 +253,8 @@ impl Broker {
              inter.broker.listener.name=PLAIN\n\
              log.dirs={data}\n\
              auto.create.topics.enable=false\n\
+             default.replication.factor={copies}\n\
+             min.insync.replicas={least}\n\
              offsets.topic.replication.factor=1\n\
              offsets.topic.num.partitions=1\n\
              transaction.state.log.replication.factor=1\n\
@@ -228,6 +281,7 @@ impl Broker {
              {login}.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;\n\
              {login}.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;\n",
             data = self.folder.path().join("data").display(),
+            least = copies.div_ceil(2),
         );
         fs::write(self.properties(), text).unwrap();
     }

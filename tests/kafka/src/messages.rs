@@ -74,7 +74,8 @@ pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<Message> {
 
 /// Makes a topic with `options` of its own.
 pub(crate) fn create_topic(brokers: &str, topic: &str, partitions: i32, options: &[(&str, &str)]) {
-    let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    // -1: as often as the cluster keeps each topic.
+    let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
     for (name, value) in options {
         new = new.set(name, value);
     }

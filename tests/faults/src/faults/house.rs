@@ -17,6 +17,12 @@ pub(super) const KILLED: Fault = Fault {
     run: |kafka, full| -> Done { Box::pin(killed(kafka, full)) },
 };
 
+pub(super) const AWAY: Fault = Fault {
+    name: "house-away",
+    what: "house: killed and away until the gates hold all they may",
+    run: |kafka, _| -> Done { Box::pin(away(kafka)) },
+};
+
 pub(super) const FROZEN: Fault = Fault {
     name: "house-frozen",
     what: "house: SIGSTOP for 10 s",
@@ -54,6 +60,20 @@ async fn killed(kafka: Kafka, full: bool) -> (Account, Kafka) {
     sleep(AROUND).await;
     stage.notes.push(format!("{times} times"));
     stage.judge(load, Allowed { dropped: true, ..Allowed::default() }).await
+}
+
+/// What the gates then give up is counted, plain successes first, and the house hears of it when it is back.
+async fn away(kafka: Kafka) -> (Account, Kafka) {
+    let mut stage = Stage::set(kafka, Plan { ring: Some("128KiB"), ..Plan::default() }).await;
+    let load = stage.load();
+    sleep(AROUND).await;
+    stage.crash_house(Duration::from_secs(8)).await;
+    sleep(AROUND).await;
+    let (mut account, kafka) = stage.judge(load, Allowed { dropped: true, ..Allowed::default() }).await;
+    if account.dropped.is_empty() {
+        account.wrong.push("nothing was given up: the fault did not reach its aim".to_owned());
+    }
+    (account, kafka)
 }
 
 async fn frozen(kafka: Kafka) -> (Account, Kafka) {

@@ -35,6 +35,29 @@ pub(super) const DEAF: Fault = Fault {
     run: |kafka, _| -> Done { Box::pin(deaf(kafka)) },
 };
 
+pub(super) const ONE_OF_THREE: Fault = Fault {
+    name: "kafka-one-of-three",
+    what: "Kafka: three brokers (replication 3, min.insync 2), one killed with SIGKILL for 5 s",
+    run: |kafka, _| -> Done { Box::pin(one_of_three(kafka)) },
+};
+
+async fn one_of_three(kafka: Kafka) -> (Account, Kafka) {
+    // Four brokers are too much for a small machine.
+    drop(kafka);
+    let mut stage = Stage::set(Kafka::start_three().await, Plan::default()).await;
+    let load = stage.load();
+    sleep(AROUND).await;
+    stage.kafka.kill().await;
+    seconds(5).await;
+    let without = stage.sink("kafka").await["delivered"].as_u64().unwrap_or_default();
+    stage.kafka.restart().await;
+    sleep(AROUND).await;
+    stage.notes.push(format!("{without} delivered before it came back"));
+    let (account, three) = stage.judge(load, Allowed::default()).await;
+    drop(three);
+    (account, Kafka::start().await)
+}
+
 async fn killed(kafka: Kafka) -> (Account, Kafka) {
     let mut stage = Stage::set(kafka, Plan::default()).await;
     let load = stage.load();
@@ -89,8 +112,7 @@ async fn deaf(kafka: Kafka) -> (Account, Kafka) {
         sleep(AROUND).await;
         wire.set(Mood::Deaf);
         seconds(1).await;
-        wire.set(Mood::Cut);
-        wire.set(Mood::Carry);
+        wire.snap().await;
     }
     sleep(AROUND).await;
     let (account, _) = stage.judge(load, Allowed::default()).await;

@@ -29,8 +29,9 @@ pub struct Fault {
 }
 
 /// Every fault, in the order of the table.
-pub const ALL: [&Fault; 19] = [
+pub const ALL: [&Fault; 21] = [
     &house::KILLED,
+    &house::AWAY,
     &house::FROZEN,
     &house::TERMINATED,
     &house::DISK_FULL,
@@ -44,6 +45,7 @@ pub const ALL: [&Fault; 19] = [
     &kafka::FROZEN,
     &kafka::DELETED,
     &kafka::DEAF,
+    &kafka::ONE_OF_THREE,
     &collector::BROKEN,
     &collector::TOO_MANY,
     &collector::SLOW,

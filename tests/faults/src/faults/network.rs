@@ -25,10 +25,12 @@ async fn cut(kafka: Kafka) -> (Account, Kafka) {
     let load = stage.load();
     sleep(AROUND).await;
     let wire = stage.wire.as_ref().expect("the plan has one");
-    for away in [5, 0, 0] {
-        wire.set(Mood::Cut);
-        seconds(away).await;
-        wire.set(Mood::Carry);
+    wire.set(Mood::Cut);
+    seconds(5).await;
+    wire.set(Mood::Carry);
+    sleep(AROUND).await;
+    for _ in 0..2 {
+        wire.snap().await;
         sleep(AROUND).await;
     }
     stage.judge(load, Allowed { dropped: true, ..Allowed::default() }).await
@@ -46,8 +48,7 @@ async fn silent(kafka: Kafka) -> (Account, Kafka) {
     sleep(AROUND).await;
     wire.set(Mood::Deaf);
     seconds(3).await;
-    wire.set(Mood::Cut);
-    wire.set(Mood::Carry);
+    wire.snap().await;
     sleep(AROUND).await;
     stage.judge(load, Allowed { dropped: true, ..Allowed::default() }).await
 }
