@@ -111,6 +111,11 @@ bench-decision: ## Nanoseconds of a decision and its parts, then median to p99.9
 	@cargo bench -q -p gatehouse-bench --bench calls
 	@cargo run -q --profile bench -p gatehouse-bench --bin tail
 
+bench-house: wasm ## CPU an event in the house, from the stream to a file and to Kafka, and how late it is in Kafka (minutes; release build)
+	@cargo build -q --release -p gatehouse -p gatehouse-bench-house
+	@export GATEHOUSE_BIN=$(or $(CARGO_TARGET_DIR),target)/release/gatehouse ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
+	for what in throughput latency; do $(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-house $$what; done
+
 wasm-cost: wasm ## What a request and a policy's load cost in the built .wasm, by the interpreter's fuel
 	@cargo test -q -p gatehouse-scripted-host --test cost -- --ignored --nocapture
 
@@ -121,4 +126,4 @@ fmt: ## Format
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision wasm-cost fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision bench-house wasm-cost fmt clean-cache

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::io;
 
 use gatehouse_corpora::{Dice, networks};
-use gatehouse_engine::{Context, Outcome, Policy};
+use gatehouse_engine::{Context, Judged, Outcome, Policy};
 use gatehouse_meter::limit::{Capacities, Pool};
 use gatehouse_meter::{Count, Keys, Ladder, Limit, LimitSpec, Part, Step};
 use gatehouse_proto::v1;
@@ -121,15 +121,31 @@ pub(crate) fn address() -> io::Result<Call> {
 
 /// What the gate does with a transaction once it ended: its record, redacted and encoded.
 pub(crate) fn record() -> io::Result<Call> {
-    let mut worker = Worker::new(Some(Image::Standard.policy()?), asks());
-    let judged = asks().into_iter().take(1000).map(|seen| (seen, worker.judge(seen))).collect();
-    let origin = Origin { gateway: "edge-1".into(), gateway_cluster: "edges".into(), gate_version: "0.1.0".into() };
-    let context = Context { origin, hash_key: [9; 16], hash_key_id: 1, address_form: AddressForm::Full };
+    let (judged, context) = judged(1000)?;
     Ok(each(judged, move |(seen, judged)| {
-        let id = RecordId { epoch: 7, sequence: 9 };
-        let record = gatehouse_engine::record(id, 9, seen.head(), judged, outcome(), &context);
-        black_box(v1::Record::from(record).encode_to_vec());
+        black_box(made(*seen, judged, &context).encode_to_vec());
     }))
+}
+
+/// Records of the first `count` standard requests, as the gate makes them.
+///
+/// # Errors
+/// The standard policy does not compile.
+pub fn records(count: usize) -> io::Result<Vec<v1::Record>> {
+    let (judged, context) = judged(count)?;
+    Ok(judged.iter().map(|(seen, judged)| made(*seen, judged, &context)).collect())
+}
+
+fn judged(count: usize) -> io::Result<(Vec<(Seen, Judged)>, Context)> {
+    let mut worker = Worker::new(Some(Image::Standard.policy()?), asks());
+    let judged = asks().into_iter().take(count).map(|seen| (seen, worker.judge(seen))).collect();
+    let origin = Origin { gateway: "edge-1".into(), gateway_cluster: "edges".into(), gate_version: "0.1.0".into() };
+    Ok((judged, Context { origin, hash_key: [9; 16], hash_key_id: 1, address_form: AddressForm::Full }))
+}
+
+fn made(seen: Seen, judged: &Judged, context: &Context) -> v1::Record {
+    let id = RecordId { epoch: 7, sequence: 9 };
+    v1::Record::from(gatehouse_engine::record(id, 9, seen.head(), judged, outcome(), context))
 }
 
 /// An ordinary answer of an upstream.

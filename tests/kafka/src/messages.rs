@@ -18,6 +18,8 @@ pub struct Message {
     pub partition: i32,
     /// Its place in the partition.
     pub offset: i64,
+    /// The broker's or the producer's time of it, as the topic has it: milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
     /// Its key; `None`: it has none.
     pub key: Option<Vec<u8>>,
     /// Its headers, in order.
@@ -39,6 +41,7 @@ impl Message {
         Self {
             partition: message.partition(),
             offset: message.offset(),
+            timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
             key: message.key().map(<[u8]>::to_vec),
             headers: headers.map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect(),
             value: message.payload().unwrap_or_default().to_vec(),

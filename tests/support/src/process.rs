@@ -132,6 +132,16 @@ pub fn resident(id: u32) -> Option<u64> {
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
+/// CPU time that a process has used, user and system, from /proc; `None` when it is gone.
+pub fn cpu(id: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name, in parentheses, may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    let used = ticks()? + ticks()?;
+    Some(Duration::from_micros(used * 1_000_000 / rustix::param::clock_ticks_per_second()))
+}
+
 struct Job {
     command: Command,
     answer: Sender<io::Result<Child>>,
