@@ -1,5 +1,6 @@
 //! Sender and receiver against each other over a transport that cuts streams, delivers late and twice, stalls, and with a house
-//! that crashes or cannot store: every sequence ends up stored once or booked as lost, in order, and the books close.
+//! that crashes or cannot store: every sequence ends up stored once or booked as lost, in order, and the books close. A gate
+//! that crashes goes on as another epoch; of the old one a beginning is stored, in order and once, and what is missing is its tail.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,11 +10,14 @@ use gatehouse_proto::v1;
 use gatehouse_proto::v1::loss::Reason;
 use proptest::prelude::*;
 
-const EPOCH: u64 = 0xfeed;
+const FIRST_EPOCH: u64 = 0xfeed;
+/// More than a run has gates, so that none is forgotten.
+const EPOCHS: usize = 8;
 const LIMITS: Limits = Limits { ring_bytes: 6 * 1024, max_batch_bytes: 1024 };
 
 #[derive(Clone, Debug)]
 enum Action {
+    CrashGate,
     CrashHouse {
         stored: usize,
     },
@@ -46,6 +50,7 @@ enum Action {
 fn action() -> impl Strategy<Value = Action> {
     let class = prop_oneof![Just(Class::Kept), Just(Class::Plain)];
     prop_oneof![
+        1 => Just(Action::CrashGate),
         1 => (0usize..4).prop_map(|stored| Action::CrashHouse { stored }),
         4 => prop_oneof![Just(0u32), Just(100), Just(1024), Just(3000), Just(100_000)]
             .prop_map(|window| Action::Credit { window }),
@@ -67,10 +72,22 @@ struct Stream {
     to_house: VecDeque<v1::gate_message::Message>,
     to_gate: VecDeque<v1::Credit>,
     ticket: Option<Ticket>,
+    /// Of the gate that opened it.
+    epoch: u64,
     dead: bool,
 }
 
+/// Bytes of each record that a gate had, by sequence, and what it had counted.
+#[derive(Default)]
+struct Truth {
+    pushed: BTreeMap<u64, Vec<u8>>,
+    counters: v1::Counters,
+}
+
 struct World {
+    epoch: u64,
+    /// Gates that crashed.
+    gone: BTreeMap<u64, Truth>,
     sender: Sender,
     receiver: Receiver,
     /// The last one is the gate's own, unless it has none open; older ones still deliver.
@@ -78,7 +95,8 @@ struct World {
     open: bool,
     /// Handed to the store, not settled.
     storing: VecDeque<Parcel>,
-    refused: Option<u64>,
+    /// First sequence refused, by epoch.
+    refused: BTreeMap<u64, u64>,
     stored: Vec<Parcel>,
     pushed: BTreeMap<u64, Vec<u8>>,
     window: u32,
@@ -88,12 +106,14 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            sender: Sender::new(EPOCH, LIMITS),
-            receiver: Receiver::new(4),
+            epoch: FIRST_EPOCH,
+            gone: BTreeMap::new(),
+            sender: Sender::new(FIRST_EPOCH, LIMITS),
+            receiver: Receiver::new(EPOCHS),
             streams: Vec::new(),
             open: false,
             storing: VecDeque::new(),
-            refused: None,
+            refused: BTreeMap::new(),
             stored: Vec::new(),
             pushed: BTreeMap::new(),
             window: 0,
@@ -103,7 +123,8 @@ impl World {
 
     fn apply(&mut self, action: &Action) {
         match *action {
-            Action::CrashHouse { stored } => self.crash(stored),
+            Action::CrashGate => self.crash_gate(),
+            Action::CrashHouse { stored } => self.crash_house(stored),
             Action::Credit { window } => self.credit(window),
             Action::CutStream => self.cut(),
             Action::Deliver { stream, twice } => self.deliver(stream, twice),
@@ -142,7 +163,7 @@ impl World {
             counters: Some(opening.counters),
             ..v1::Hello::default()
         };
-        let mut stream = Stream::default();
+        let mut stream = Stream { epoch: self.epoch, ..Stream::default() };
         stream.to_house.push_back(v1::gate_message::Message::Hello(hello));
         self.streams.push(stream);
         (self.open, self.largest_window) = (true, 0);
@@ -157,7 +178,8 @@ impl World {
         }
         // Connections do not linger for ever.
         if self.streams.len() > 3 {
-            self.streams.remove(0);
+            let old = self.streams.remove(0);
+            old.ticket.iter().for_each(|ticket| self.receiver.ended(ticket, 1));
         }
     }
 
@@ -183,7 +205,7 @@ impl World {
                 Ok(opened) => {
                     stream.ticket = Some(opened.ticket);
                     let (durable_seq, window_bytes) = (opened.durable_seq, self.window);
-                    stream.to_gate.push_back(v1::Credit { epoch: EPOCH, durable_seq, window_bytes });
+                    stream.to_gate.push_back(v1::Credit { epoch: stream.epoch, durable_seq, window_bytes });
                 }
                 Err(_) => self.kill(index),
             },
@@ -212,53 +234,70 @@ impl World {
         if let Some(ticket) = self.streams[index].ticket {
             self.receiver.ended(&ticket, 1);
         }
-        if index + 1 == self.streams.len() {
+        if index + 1 == self.streams.len() && self.streams[index].epoch == self.epoch {
             self.cut();
         }
     }
 
+    fn is_behind_refused(&self, parcel: &Parcel) -> bool {
+        self.refused.get(&parcel.batch.epoch).is_some_and(|refused| parcel.batch.first_seq > *refused)
+    }
+
     fn settle(&mut self, stored: bool) {
         let Some(parcel) = self.storing.pop_front() else { return };
-        let behind_refused = self.refused.is_some_and(|refused| parcel.batch.first_seq > refused);
-        if stored && !behind_refused {
-            self.refused = None;
+        let (epoch, first) = (parcel.batch.epoch, parcel.batch.first_seq);
+        if stored && !self.is_behind_refused(&parcel) {
+            self.refused.remove(&epoch);
             self.receiver.durable(&parcel.high_water);
             self.stored.push(parcel);
             return;
         }
-        let first = parcel.batch.first_seq;
-        self.refused = Some(self.refused.map_or(first, |refused| refused.min(first)));
-        if let Some(ticket) = self.receiver.failed(EPOCH)
+        self.refused.entry(epoch).and_modify(|refused| *refused = first.min(*refused)).or_insert(first);
+        if let Some(ticket) = self.receiver.failed(epoch)
             && let Some(index) = self.streams.iter().position(|stream| stream.ticket == Some(ticket))
         {
             self.kill(index);
         }
     }
 
+    /// The gate dies with all that it holds. What it sent may still arrive; the next gate is another epoch.
+    fn crash_gate(&mut self) {
+        if self.gone.len() + 2 > EPOCHS {
+            return;
+        }
+        self.cut();
+        let truth = Truth { pushed: std::mem::take(&mut self.pushed), counters: self.sender.counters().clone() };
+        self.gone.insert(self.epoch, truth);
+        self.epoch += 1;
+        self.sender = Sender::new(self.epoch, LIMITS);
+    }
+
     /// The house dies. Of what was being stored some is on disk, though nobody was told.
-    fn crash(&mut self, stored: usize) {
+    fn crash_house(&mut self, stored: usize) {
         for parcel in std::mem::take(&mut self.storing).into_iter().take(stored) {
-            if self.refused.is_some_and(|refused| parcel.batch.first_seq > refused) {
+            if self.is_behind_refused(&parcel) {
                 break;
             }
-            self.refused = None;
+            self.refused.remove(&parcel.batch.epoch);
             self.stored.push(parcel);
         }
-        self.refused = None;
-        let high_waters: Vec<HighWater> = self.stored.iter().map(|parcel| parcel.high_water).collect();
-        self.receiver = Receiver::new(4);
-        self.receiver.restore(&high_waters[high_waters.len().saturating_sub(1)..]);
+        self.refused.clear();
+        let last: BTreeMap<u64, HighWater> =
+            self.stored.iter().map(|parcel| (parcel.batch.epoch, parcel.high_water)).collect();
+        self.receiver = Receiver::new(EPOCHS);
+        self.receiver.restore(&last.into_values().collect::<Vec<_>>());
         self.cut();
         self.streams.clear();
     }
 
     fn credit(&mut self, window_bytes: u32) {
         self.window = window_bytes;
-        if let Some(stream) = self.streams.last_mut().filter(|stream| !stream.dead)
+        let own = self.epoch;
+        if let Some(stream) = self.streams.last_mut().filter(|stream| !stream.dead && stream.epoch == own)
             && let Some(ticket) = stream.ticket
             && let Some(durable_seq) = self.receiver.durable_seq(&ticket)
         {
-            stream.to_gate.push_back(v1::Credit { epoch: EPOCH, durable_seq, window_bytes });
+            stream.to_gate.push_back(v1::Credit { epoch: own, durable_seq, window_bytes });
         }
     }
 
@@ -278,10 +317,11 @@ impl World {
         for books in self.receiver.books() {
             assert_eq!(books.booked(), books.seen, "{books:?}");
         }
-        let mut next = 0;
+        let mut next: BTreeMap<u64, u64> = BTreeMap::new();
         for parcel in &self.stored {
-            assert_eq!(parcel.batch.first_seq, next, "stored twice, out of order, or with a hole");
-            next = parcel.end_seq;
+            let next = next.entry(parcel.batch.epoch).or_default();
+            assert_eq!(parcel.batch.first_seq, *next, "stored twice, out of order, or with a hole");
+            *next = parcel.end_seq;
         }
     }
 
@@ -301,6 +341,11 @@ impl World {
             self.settle(true);
         }
         self.cut();
+        // The connections of gates that are gone end too.
+        for stream in self.streams.iter_mut().filter(|stream| stream.epoch != self.epoch) {
+            stream.dead = true;
+            stream.ticket.iter().for_each(|ticket| self.receiver.ended(ticket, 1));
+        }
         for _ in 0..10_000 {
             if self.sender.stats().durable_seq == self.sender.next_seq() {
                 return;
@@ -312,10 +357,10 @@ impl World {
         panic!("never drained: {:?}", self.sender.stats());
     }
 
-    fn check_account(&self) {
-        let mut kept = BTreeMap::new();
-        let mut lost = 0;
-        for parcel in &self.stored {
+    /// Records that are stored of an epoch, by sequence, and how many are booked there as lost.
+    fn on_disk(&self, epoch: u64) -> (BTreeMap<u64, Vec<u8>>, u64) {
+        let (mut kept, mut lost) = (BTreeMap::new(), 0);
+        for parcel in self.stored.iter().filter(|parcel| parcel.batch.epoch == epoch) {
             let mut records = parcel.batch.records.iter();
             for seq in parcel.batch.first_seq..parcel.end_seq {
                 let covers = |loss: &v1::Loss| (loss.first_seq..loss.first_seq + loss.count).contains(&seq);
@@ -327,22 +372,44 @@ impl World {
             }
             assert_eq!(records.next(), None);
         }
+        (kept, lost)
+    }
+
+    fn check_account(&self) {
+        let (kept, lost) = self.on_disk(self.epoch);
         for (seq, record) in &kept {
             assert_eq!(Some(record), self.pushed.get(seq), "sequence {seq} is another record");
         }
         let counters = self.sender.counters();
-        let dropped = counters.dropped_no_stream
-            + counters.dropped_oversize
-            + counters.dropped_ring_full
-            + counters.dropped_unreadable;
-        assert_eq!(lost, dropped);
+        assert_eq!(lost, dropped(counters));
         assert_eq!(u64::try_from(kept.len()).unwrap() + lost, counters.seen);
-        if let Some(books) = self.receiver.books().first() {
+        if let Some(books) = self.receiver.books().iter().find(|books| books.epoch == self.epoch) {
             assert_eq!((books.seen, books.stored, books.dropped.total()), (counters.seen, counters.seen - lost, lost));
             assert_eq!((books.elsewhere, books.in_flight, books.unknown_tail), (0, 0, 0), "{books:?}");
             assert_eq!(books.dropped.oversize, counters.dropped_oversize);
         }
+        self.gone.iter().for_each(|(epoch, truth)| self.check_gone(*epoch, truth));
     }
+
+    /// A gate that crashed: nothing stored that it never had, and the house tells of no more than there was.
+    fn check_gone(&self, epoch: u64, truth: &Truth) {
+        let (kept, lost) = self.on_disk(epoch);
+        for (seq, record) in &kept {
+            assert_eq!(Some(record), truth.pushed.get(seq), "sequence {seq} is another record");
+        }
+        let stored = u64::try_from(kept.len()).unwrap();
+        assert!(lost <= dropped(&truth.counters) && stored + lost <= truth.counters.seen);
+        if let Some(books) = self.receiver.books().iter().find(|books| books.epoch == epoch) {
+            assert_eq!((books.stored, books.in_flight), (stored, 0), "{books:?}");
+            assert!(books.seen <= truth.counters.seen, "{books:?}");
+            assert_eq!(books.unknown_tail, books.seen - books.stored - books.dropped.total(), "{books:?}");
+        }
+    }
+}
+
+/// What a gate has counted as given up.
+fn dropped(counters: &v1::Counters) -> u64 {
+    counters.dropped_no_stream + counters.dropped_oversize + counters.dropped_ring_full + counters.dropped_unreadable
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gatehouse_support::process::resident;
 use gatehouse_support::wait;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -27,6 +28,12 @@ pub(super) const FROZEN: Fault = Fault {
     name: "house-frozen",
     what: "house: SIGSTOP for 10 s",
     run: |kafka, _| -> Done { Box::pin(frozen(kafka)) },
+};
+
+pub(super) const STUCK: Fault = Fault {
+    name: "house-stuck",
+    what: "house: SIGSTOP for 10 s, gates that hold at most 128 KiB each",
+    run: |kafka, _| -> Done { Box::pin(stuck(kafka)) },
 };
 
 pub(super) const TERMINATED: Fault = Fault {
@@ -85,6 +92,36 @@ async fn frozen(kafka: Kafka) -> (Account, Kafka) {
     stage.house.thaw();
     sleep(AROUND).await;
     stage.judge(load, Allowed { dropped: true, ..Allowed::default() }).await
+}
+
+/// A reader that does not read must not grow Envoy: what it holds for the house is at most the rings of the gate.
+async fn stuck(kafka: Kafka) -> (Account, Kafka) {
+    /// Two workers and the main thread, each a ring.
+    const RINGS: u64 = 3 * (128 << 10);
+    let mut stage = Stage::set(kafka, Plan { ring: Some("128KiB"), ..Plan::default() }).await;
+    let load = stage.load();
+    sleep(AROUND).await;
+    let before = resident(stage.envoy().id()).expect("Envoy runs");
+    stage.house.freeze();
+    let (mut most, mut pending) = (before, 0);
+    for _ in 0..50 {
+        sleep(Duration::from_millis(200)).await;
+        most = most.max(resident(stage.envoy().id()).unwrap_or_default());
+        pending = pending.max(stage.envoy().stat("cluster.gatehouse.http2.pending_send_bytes").await);
+    }
+    stage.house.thaw();
+    sleep(AROUND).await;
+    let grown = most - before;
+    stage.notes.push(format!("Envoy held at most {} KiB for it and grew by {} KiB", pending >> 10, grown >> 10));
+    let (mut account, kafka) = stage.judge(load, Allowed { dropped: true, ..Allowed::default() }).await;
+    if account.dropped.is_empty() {
+        account.wrong.push("nothing was given up: the fault did not reach its aim".to_owned());
+    }
+    // Memory that Envoy takes for the requests themselves is in it too.
+    if pending > RINGS || grown > RINGS + (8 << 20) {
+        account.wrong.push(format!("Envoy held {pending} bytes for the house and grew by {grown}"));
+    }
+    (account, kafka)
 }
 
 /// A pod's deletion in small: what cannot be handed over in time stays on the volume.

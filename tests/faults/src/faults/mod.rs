@@ -29,10 +29,11 @@ pub struct Fault {
 }
 
 /// Every fault, in the order of the table.
-pub const ALL: [&Fault; 21] = [
+pub const ALL: [&Fault; 22] = [
     &house::KILLED,
     &house::AWAY,
     &house::FROZEN,
+    &house::STUCK,
     &house::TERMINATED,
     &house::DISK_FULL,
     &house::CLOCK,
