@@ -135,10 +135,17 @@ async fn books(Shared(pages): Shared<Pages>) -> Json<books::Accounts> {
     Json(books::Accounts::of(&pages.state))
 }
 
-/// The verdict of a request that was seen, by its reference; of what the gate let leave the gateway.
+/// The verdict of a request that was seen, by its reference; of what the gate let leave the gateway. With the text of the
+/// policy that decided, where it is still kept.
 async fn explain(Shared(pages): Shared<Pages>, Path(reference): Path<String>) -> Response {
-    match pages.state.intake.recent.find(&crate::explain::written(&reference)) {
-        Some(record) => Json(crate::explain::seen(&record)).into_response(),
+    let found = tokio::task::spawn_blocking(move || {
+        let references = &pages.state.intake.references;
+        let record = references.find(&crate::explain::written(&reference))?;
+        let digest = record.judgement.as_ref().map(|judgement| judgement.policy_digest.as_slice()).unwrap_or_default();
+        Some(crate::explain::seen(&record, references.policy(digest)))
+    });
+    match found.await.ok().flatten() {
+        Some(verdict) => Json(verdict).into_response(),
         None => (StatusCode::NOT_FOUND, "no record with this reference is kept here\n").into_response(),
     }
 }

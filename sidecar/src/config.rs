@@ -19,6 +19,7 @@ use gatehouse_policy::document::{self, Place, Problems};
 use gatehouse_proto::v1::welcome;
 
 use crate::logging::{Form, Level};
+use crate::references::Keep;
 use crate::sink;
 use written::Written;
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub listen: Listen,
     /// What is kept until it is delivered.
     pub spool: Spool,
+    /// How long records are kept for `gatehouse explain`, and how much of them.
+    pub references: Keep,
     /// Where policy documents come from; `None`: this house has no policy to give.
     pub policies: Option<Policies>,
     /// Where countries and autonomous systems come from; `None`: nowhere.
@@ -203,6 +206,7 @@ impl Config {
             node: written.node.unwrap_or_else(host_name),
             listen,
             spool,
+            references: written.references.decide(problems),
             policies: Policies::decide(written.policies, overrides.policies, written.packs, problems),
             geo: written.geo.and_then(|geo| Geo::decide(geo, top, problems)),
             sinks,
@@ -245,6 +249,25 @@ impl Listen {
             );
         }
         Self { unix: unix.map(|(path, _)| (path, mode)), tcp: written.tcp }
+    }
+}
+
+impl written::References {
+    fn decide(self, problems: &mut Problems) -> Keep {
+        let usual = Keep::default();
+        let age = self.keep.map_or(usual.age, |(age, place)| {
+            if !(Duration::from_secs(60)..=Duration::from_secs(366 * 86_400)).contains(&age) {
+                problems.push(&place, "`keep` is out of range", "write a time from 1m to 366d");
+            }
+            age
+        });
+        let bytes = self.size.map_or(usual.bytes, |(bytes, place)| {
+            if !(1 << 20..=1 << 40).contains(&bytes) {
+                problems.push(&place, "`size` is out of range", "write a size from 1MiB to 1TiB");
+            }
+            bytes
+        });
+        Keep { age, bytes }
     }
 }
 

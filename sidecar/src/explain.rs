@@ -22,11 +22,12 @@ pub fn write(verdict: &Value, out: &mut impl Write, paint: Paint) -> io::Result<
     let status = verdict.get("status").and_then(Value::as_u64).map(|status| format!(" {status}")).unwrap_or_default();
     let by = word("rule").map(|rule| format!(" by {}", paint.bold(plain(rule)))).unwrap_or_default();
     writeln!(out, "{}{status}{by} ({})", paint.action(action), word("reason").unwrap_or("?"))?;
-    for key in ["reference", "time", "gateway", "ambiguity"] {
+    for key in ["reference", "time", "gateway", "ambiguity", "redacted"] {
         if let Some(text) = word(key) {
             writeln!(out, "  {key:<14} {}", plain(text))?;
         }
     }
+    policy(verdict, out)?;
     for would in list(verdict, "would_have") {
         writeln!(out, "  {:<14} {} {}", "would have", text(would, "action"), plain(text(would, "rule")))?;
     }
@@ -63,6 +64,16 @@ pub fn write(verdict: &Value, out: &mut impl Write, paint: Paint) -> io::Result<
         steps(trace, "  ", out, paint)?;
     }
     Ok(())
+}
+
+/// Which policy decided, and whether its text is still there (`--json` prints it).
+fn policy(verdict: &Value, out: &mut impl Write) -> io::Result<()> {
+    let Some(policy) = verdict.get("policy").filter(|policy| policy.is_object()) else { return Ok(()) };
+    let revision = policy.get("revision").and_then(Value::as_u64).unwrap_or_default();
+    let digest: String = text(policy, "digest").chars().take(12).collect();
+    let files: Vec<&str> = list(policy, "documents").iter().map(|document| text(document, "file")).collect();
+    let kept = if files.is_empty() { "its text is not kept any more".to_owned() } else { files.join(", ") };
+    writeln!(out, "  {:<14} revision {revision}, {} ({})", "policy", plain(&digest), plain(&kept))
 }
 
 fn signals(verdict: &Value, out: &mut impl Write, paint: Paint) -> io::Result<()> {

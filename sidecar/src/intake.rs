@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  gate ─► stream (one task each) ─► Receiver (duplicates, fences) ─► spool ─► ledger ─► Credit to the stream
-//!                                └─► access log, recent (what carries a reference)
+//!                                └─► access log, references (what carries one)
 //! ```
 //!
 //! A batch is acknowledged when the spool has synced it. Batches of all streams share the spool's syncs: a stream hands
@@ -12,7 +12,6 @@ pub mod connection;
 pub mod ledger;
 pub mod listen;
 mod outbound;
-pub mod recent;
 pub mod stream;
 pub mod streams;
 
@@ -49,11 +48,11 @@ use crate::config::AddressForm;
 use crate::hash_key::HashKey;
 use crate::metrics::Metrics;
 use crate::policies::Policies;
+use crate::references::References;
 use crate::rollout::counts::Counts;
 use crate::spool::{SpoolHandle, StoreError};
 use crate::standing::Standing;
 use ledger::{Ledger, Passage};
-use recent::Recent;
 use service::house_server::{House, HouseServer};
 use streams::Streams;
 
@@ -75,8 +74,8 @@ pub struct Intake {
     pub streams: Streams,
     /// What the rules of the policy in force did.
     pub counts: Counts,
-    /// The last records that carry a reference.
-    pub recent: Recent,
+    /// Records that carry a reference.
+    pub references: References,
     receiver: Mutex<Receiver>,
     spool: SpoolHandle,
     ledger: Ledger,
@@ -110,6 +109,8 @@ pub struct Parts {
     pub address_form: AddressForm,
     /// One line a request.
     pub access_log: AccessLog,
+    /// Records that carry a reference.
+    pub references: References,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -124,7 +125,7 @@ impl Intake {
         let intake = Arc::new(Self {
             streams: Streams::default(),
             counts: Counts::new(parts.policies.subscribe()),
-            recent: Recent::default(),
+            references: parts.references,
             receiver: Mutex::new(receiver),
             spool: parts.spool,
             ledger,
@@ -268,7 +269,7 @@ impl Intake {
     }
 
     fn show(&self, batch: &v1::Batch) {
-        batch.records.iter().for_each(|record| self.recent.keep(record));
+        batch.records.iter().for_each(|record| self.references.keep(record));
         if !self.access_log.is_on() {
             return;
         }

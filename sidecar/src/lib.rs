@@ -35,6 +35,7 @@ pub mod packs;
 pub mod policies;
 pub mod policy;
 pub mod policy_test;
+pub mod references;
 pub mod replay;
 pub mod request;
 pub mod rollout;

@@ -27,6 +27,7 @@ use crate::config;
 use crate::data::{DataError, DataFolder};
 use crate::metrics::Metrics;
 use crate::packs::{self, PackView, Shelf};
+use crate::references;
 use crate::rollout::diff::json;
 use crate::watched::stamp;
 use folder::{Contents, Document, FolderError};
@@ -275,7 +276,7 @@ impl Watcher {
         });
         match compiled {
             Ok(Ok(compiled)) => {
-                self.accept(files, compiled).await;
+                self.accept(files, compiled, &documents).await;
                 *self.policies.documents.lock().unwrap_or_else(PoisonError::into_inner) = Some(documents);
             }
             Ok(Err(problems)) => self.report(problems),
@@ -287,13 +288,13 @@ impl Watcher {
         }
     }
 
-    async fn accept(&mut self, files: Vec<String>, compiled: Compiled) {
+    async fn accept(&mut self, files: Vec<String>, compiled: Compiled, documents: &Arc<[Document]>) {
         let before = self.policies.current();
         let same = before.as_ref().is_some_and(|snapshot| snapshot.digest() == compiled.digest);
         if !same {
             let revision = before.map_or(1, |snapshot| snapshot.revision().saturating_add(1));
             let snapshot = Snapshot::new(revision, compiled.image);
-            self.keep(snapshot.clone()).await;
+            self.keep(snapshot.clone(), Arc::clone(documents)).await;
             tracing::info!(revision, bytes = snapshot.size(), rules = compiled.rules, "policy compiled");
             self.policies.current.send_replace(Some(snapshot));
         }
@@ -313,12 +314,20 @@ impl Watcher {
         }
     }
 
-    /// Keeps the policy for the next start. A disk that does not take it must not keep it from the gates.
-    async fn keep(&self, snapshot: Snapshot) {
+    /// Keeps the policy for the next start, and its text for `gatehouse explain`. A disk that does not take it must not keep it
+    /// from the gates.
+    async fn keep(&self, snapshot: Snapshot, documents: Arc<[Document]>) {
         let data = Arc::clone(&self.data);
-        match tokio::task::spawn_blocking(move || snapshot.keep(&data)).await {
+        let keep = move || {
+            let (digest, revision) = (snapshot.digest(), snapshot.revision());
+            let explained = references::policies::keep(&data, digest, revision, &documents);
+            snapshot.keep(&data).and(explained)
+        };
+        match tokio::task::spawn_blocking(keep).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "policy not kept for the next start"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "policy not kept for the next start, or its text not for `explain`")
+            }
             Err(error) => tracing::warn!(%error, "policy not kept for the next start"),
         }
     }

@@ -23,6 +23,7 @@ use crate::logging::Log;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::policies::{Policies, Watcher};
+use crate::references::References;
 use crate::sink;
 use crate::spool::{Recovered, Settings, Spool, SpoolError};
 use crate::standing::Standing;
@@ -32,6 +33,8 @@ use crate::{access_log, admin};
 const INTAKE_GRACE: Duration = Duration::from_secs(5);
 /// Time for the last words to gates to leave this machine's socket buffers.
 const FLUSH_GRACE: Duration = Duration::from_secs(1);
+/// For what `gatehouse explain` asks for.
+const REFERENCES_GRACE: Duration = Duration::from_secs(2);
 /// Time for sinks to deliver what the spool holds; the rest is delivered after the next start.
 const SINK_GRACE: Duration = Duration::from_secs(10);
 /// How often windows follow what the spool can take.
@@ -107,6 +110,7 @@ impl House {
         let sinks = start_sinks(&config, &spool, &stop)?;
         let access_log = access_log::start(config.access_log);
         let watching = watch(&config, &policies, &data, &metrics, &stop).await;
+        let references = References::open(data.path(), config.references);
         let intake = Intake::start(Parts {
             spool: spool.handle(),
             high_waters: recovered.high_waters,
@@ -115,6 +119,7 @@ impl House {
             key,
             address_form: config.address_form,
             access_log: access_log.log.clone(),
+            references,
             metrics: Arc::clone(&metrics),
         });
         let state = Arc::new(admin::State {
@@ -174,6 +179,10 @@ impl House {
         for task in self.watching.into_iter().chain(self.minding).chain([self.chores]) {
             let _ = task.await;
         }
+        let intake = Arc::clone(&self.intake);
+        let references = tokio::task::spawn_blocking(move || intake.references.close(REFERENCES_GRACE));
+        // What is not written by then is missed by `gatehouse explain` only.
+        let _ = references.await;
         self.access_log.stop().await;
         self.admin.shutdown().await;
         forget_addresses(&self.data)?;

@@ -214,6 +214,24 @@ async fn a_policy_reaches_every_worker_and_a_broken_one_changes_nothing() {
     }
     until("both workers are current", async || house.status().await["policy"]["workers_current"] == 2).await;
     assert_eq!(house.status().await["policy"]["files"][0], "shop.yaml");
+    // The text stays for whoever asks why, long after the folder has changed.
+    let mut decided = record(EPOCH, 0);
+    let judgement = v1::Judgement {
+        reference: "7Q2KM4XJ0T9RB3ZC".into(),
+        policy_digest: first.clone(),
+        ..v1::Judgement::default()
+    };
+    decided.judgement = Some(judgement);
+    let records = vec![prost::Message::encode_to_vec(&decided)];
+    gates[0].send(FromGate::Batch(v1::Batch { records, ..batch(EPOCH, 0..1) })).await;
+    let mut explained = String::new();
+    until("the request is explained", async || {
+        explained = house.admin("/explain/7Q2KM4XJ0T9RB3ZC").await.unwrap();
+        explained.contains("shop.yaml")
+    })
+    .await;
+    let explained: serde_json::Value = serde_json::from_str(&explained).unwrap();
+    assert_eq!(explained["policy"]["documents"][0]["text"], POLICY);
 
     fs::write(folder.join("shop.yaml"), POLICY.replace("then: block", "then: blok")).unwrap();
     until("the problem is told", async || {

@@ -42,6 +42,8 @@ impl Collector for Scrape {
             "What the house had to tell its sinks and found no room for",
             lost,
         )?;
+        let given_up = self.0.intake.references.given_up();
+        out.counter("gatehouse_references_given_up_records", "Records not kept for `gatehouse explain`", given_up)?;
         let dropped = self.0.intake.access_log_dropped();
         out.counter("gatehouse_access_log_dropped_lines", "Lines that standard output did not take", dropped)?;
         out.counter("gatehouse_log_held_back_lines", "Log lines held back as repetitions", self.0.log.held_back())

@@ -100,9 +100,8 @@ fn seen(reference: &str, at: &At, json: bool) -> ExitCode {
         (200, Err(error)) => fail(exit::refused(), &format!("the answer of the house cannot be read: {error}")),
         (404, _) => {
             let said = format!(
-                "the house has no record with the reference `{reference}`: it keeps the last {} since it started; the event \
-                 is in the sinks",
-                gatehouse::intake::recent::MAX_RECORDS
+                "the house has no record with the reference `{reference}`: it keeps them for as long as `references` says (7 \
+                 days or 512 MiB); the event is in the sinks"
             );
             fail(exit::refused(), &said)
         }

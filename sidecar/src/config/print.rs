@@ -21,6 +21,9 @@ impl fmt::Display for Config {
         let spool = &self.spool;
         let folder = quoted(&spool.folder.display());
         writeln!(f, "spool:\n  folder: {folder}\n  size: {}\n  segment: {}", size(spool.size), size(spool.segment))?;
+        let references = &self.references;
+        let keep = references.age.as_millis();
+        writeln!(f, "references:\n  keep: {keep}ms\n  size: {}", size(references.bytes))?;
         if let Some(policies) = &self.policies {
             let folder = quoted(&policies.folder.display());
             writeln!(f, "policies:\n  folder: {folder}\n  every: {}ms", policies.every.as_millis())?;

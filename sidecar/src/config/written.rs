@@ -8,6 +8,7 @@
 //!   mode: "0660"                        # of the socket, octal, quoted
 //!   tcp: 127.0.0.1:7070                 # loopback only; only if asked for; then no Unix socket unless `unix` is written too
 //! spool: { folder: /var/lib/gatehouse/spool, size: 1GiB, segment: 64MiB }
+//! references: { keep: 7d, size: 512MiB }   # records that `gatehouse explain REF` finds
 //! policies: { folder: /etc/gatehouse/policies, every: 250ms }
 //! packs: { ranges: /etc/gatehouse/ranges }   # address ranges that packs prove automata by
 //! geo: { files: [/var/lib/geo/country.mmdb, /var/lib/geo/asn.csv], maxAge: 45d }   # countries and autonomous systems
@@ -42,6 +43,8 @@ pub struct Written {
     pub listen: Option<Listen>,
     /// What is kept until it is delivered.
     pub spool: Spool,
+    /// What is kept for `gatehouse explain`.
+    pub references: References,
     /// Where policy documents come from.
     pub policies: Policies,
     /// What packs prove automata by.
@@ -80,6 +83,15 @@ pub struct Spool {
     pub size: Option<(u64, Place)>,
     /// Size of one segment, bytes.
     pub segment: Option<(u64, Place)>,
+}
+
+/// Section `references`.
+#[derive(Debug, Default)]
+pub struct References {
+    /// How long.
+    pub keep: Option<(Duration, Place)>,
+    /// All of them together, bytes.
+    pub size: Option<(u64, Place)>,
 }
 
 /// Section `policies`.
@@ -142,6 +154,7 @@ impl Written {
             data: text(fields.take("data"), problems).map(PathBuf::from),
             listen: fields.take("listen").and_then(|node| Listen::read(node, problems)),
             spool: fields.take("spool").and_then(|node| Spool::read(node, problems)).unwrap_or_default(),
+            references: fields.take("references").and_then(|node| References::read(node, problems)).unwrap_or_default(),
             policies: fields.take("policies").and_then(|node| Policies::read(node, problems)).unwrap_or_default(),
             packs: fields.take("packs").and_then(|node| Packs::read(node, problems)).unwrap_or_default(),
             geo: fields.take("geo").and_then(|node| Geo::read(node, problems)),
@@ -197,6 +210,19 @@ impl Spool {
         };
         fields.finish(problems);
         Some(spool)
+    }
+}
+
+impl References {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, "`references`", problems)?;
+        let (keep, size) = (fields.take("keep"), fields.take("size"));
+        let references = Self {
+            keep: keep.and_then(|node| Some((node.duration(problems)?, node.place.clone()))),
+            size: size.and_then(|node| Some((node.size(problems)?, node.place.clone()))),
+        };
+        fields.finish(problems);
+        Some(references)
     }
 }
 

@@ -7,9 +7,12 @@ use crate::ocsf;
 use crate::ocsf::hex::Hex;
 use crate::when;
 
-/// The verdict of a record, in the form that `explain` prints.
+/// What no record holds, for whoever looks for it here.
+const REDACTED: &str = "by the gate: values of query parameters, cookies and headers, and sensitive texts, which are classes or keyed hashes";
+
+/// The verdict of a record, in the form that `explain` prints; `policy` is the one that decided, if it is still kept.
 #[must_use]
-pub fn seen(record: &Record) -> Value {
+pub fn seen(record: &Record, policy: Option<Value>) -> Value {
     let judgement = record.judgement.clone().unwrap_or_default();
     let response = record.response.clone().unwrap_or_default();
     let action = word(judgement.action);
@@ -30,10 +33,12 @@ pub fn seen(record: &Record) -> Value {
         "signals": signals(record),
         "trace": trace(record),
         "time": when::shown(record.start_unix_ns),
+        "redacted": REDACTED,
         "gateway": record.origin.as_ref().and_then(|origin| present(&origin.gateway)),
         "policy": (!judgement.policy_digest.is_empty()).then(|| json!({
             "revision": judgement.policy_revision,
             "digest": Hex(&judgement.policy_digest).to_string(),
+            "documents": policy.map(|mut policy| policy["documents"].take()),
         })),
         "event": serde_json::from_slice::<Value>(&event).unwrap_or_default(),
     })

@@ -136,9 +136,17 @@ async fn a_request_that_a_running_house_has_seen_is_explained_by_its_reference()
     assert!(code == 1 && err.contains("has no record with the reference `ZZZZZZZZZZZZZZZZ`"), "{err}");
     let (code, _, err) = ask("../status", &[]);
     assert!(code == 2 && err.contains("a reference is letters and digits"), "{err}");
+    // Killed, not asked.
     drop(running);
     let (code, _, err) = ask("7Q2KM4XJ0T9RB3ZC", &[]);
     assert!(code == 1 && err.contains("no house answers at"), "{err}");
+    let _again = House::start(dir.path(), &[]);
+    let address = fs::read_to_string(dir.path().join("admin.address")).unwrap();
+    let (code, said, err) = output(&["explain", "7Q2KM4XJ0T9RB3ZC", "--admin", &format!("http://{}", address.trim())]);
+    assert!(
+        code == 0 && said.contains("by shop/admin") && said.contains("its text is not kept any more"),
+        "{said}{err}"
+    );
     let (code, _, err) = output(&["explain", "A", "--admin", "https://127.0.0.1:1"]);
     assert!(code == 2 && err.contains("no address of a house"), "{err}");
 }

@@ -1,7 +1,5 @@
-//! The last records that carry a reference: what `gatehouse explain REF` asks for.
-//!
-//! Records are kept as they came (redacted by the gate), at most [`MAX_RECORDS`] and at most [`MAX_BYTES`] together; the
-//! oldest go first. Nothing is kept over a restart.
+//! The last records that carry a reference, in memory: at most [`MAX_RECORDS`] and at most [`MAX_BYTES`] together; the oldest
+//! go first.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,11 +36,15 @@ struct PeekJudgement {
     reference: String,
 }
 
+/// The reference that a record carries, if it carries one.
+pub(super) fn reference_of(record: &[u8]) -> Option<String> {
+    let judgement = Peek::decode(record).ok()?.judgement?;
+    Some(judgement.reference).filter(|reference| !reference.is_empty())
+}
+
 impl Recent {
-    /// Keeps a record, if it carries a reference.
-    pub(super) fn keep(&self, record: &[u8]) {
-        let reference = Peek::decode(record).ok().and_then(|peek| peek.judgement).map(|judgement| judgement.reference);
-        let Some(reference) = reference.filter(|reference| !reference.is_empty()) else { return };
+    /// Keeps a record.
+    pub(super) fn keep(&self, reference: String, record: &[u8]) {
         let mut kept = self.lock();
         kept.bytes += record.len();
         kept.records.push_back((reference, record.to_vec()));
@@ -77,6 +79,12 @@ mod tests {
         Record { judgement: Some(judgement), request: Some(request), ..Record::default() }.encode_to_vec()
     }
 
+    fn keep(recent: &Recent, record: &[u8]) {
+        if let Some(reference) = reference_of(record) {
+            recent.keep(reference, record);
+        }
+    }
+
     fn path(recent: &Recent, reference: &str) -> Option<String> {
         recent.find(reference).and_then(|record| record.request).map(|request| request.path)
     }
@@ -84,11 +92,11 @@ mod tests {
     #[test]
     fn a_record_is_found_by_its_reference_and_the_last_one_wins() {
         let recent = Recent::default();
-        recent.keep(&record("A", "/interim"));
-        recent.keep(&record("B", "/b"));
-        recent.keep(&record("A", "/final"));
-        recent.keep(&record("", "/plain"));
-        recent.keep(b"\xff\xff garbage");
+        keep(&recent, &record("A", "/interim"));
+        keep(&recent, &record("B", "/b"));
+        keep(&recent, &record("A", "/final"));
+        keep(&recent, &record("", "/plain"));
+        keep(&recent, b"\xff\xff garbage");
         assert_eq!((path(&recent, "A"), path(&recent, "B")), (Some("/final".into()), Some("/b".into())));
         assert_eq!((path(&recent, ""), path(&recent, "C"), recent.lock().records.len()), (None, None, 3));
     }
@@ -97,13 +105,13 @@ mod tests {
     fn the_oldest_go_when_there_are_too_many_or_they_are_too_large() {
         let recent = Recent::default();
         for n in 0..MAX_RECORDS + 10 {
-            recent.keep(&record(&format!("R{n}"), "/"));
+            keep(&recent, &record(&format!("R{n}"), "/"));
         }
         assert_eq!(recent.lock().records.len(), MAX_RECORDS);
         assert_eq!((path(&recent, "R9"), path(&recent, "R10")), (None, Some("/".into())));
         let large = "x".repeat(60_000);
         for n in 0..1_000 {
-            recent.keep(&record(&format!("L{n}"), &large));
+            keep(&recent, &record(&format!("L{n}"), &large));
         }
         let kept = recent.lock();
         assert!(kept.bytes <= MAX_BYTES && kept.records.len() < 300, "{}", kept.bytes);
