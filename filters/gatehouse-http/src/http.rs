@@ -81,7 +81,11 @@ impl Exchange {
             peer_unknown(worker);
         }
         match host::headers(Map::Request) {
-            Ok(headers) => self.decide(context, headers, root, worker),
+            Ok(headers) => {
+                let flow = self.decide(context, headers, root, worker);
+                worker.metrics.time_decision(self.began_ns);
+                flow
+            }
             Err(refused) => {
                 worker.complain(refused);
                 let verdict = Verdict { reason: Reason::Unreadable, ..Verdict::default() };

@@ -71,6 +71,11 @@ impl Stage {
             "{fault}: {sent} sent, none failed; p99 before {before}, during {within}, after {after}; slowest {:.2?}; {books:?}",
             report.slowest()
         );
+        // One decision in 64 is timed, on each worker.
+        let page = self.envoy.page("/stats/prometheus?filter=gatehouse_gate_decision").await;
+        let timed = page.lines().find(|line| line.starts_with("gatehouse_gate_decision_microseconds_count"));
+        let timed = timed.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_default();
+        assert!((sent / 128..=sent / 64).contains(&timed), "{timed} of {sent} decisions were timed:\n{page}");
         self.envoy.assert_filter_sound().await;
     }
 }

@@ -71,6 +71,8 @@ pub(crate) enum MetricKind {
     Counter = 0,
     /// Is set.
     Gauge = 1,
+    /// Gets values, of which Envoy tells quantiles.
+    Histogram = 2,
 }
 
 fn check(call: &'static str, status: u32) -> Result<()> {
