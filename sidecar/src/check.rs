@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use gatehouse_policy::{Canonical, Surroundings};
 use serde::Serialize;
 
-use crate::loaded::Documents;
+use crate::loaded::{Documents, Supplied};
+use crate::packs;
 use crate::policies::Problem;
 use crate::policies::folder::FolderError;
 use crate::terminal::Paint;
@@ -41,17 +42,27 @@ pub struct Finding {
     pub also: Vec<String>,
 }
 
-/// Compiles these files, and every document of these folders, together; lists whose time is over are told.
+/// Compiles these files, and every document of these folders, together; lists whose time is over are told, and what needs more
+/// than is supplied.
 ///
 /// # Errors
 /// A file or folder cannot be read.
-pub fn check(paths: &[PathBuf]) -> Result<Report, FolderError> {
-    let documents = Documents::read(paths)?;
+pub fn check(paths: &[PathBuf], supplied: &Supplied) -> Result<Report, FolderError> {
+    let documents = Documents::read(paths, supplied.ranges.as_deref())?;
     let files: Vec<String> = documents.documents.iter().map(|document| document.name.clone()).collect();
     let findings = |problems: Vec<Problem>| problems.into_iter().map(|one| Finding::new(one, &files)).collect();
-    let surroundings = Surroundings { now: Some(when::now() / 1_000_000_000), ..Surroundings::default() };
+    let surroundings = Surroundings {
+        now: Some(when::now() / 1_000_000_000),
+        countries: supplied.geo.as_ref().is_some_and(|table| table.has_countries()),
+        asns: supplied.geo.as_ref().is_some_and(|table| table.has_asns()),
+        ..Surroundings::default()
+    };
     let (ok, rules, image_bytes, problems, warnings) = match documents.compile(&surroundings) {
-        Ok(compiled) => (true, compiled.rules, compiled.image.len(), Vec::new(), findings(compiled.warnings)),
+        Ok(compiled) => {
+            let unproved = packs::unproved(&compiled.packs, &compiled.uses);
+            let warnings = findings([compiled.warnings, unproved].concat());
+            (true, compiled.rules, compiled.image.len(), Vec::new(), warnings)
+        }
         Err(problems) => (false, 0, 0, findings(problems), Vec::new()),
     };
     Ok(Report { ok, files, rules, image_bytes, problems, warnings })
@@ -62,7 +73,7 @@ pub fn check(paths: &[PathBuf]) -> Result<Report, FolderError> {
 /// # Errors
 /// A file or folder cannot be read. The inner error: everything that is wrong with the documents.
 pub fn canonical(paths: &[PathBuf]) -> Result<Result<Vec<Canonical>, Vec<Problem>>, FolderError> {
-    Ok(Documents::read(paths)?.canonical())
+    Ok(Documents::read(paths, None)?.canonical())
 }
 
 impl Finding {

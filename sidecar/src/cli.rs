@@ -7,13 +7,13 @@ mod books;
 mod check;
 mod exit;
 mod explain;
-mod geo;
 mod mode;
 mod policy;
 mod replay;
 mod run;
 mod shell;
 mod spool;
+mod supplied;
 mod test;
 mod verdict;
 

@@ -2,15 +2,19 @@
 //! folders of the documents.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use gatehouse_engine::Policy;
 use gatehouse_policy::document::{MAX_TEXT, Problems};
 use gatehouse_policy::{Canonical, Format, Library, Options, Source, Surroundings, canonical, compile_with};
+
+use gatehouse_signals::geo::Table;
 
 use crate::packs::{self, Shelf};
 use crate::policies::folder::{self, Document, FolderError};
@@ -30,32 +34,53 @@ pub enum LoadError {
 pub struct Documents {
     /// Each under the name that the operator gave, so that a place can be clicked.
     pub documents: Vec<Document>,
-    /// Folder of the address ranges that packs prove automata by; `None`: they prove nothing.
-    pub ranges: Option<PathBuf>,
+    ranges: Option<PathBuf>,
     folders: Vec<PathBuf>,
 }
 
-/// Compiles these files, and every document of these folders, together.
+/// What an operator supplies beside the documents, here as to a house.
+#[derive(Debug, Clone, Default)]
+pub struct Supplied {
+    /// Folder of the address ranges that packs prove automata by; `None`: they prove nothing.
+    pub ranges: Option<PathBuf>,
+    /// Country and autonomous system by address.
+    pub geo: Option<Rc<Table>>,
+}
+
+/// A policy that judges.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// As a gate has it.
+    pub policy: Arc<Policy>,
+    /// Lists of packs that are left out with their rules, because nothing proves them.
+    pub unproved: Vec<Problem>,
+    /// The rules that came with packs, as `document/rule`.
+    pub packed: BTreeSet<String>,
+}
+
+/// Compiles these files, and every document of these folders, together; `ranges` as in [`Supplied`].
 ///
 /// # Errors
 /// They cannot be read, or do not compile.
-pub fn load(paths: &[PathBuf]) -> Result<Arc<Policy>, LoadError> {
-    let documents = Documents::read(paths).map_err(LoadError::Unreadable)?;
+pub fn load(paths: &[PathBuf], ranges: Option<&Path>) -> Result<Loaded, LoadError> {
+    let documents = Documents::read(paths, ranges).map_err(LoadError::Unreadable)?;
     let compiled = documents.compile(&Surroundings::default()).map_err(LoadError::Wrong)?;
     let policy = Policy::load(compiled.image, 0).map_err(|error| {
         let message = format!("the compiled policy cannot be loaded: {error}");
         LoadError::Wrong(vec![Problem { place: "policy".into(), message, help: String::new() }])
     })?;
-    Ok(Arc::new(policy))
+    let unproved = packs::unproved(&compiled.packs, &compiled.uses);
+    let packed = compiled.uses.into_iter().flat_map(|used| used.rules).collect();
+    Ok(Loaded { policy: Arc::new(policy), unproved, packed })
 }
 
 impl Documents {
-    /// Reads files and folders.
+    /// Reads files and folders; `ranges` as in [`Supplied`].
     ///
     /// # Errors
     /// A file or folder cannot be read, or a folder holds no document.
-    pub fn read(paths: &[PathBuf]) -> Result<Self, FolderError> {
-        let mut all = Self::default();
+    pub fn read(paths: &[PathBuf], ranges: Option<&Path>) -> Result<Self, FolderError> {
+        let mut all = Self { ranges: ranges.map(Path::to_owned), ..Self::default() };
         for path in paths {
             all.add(path)?;
         }
@@ -100,6 +125,7 @@ impl Documents {
             digest: compiled.digest,
             rules: compiled.rules,
             warnings: words(&compiled.warnings),
+            uses: compiled.uses,
         })
     }
 

@@ -21,11 +21,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use gatehouse_policy::document::{self, MAX_TEXT};
-use gatehouse_policy::{Format, Library, Source};
+use gatehouse_policy::document::{self, MAX_TEXT, quoted};
+use gatehouse_policy::{Format, Library, Source, Used};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::policies::Problem;
 use crate::rollout::diff::json;
 use crate::watched::{Stamp, stamp};
 
@@ -35,6 +36,9 @@ const PACKS: [(&str, &str); 3] = [
     ("monitoring", include_str!("../../deploy/packs/monitoring.yaml")),
     ("search-crawlers", include_str!("../../deploy/packs/search-crawlers.yaml")),
 ];
+/// What proves a pack's lists.
+const HELP: &str =
+    "give the published ranges to the house (`packs: { ranges: DIR }`), and to the command line by `--ranges DIR`";
 /// What the files of a pack's lists begin with.
 pub(crate) const PREFIX: &str = "packs/";
 
@@ -159,6 +163,35 @@ impl Library for Shelf {
         File::open(path).ok()?.take(MAX_TEXT as u64 + 1).read_to_string(&mut text).ok()?;
         Some(Cow::Owned(text))
     }
+}
+
+/// What packs cannot prove, where they are used: one problem a list whose ranges are wrong, and one for all that have none.
+#[must_use]
+pub fn unproved(packs: &[PackView], uses: &[Used]) -> Vec<Problem> {
+    let told = |used: &Used| {
+        let pack = packs.iter().find(|pack| pack.name == used.pack);
+        let lists = || pack.into_iter().flat_map(|pack| &pack.lists);
+        let missing: Vec<&str> = lists().filter(|list| list.file.is_none()).map(|list| list.name.as_str()).collect();
+        let wrong = lists().filter_map(|list| Some((&list.name, list.problem.as_ref()?, list.file.as_ref()?)));
+        let named = quoted(&used.pack);
+        let problem = |message: String| Problem { place: used.place.to_string(), message, help: HELP.into() };
+        let mut problems: Vec<Problem> = wrong
+            .map(|(list, why, file)| {
+                let said =
+                    format!("the pack {named} proves nothing by its list {}, whose rules are left out", quoted(list));
+                problem(format!("{said}: `{}`: {why}", file.display()))
+            })
+            .collect();
+        if missing.len() == lists().count() {
+            problems.push(problem(format!("no ranges are given, so the pack {named} proves nothing and is left out")));
+        } else if !missing.is_empty() {
+            let lists = missing.iter().map(|list| quoted(list)).collect::<Vec<_>>().join(", ");
+            problems
+                .push(problem(format!("no ranges are given of {lists}, whose rules of the pack {named} are left out")));
+        }
+        problems
+    };
+    uses.iter().flat_map(told).collect()
 }
 
 /// The files that ranges may be read from, with their state.

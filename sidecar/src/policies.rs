@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gatehouse_policy::document::{self, Node};
-use gatehouse_policy::{Format, Source};
+use gatehouse_policy::{Format, Source, Used};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -360,6 +360,8 @@ pub struct Compiled {
     pub warnings: Vec<Problem>,
     /// Packs that it uses.
     pub packs: Vec<PackView>,
+    /// Where it uses them.
+    pub uses: Vec<Used>,
 }
 
 /// Compiles documents together, with the packs that ship with the house and nothing beside.
@@ -406,6 +408,7 @@ pub fn compile_with(documents: &[Document], shelf: &Shelf) -> Result<Compiled, V
         rules: compiled.rules,
         warnings: words(compiled.warnings),
         packs: Vec::new(),
+        uses: compiled.uses,
     })
 }
 

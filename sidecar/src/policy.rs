@@ -30,6 +30,9 @@ struct Compare {
     /// A document, or a folder of them
     #[arg(value_name = "NEW")]
     new: PathBuf,
+    /// Folder of the published address ranges that packs prove automata by, as the house has it
+    #[arg(long, value_name = "DIR")]
+    ranges: Option<PathBuf>,
 }
 
 /// Does what is asked; whether the two mean the same and both compile.
@@ -37,8 +40,8 @@ struct Compare {
 /// # Errors
 /// A file or folder cannot be read.
 pub fn run(arguments: &Arguments, json: bool, out: &mut impl Write) -> Result<bool, FolderError> {
-    let Verb::Diff(Compare { old, new }) = &arguments.verb;
-    let found = diff(&read(old)?, &read(new)?, &Shelf::open(Some(below(new)), None));
+    let Verb::Diff(Compare { old, new, ranges }) = &arguments.verb;
+    let found = diff(&read(old)?, &read(new)?, &Shelf::open(Some(below(new)), ranges.as_deref()));
     // A reader that left early wants no more of it.
     let _ = write(&found, json, out);
     Ok(found.same && found.old_problems.is_empty() && found.new_problems.is_empty())

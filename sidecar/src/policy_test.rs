@@ -5,6 +5,7 @@
 //! start: 2026-01-01T00:00:00Z            # the clock of each case begins here
 //! request: { authority: shop.example }   # what every request has that does not say otherwise
 //! places: { 192.0.2.0/24: { country: DE, asn: 64500 } }
+//! ranges: ranges                         # published ranges that packs prove automata by; relative to this file
 //! lists: { banned: [203.0.113.9] }       # who is on the lists that the house fills; a case may add its own
 //! cases:
 //!   - name: guessing passwords is slowed down
@@ -34,7 +35,7 @@ use gatehouse_policy::document::{self, Problems};
 use serde::Serialize;
 
 use crate::judge::{Answered, Explained, Judge, Options, Step};
-use crate::loaded;
+use crate::loaded::{self, Loaded, Supplied};
 use crate::policies::Problem;
 use case::{Answer, Case, Exchange, File};
 
@@ -57,8 +58,10 @@ pub struct Report {
     /// Cases that failed.
     pub failed: usize,
     files: Vec<FileReport>,
-    /// Rules that hold for no request of any case.
+    /// Rules that hold for no request of any case; those of packs are proved by their own tests.
     unreached: Vec<String>,
+    /// Lists of packs that are left out with their rules, because nothing proves them.
+    pub unproved: Vec<Problem>,
     seconds: f64,
 }
 
@@ -110,27 +113,31 @@ pub enum TestError {
     Wrong(Vec<Problem>),
 }
 
-/// Runs every `*.test.yaml` under `path`, or that one file.
+/// A policy: its documents, and the ranges that its packs prove automata by.
+type Key = (Vec<PathBuf>, Option<PathBuf>);
+
+/// Runs every `*.test.yaml` under `path`, or that one file, with what is supplied where the file does not say its own.
 ///
 /// # Errors
 /// There are none, they cannot be read, or they (or their policies) are wrong; then none is run.
-pub fn run(path: &Path) -> Result<Report, TestError> {
+pub fn run(path: &Path, supplied: &Supplied) -> Result<Report, TestError> {
     let started = Instant::now();
-    let files = read(path)?;
-    let mut reached: BTreeMap<Vec<PathBuf>, BTreeSet<String>> = BTreeMap::new();
-    let mut policies: BTreeMap<Vec<PathBuf>, Arc<Policy>> = BTreeMap::new();
+    let files = read(path, supplied)?;
+    let mut reached: BTreeMap<Key, (BTreeSet<String>, &Loaded)> = BTreeMap::new();
     let mut reports = Vec::new();
-    for (file, policy) in &files {
-        let seen = reached.entry(file.policies.clone()).or_default();
-        policies.insert(file.policies.clone(), Arc::clone(policy));
-        let cases = file.cases.iter().map(|case| run_case(case, file, policy, seen)).collect();
+    for (file, loaded) in &files {
+        let key = (file.policies.clone(), file.ranges.clone());
+        let (seen, _) = reached.entry(key).or_insert_with(|| (BTreeSet::new(), loaded));
+        let cases = file.cases.iter().map(|case| run_case(case, file, &loaded.policy, seen)).collect();
         reports.push(FileReport { file: file.name.clone(), cases });
     }
-    let missed = |(paths, policy): (&Vec<PathBuf>, &Arc<Policy>)| {
-        let reached = reached.get(paths).cloned().unwrap_or_default();
-        policy.rule_names().filter(|name| !reached.contains(name)).collect::<Vec<_>>()
+    let missed = |(seen, loaded): &(BTreeSet<String>, &Loaded)| {
+        let own = loaded.policy.rule_names().filter(|name| !loaded.packed.contains(name));
+        own.filter(|name| !seen.contains(name)).collect::<Vec<_>>()
     };
-    let unreached: BTreeSet<String> = policies.iter().flat_map(missed).collect();
+    let unreached: BTreeSet<String> = reached.values().flat_map(missed).collect();
+    let mut unproved: Vec<Problem> = reached.values().flat_map(|(_, loaded)| loaded.unproved.iter().cloned()).collect();
+    once_each(&mut unproved);
     let cases = || reports.iter().flat_map(|file| &file.cases);
     let failed = cases().filter(|case| !case.ok).count();
     Ok(Report {
@@ -138,13 +145,14 @@ pub fn run(path: &Path) -> Result<Report, TestError> {
         cases: cases().count(),
         failed,
         unreached: unreached.into_iter().collect(),
+        unproved,
         seconds: seconds(started),
         files: reports,
     })
 }
 
 /// Test files with their policies; every problem of all of them at once.
-fn read(path: &Path) -> Result<Vec<(File, Arc<Policy>)>, TestError> {
+fn read(path: &Path, supplied: &Supplied) -> Result<Vec<(File, Loaded)>, TestError> {
     let mut names = Vec::new();
     if path.is_dir() {
         find(path, 0, &mut names)?;
@@ -160,19 +168,26 @@ fn read(path: &Path) -> Result<Vec<(File, Arc<Policy>)>, TestError> {
         let text = text(&name).map_err(|source| TestError::Unreadable { path: name.clone(), source })?;
         match parse(&name, &text) {
             Err(problems) => wrong.extend(problems.0.iter().map(Problem::from)),
-            Ok(file) => match loaded::load(&file.policies) {
-                Ok(policy) => {
-                    wrong.extend(unknown_lists(&file, &policy));
-                    files.push((file, policy));
+            Ok(mut file) => {
+                file.supply(supplied);
+                match loaded::load(&file.policies, file.ranges.as_deref()) {
+                    Ok(loaded) => {
+                        wrong.extend(unknown_lists(&file, &loaded.policy));
+                        files.push((file, loaded));
+                    }
+                    Err(error) => wrong.extend(error.problems()),
                 }
-                Err(error) => wrong.extend(error.problems()),
-            },
+            }
         }
     }
-    // Files that share a policy would tell its problems once each.
-    let mut told = BTreeSet::new();
-    wrong.retain(|problem| told.insert(problem.to_string()));
+    once_each(&mut wrong);
     if wrong.is_empty() { Ok(files) } else { Err(TestError::Wrong(wrong)) }
+}
+
+/// Files that share a policy would tell its problems once each.
+fn once_each(problems: &mut Vec<Problem>) {
+    let mut told = BTreeSet::new();
+    problems.retain(|problem| told.insert(problem.to_string()));
 }
 
 fn text(path: &Path) -> io::Result<String> {

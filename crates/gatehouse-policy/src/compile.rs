@@ -76,6 +76,19 @@ pub struct Compiled {
     pub rules: usize,
     /// What is allowed but probably not meant.
     pub warnings: Problems,
+    /// The packs that documents use, in the order of the documents' names.
+    pub uses: Vec<Used>,
+}
+
+/// A pack that a document uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// The pack's name, without `packs/`.
+    pub pack: String,
+    /// Where the document says so.
+    pub place: Place,
+    /// The rules that came with it, as `document/rule`.
+    pub rules: Vec<String>,
 }
 
 /// Compiles all sources together into one image, without a library, and warns of what any gate would have (with the feature
@@ -195,5 +208,14 @@ fn together(documents: &[Document], mut problems: Problems) -> Result<Compiled, 
     problems.sort();
     let digest = Sha256::digest(&image).into();
     let rules = documents.iter().map(|d| d.rules.len()).sum();
-    problems.or(Compiled { image, digest, rules, warnings: Problems::default() })
+    let uses = documents.iter().flat_map(used).collect();
+    problems.or(Compiled { image, digest, rules, warnings: Problems::default(), uses })
+}
+
+fn used(document: &Document) -> impl Iterator<Item = Used> {
+    document.uses.iter().map(|used| {
+        let own = document.rules.iter().filter(|rule| rule.place == used.place);
+        let rules = own.map(|rule| format!("{}/{}", document.name, rule.name)).collect();
+        Used { pack: used.name.clone(), place: used.place.clone(), rules }
+    })
 }

@@ -48,7 +48,7 @@ mod tests;
 pub use action::{Action, Effect, Names, Pairs, Refusal, Then};
 #[cfg(feature = "yaml")]
 pub use canonical::{Canonical, canonical};
-pub use compile::{Compiled, Format, Options, Source, compile, compile_with, inline};
+pub use compile::{Compiled, Format, Options, Source, Used, compile, compile_with, inline};
 pub use error::PolicyError;
 pub use fields::{Field, Fields, Reads};
 pub use index::Candidates;

@@ -92,6 +92,22 @@ impl Table {
         self.layout.v4 + self.layout.v6 + self.layout.deep
     }
 
+    /// Whether it says the country of any address. Linear in the values.
+    #[must_use]
+    pub fn has_countries(&self) -> bool {
+        self.places().any(|place| place.country.is_some())
+    }
+
+    /// Whether it says the autonomous system of any address. Linear in the values.
+    #[must_use]
+    pub fn has_asns(&self) -> bool {
+        self.places().any(|place| place.asn.is_some())
+    }
+
+    fn places(&self) -> impl Iterator<Item = Place> {
+        (0..self.layout.values).filter_map(|value| self.place(value))
+    }
+
     /// Length of the table in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -10,6 +10,7 @@ use gatehouse::sarif::Sarif;
 use gatehouse::terminal::Paint;
 
 use super::exit::{self, fail};
+use super::supplied::Supplies;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -22,6 +23,8 @@ pub(super) struct Arguments {
     /// Print each document in its long form, as YAML (or as JSON); only each by itself is looked at
     #[arg(long, conflicts_with = "sarif")]
     canonical: bool,
+    #[command(flatten)]
+    supplies: Supplies,
 }
 
 pub(super) fn check(arguments: &Arguments, json: bool) -> ExitCode {
@@ -31,7 +34,11 @@ pub(super) fn check(arguments: &Arguments, json: bool) -> ExitCode {
     if arguments.canonical {
         return canonical(&arguments.policies, json);
     }
-    let report = match check::check(&arguments.policies) {
+    let supplied = match arguments.supplies.read() {
+        Ok(supplied) => supplied,
+        Err(problems) => return exit::wrong(&problems, json),
+    };
+    let report = match check::check(&arguments.policies, &supplied) {
         Ok(report) => report,
         Err(error) => return fail(exit::usage(), &format!("cannot read {error}")),
     };

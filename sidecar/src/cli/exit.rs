@@ -57,6 +57,15 @@ pub(super) fn problems(problems: &[Problem], json: bool, code: ExitCode) -> Exit
     code
 }
 
+/// Says what is not as it was probably meant, a line each on standard error, and goes on.
+pub(super) fn warn(problems: &[Problem]) {
+    let mut err = io::stderr().lock();
+    for problem in problems {
+        // As above.
+        let _ = writeln!(err, "warning: {problem}");
+    }
+}
+
 /// Prints one JSON value and a line end.
 pub(super) fn print_json(value: &impl Serialize) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());

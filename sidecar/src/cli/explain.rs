@@ -7,14 +7,15 @@ use std::process::ExitCode;
 use clap::Args;
 use gatehouse::ask::{self, Admin, AskError, At};
 use gatehouse::judge::{Answered, Judge, Options};
+use gatehouse::loaded::{self, Loaded};
 use gatehouse::policies::Problem;
 use gatehouse::request::Request;
 use gatehouse::terminal::Paint;
-use gatehouse::{explain as lib, loaded, when};
+use gatehouse::{explain as lib, when};
 use serde_json::Value;
 
 use super::exit::{self, fail};
-use super::geo::Geo;
+use super::supplied::Supplies;
 
 /// Largest request, bytes.
 const MAX_REQUEST: u64 = 1 << 20;
@@ -28,7 +29,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "POLICY")]
     policy: Vec<PathBuf>,
     #[command(flatten)]
-    geo: Geo,
+    supplies: Supplies,
     #[command(flatten)]
     at: At,
 }
@@ -45,14 +46,15 @@ pub(super) fn explain(arguments: &Arguments, json: bool) -> ExitCode {
 }
 
 fn judged(arguments: &Arguments, json: bool) -> ExitCode {
-    let policy = match loaded::load(&arguments.policy) {
-        Ok(policy) => policy,
-        Err(error) => return exit::wrong(&error.problems(), json),
-    };
-    let geo = match arguments.geo.table() {
-        Ok(geo) => geo,
+    let supplied = match arguments.supplies.read() {
+        Ok(supplied) => supplied,
         Err(problems) => return exit::wrong(&problems, json),
     };
+    let Loaded { policy, unproved, .. } = match loaded::load(&arguments.policy, supplied.ranges.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(error) => return exit::wrong(&error.problems(), json),
+    };
+    exit::warn(&unproved);
     let text = match input() {
         Ok(text) => text,
         Err(error) => return fail(exit::usage(), &format!("cannot read the request from standard input: {error}")),
@@ -68,7 +70,8 @@ fn judged(arguments: &Arguments, json: bool) -> ExitCode {
             return exit::wrong(&problems, json);
         }
     };
-    let mut judge = Judge::new(policy, Options { trace: true, wall_clock: true, geo, ..Options::default() });
+    let mut judge =
+        Judge::new(policy, Options { trace: true, wall_clock: true, geo: supplied.geo, ..Options::default() });
     let now = request.time.unwrap_or_else(when::now);
     let mut explained = judge.judge(&request, now);
     if let Some(response) = &request.response {

@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
-use gatehouse::loaded;
+use gatehouse::loaded::{self, Supplied};
 use gatehouse::logs::{Found, Meter};
+use gatehouse::policies::Problem;
 use gatehouse::replay::{Around, Failure, Line, Replay, Report, feed};
 use gatehouse::terminal::{Paint, Progress};
+use gatehouse_engine::Policy;
 use signal_hook::consts::SIGINT;
 
 use super::exit::{self, fail};
-use super::geo::Geo;
+use super::supplied::Supplies;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -33,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
     #[command(flatten)]
-    geo: Geo,
+    supplies: Supplies,
     /// Print one JSON line a request; the report goes to standard error
     #[arg(long)]
     records: bool,
@@ -43,21 +45,20 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn replay(arguments: &Arguments, json: bool) -> ExitCode {
-    let against = (!arguments.against.is_empty()).then(|| loaded::load(&arguments.against)).transpose();
-    let (policy, against) = match (loaded::load(&arguments.policy), against) {
-        (Ok(policy), Ok(against)) => (policy, against),
-        (Err(error), Ok(_)) | (Ok(_), Err(error)) => return exit::wrong(&error.problems(), json),
-        (Err(one), Err(other)) => return exit::wrong(&[one.problems(), other.problems()].concat(), json),
+    let supplied = match arguments.supplies.read() {
+        Ok(supplied) => supplied,
+        Err(problems) => return exit::wrong(&problems, json),
     };
-    let geo = match arguments.geo.table() {
-        Ok(geo) => geo,
+    let (policy, against) = match policies(arguments, &supplied) {
+        Ok(policies) => policies,
         Err(problems) => return exit::wrong(&problems, json),
     };
     let stop = match stop_at_interrupt() {
         Ok(stop) => stop,
         Err(error) => return fail(exit::refused(), &error),
     };
-    let mut replay = Replay::new(policy, against, Around { host: arguments.host.clone(), geo });
+    let around = Around { host: arguments.host.clone(), geo: supplied.geo };
+    let mut replay = Replay::new(policy, against, around);
     let started = Instant::now();
     let found = match run(arguments, &mut replay, &stop) {
         Ok(found) => found,
@@ -75,6 +76,23 @@ pub(super) fn replay(arguments: &Arguments, json: bool) -> ExitCode {
     }
     let changed = arguments.fail_on_change && report.has_changes();
     exit::written(output, if changed { exit::refused() } else { ExitCode::SUCCESS })
+}
+
+/// The policy that is tried, and the one that it is compared with.
+type Policies = (Arc<Policy>, Option<Arc<Policy>>);
+
+/// Compiles both; what is left out of either is told.
+fn policies(arguments: &Arguments, supplied: &Supplied) -> Result<Policies, Vec<Problem>> {
+    let load = |paths: &[PathBuf]| loaded::load(paths, supplied.ranges.as_deref()).map_err(|error| error.problems());
+    let against = (!arguments.against.is_empty()).then(|| load(&arguments.against)).transpose();
+    let (policy, against) = match (load(&arguments.policy), against) {
+        (Ok(policy), Ok(against)) => (policy, against),
+        (policy, against) => return Err([policy.err(), against.err()].into_iter().flatten().flatten().collect()),
+    };
+    let mut unproved = policy.unproved;
+    unproved.extend(against.iter().flat_map(|against| against.unproved.iter().cloned()));
+    exit::warn(&unproved);
+    Ok((policy.policy, against.map(|against| against.policy)))
 }
 
 /// Feeds the logs; prints a line a request, if asked for.

@@ -10,6 +10,7 @@ use gatehouse::policy_test::{self, Report, TestError};
 use gatehouse::terminal::Paint;
 
 use super::exit::{self, fail};
+use super::supplied::Supplies;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -19,14 +20,21 @@ pub(super) struct Arguments {
     /// Write JUnit XML too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    supplies: Supplies,
 }
 
 pub(super) fn test(arguments: &Arguments, json: bool) -> ExitCode {
-    let report = match policy_test::run(&arguments.tests) {
+    let supplied = match arguments.supplies.read() {
+        Ok(supplied) => supplied,
+        Err(problems) => return exit::wrong(&problems, json),
+    };
+    let report = match policy_test::run(&arguments.tests, &supplied) {
         Ok(report) => report,
         Err(TestError::Wrong(problems)) => return exit::wrong(&problems, json),
         Err(error) => return fail(exit::usage(), &error),
     };
+    exit::warn(&report.unproved);
     if let Some(path) = &arguments.junit
         && let Err(error) = junit(&report, path)
     {

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use gatehouse_policy::document::{Fields, Node, Place, Problems, Value};
+use gatehouse_policy::document::{Fields, Node, Place, Problems, Value, quoted};
 use gatehouse_signals::Network;
 use gatehouse_signals::geo::Table;
 
 use super::expect::Expect;
 use super::spread;
 use super::world::{self, Lists};
+use crate::loaded::Supplied;
 use crate::request::{Draft, Request, Response};
 use crate::when;
 
@@ -27,6 +28,8 @@ pub(super) struct File {
     pub(super) policies: Vec<PathBuf>,
     /// Where addresses are.
     pub(super) geo: Option<Rc<Table>>,
+    /// Folder of the ranges that packs prove automata by.
+    pub(super) ranges: Option<PathBuf>,
     pub(super) cases: Vec<Case>,
 }
 
@@ -85,14 +88,21 @@ impl File {
         let defaults = fields.take("request").and_then(|node| Draft::read(node, problems)).unwrap_or_default();
         let defaults = defaults.over(&Draft::get());
         let geo = fields.take("places").and_then(|node| world::places(node, problems));
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let ranges = fields.take("ranges").and_then(|node| ranges(node, folder, problems));
         let lists = fields.take("lists").map(|node| Lists::read(node, problems)).unwrap_or_default();
         let around = Around { start, defaults, lists };
         let nodes = fields.require("cases").and_then(|node| node.list(problems)).unwrap_or_default();
         let cases: Vec<Case> = nodes.iter().filter_map(|node| Case::read(node, &around, problems)).collect();
         fields.finish(problems);
-        let folder = path.parent().unwrap_or(Path::new("."));
         let policies = policies.into_iter().map(|policy| folder.join(policy)).collect();
-        Some(Self { name: name.to_owned(), policies, geo, cases })
+        Some(Self { name: name.to_owned(), policies, geo, ranges, cases })
+    }
+
+    /// Takes what the file does not say itself from what is supplied.
+    pub(super) fn supply(&mut self, supplied: &Supplied) {
+        self.geo = self.geo.take().or_else(|| supplied.geo.clone());
+        self.ranges = self.ranges.take().or_else(|| supplied.ranges.clone());
     }
 }
 
@@ -194,11 +204,22 @@ fn answer(node: &Node, problems: &mut Problems) -> Answer {
     }
 }
 
+/// A folder, relative to that of the file.
+fn ranges(node: &Node, folder: &Path, problems: &mut Problems) -> Option<PathBuf> {
+    let text = node.string(problems)?;
+    let path = folder.join(text);
+    if !path.is_dir() {
+        problems.push(&node.place, format!("{} is no folder", quoted(text)), "it is looked for beside the test file");
+        return None;
+    }
+    Some(path)
+}
+
 fn start(node: &Node, problems: &mut Problems) -> Option<u64> {
     let text = node.string(problems)?;
     let found = when::rfc3339(text);
     if found.is_none() {
-        let message = format!("{} is no moment", gatehouse_policy::document::quoted(text));
+        let message = format!("{} is no moment", quoted(text));
         problems.push(&node.place, message, "write it as `2026-01-31T12:34:56Z`");
     }
     found

@@ -47,7 +47,7 @@ fn cases_pass_in_short_and_in_long_form_and_unreached_rules_are_listed() {
       - {{ at: 2s, request: GET https://other.example/admin, answer: null, expect: {{ reason: not_covered, would_have: [] }} }}
 "
     ));
-    let report = run(dir.path()).unwrap();
+    let report = run(dir.path(), &Supplied::default()).unwrap();
     assert!(report.ok, "{}", text(&report));
     assert_eq!((report.cases, report.failed, &report.unreached), (2, 0, &vec!["shop/never".to_owned()]));
     assert_eq!(report.files[0].cases[1].requests, 4);
@@ -64,7 +64,7 @@ fn a_failure_shows_expected_and_got_and_why() {
       - {{ request: GET /api, expect: {{ action: block, status: 403, rule: watched, would_have: [], tags: [], headers: {{ x-class: web }} }} }}
 "
     ));
-    let report = run(dir.path()).unwrap();
+    let report = run(dir.path(), &Supplied::default()).unwrap();
     assert!(!report.ok);
     let fields: Vec<&str> =
         report.files[0].cases[0].failures[0].mismatches.iter().map(|mismatch| mismatch.field.as_str()).collect();
@@ -99,7 +99,7 @@ fn a_wrong_test_file_is_told_whole_with_places_and_suggestions() {
         "polcy: x\nrequest: { authority: a }\ncases:\n  - name: one\n    reqests: []\n  - name: two\n    requests:\n      - { at: 5s, request: GET /, expect: alow }\n      \
          - { at: 1s, request: GET /, expect: { acton: block, status: 9 }, repeat: 0 }\n      - { request: { path: /x } }\n",
     );
-    let TestError::Wrong(problems) = run(dir.path()).unwrap_err() else { panic!("wrong") };
+    let TestError::Wrong(problems) = run(dir.path(), &Supplied::default()).unwrap_err() else { panic!("wrong") };
     let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let said = said.join("\n");
     for words in [
@@ -117,7 +117,7 @@ fn a_wrong_test_file_is_told_whole_with_places_and_suggestions() {
     let dir = folder(&format!(
         "{HEAD}  - name: one\n    requests:\n      - {{ at: 5s, request: GET /, expect: allow }}\n      - {{ at: 1s, request: GET /, expect: allow }}\n"
     ));
-    let said = run(dir.path()).unwrap_err().to_string();
+    let said = run(dir.path(), &Supplied::default()).unwrap_err().to_string();
     assert!(said.contains("shop.test.yaml:7:15: the clock would run backwards; write 5s or later"), "{said}");
 }
 
@@ -126,12 +126,12 @@ fn a_policy_that_does_not_compile_and_a_folder_without_tests_are_told() {
     let dir = folder(&format!("{HEAD}  - {{ name: one, requests: [] }}\n"));
     fs::write(dir.path().join("shop.yaml"), POLICY.replace("match", "mach")).unwrap();
     fs::copy(dir.path().join("tests/shop.test.yaml"), dir.path().join("tests/b.test.yml")).unwrap();
-    let TestError::Wrong(problems) = run(dir.path()).unwrap_err() else { panic!("wrong") };
+    let TestError::Wrong(problems) = run(dir.path(), &Supplied::default()).unwrap_err() else { panic!("wrong") };
     let unknown = problems.iter().filter(|problem| problem.message.starts_with("unknown field `mach`")).count();
     assert_eq!(unknown, 4, "each once, though two files use it: {problems:?}");
     let empty = tempfile::tempdir().unwrap();
-    assert!(matches!(run(empty.path()).unwrap_err(), TestError::Nothing(_)));
-    assert!(matches!(run(Path::new("/nowhere")).unwrap_err(), TestError::Unreadable { .. }));
+    assert!(matches!(run(empty.path(), &Supplied::default()).unwrap_err(), TestError::Nothing(_)));
+    assert!(matches!(run(Path::new("/nowhere"), &Supplied::default()).unwrap_err(), TestError::Unreadable { .. }));
 }
 
 const COUNTING: &str = "apiVersion: gatehouse.dev/v1\nkind: Policy\nmetadata: { name: shop }\nspec:\n  hosts: [shop.example]
@@ -172,7 +172,7 @@ fn limits_run_by_the_cases_clock_and_each_case_begins_anew() {
       - {{ request: GET /, answer: 500, expect: {{ action: block, status: 404, rule: leak, body: gone, record: false }} }}
 "
     ));
-    let report = run(dir.path()).unwrap();
+    let report = run(dir.path(), &Supplied::default()).unwrap();
     assert!(report.ok, "{}", text(&report));
 }
 
@@ -191,7 +191,7 @@ fn repetitions_come_from_as_many_addresses_as_there_are_of_them() {
       - {{ request: GET /slow, repeat: 1000, addresses: 2001:db8::/32, expect: allow }}
 "
     ));
-    let report = run(dir.path()).unwrap();
+    let report = run(dir.path(), &Supplied::default()).unwrap();
     assert_eq!(report.files[0].cases[0].failures.len(), 0, "{}", text(&report));
     assert_eq!(report.files[0].cases[1].requests, 256 + 256 + 1 + 1000, "{}", text(&report));
     assert!(report.ok, "{}", text(&report));
@@ -203,7 +203,7 @@ fn repetitions_come_from_as_many_addresses_as_there_are_of_them() {
       - {{ request: GET /, repeat: 2, addresses: 198.51.100.300/24, expect: allow }}
 "
     ));
-    let TestError::Wrong(problems) = run(dir.path()).unwrap_err() else { panic!("wrong") };
+    let TestError::Wrong(problems) = run(dir.path(), &Supplied::default()).unwrap_err() else { panic!("wrong") };
     let said = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(said.contains("`198.51.100.0/24` holds fewer addresses than the 257 of `repeat`"), "{said}");
     assert!(said.contains("`198.51.100.300/24` is no network"), "{said}");
@@ -235,14 +235,14 @@ fn a_file_says_where_addresses_are_and_who_is_on_the_lists_of_the_house() {
 lists: { banned: [192.0.2.66, 2001:db8::/32] }\n"
         )
     ));
-    let report = run(dir.path()).unwrap();
+    let report = run(dir.path(), &Supplied::default()).unwrap();
     assert!(report.ok, "{}", text(&report));
     let wrong =
         HEAD.replace("cases:\n", "places: { x: {}, 192.0.2.0/24: { country: de } }\nlists: { bnned: [1.2.3] }\n");
     let dir = counting(&format!(
         "{wrong}cases:\n  - {{ name: one, lists: {{ banned: [{{ asn: 1, address: 192.0.2.1 }}] }}, requests: [] }}\n"
     ));
-    let said = run(dir.path()).unwrap_err().to_string();
+    let said = run(dir.path(), &Supplied::default()).unwrap_err().to_string();
     for words in [
         "`x` is no network; write one such as `192.0.2.0/24`",
         "`de` is no country; write two capital letters",
@@ -253,6 +253,6 @@ lists: { banned: [192.0.2.66, 2001:db8::/32] }\n"
     }
     let wrong = HEAD.replace("cases:\n", "lists: { bnned: [192.0.2.1] }\n");
     let dir = counting(&format!("{wrong}cases:\n  - {{ name: one, requests: [] }}\n"));
-    let said = run(dir.path()).unwrap_err().to_string();
+    let said = run(dir.path(), &Supplied::default()).unwrap_err().to_string();
     assert!(said.contains("the house fills no list `bnned`; those with `from: verdicts` are banned"), "{said}");
 }

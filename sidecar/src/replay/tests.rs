@@ -19,7 +19,7 @@ impl Folder {
         let path = self.0.path().join("p.yaml");
         let text = format!("apiVersion: gatehouse.dev/v1\nkind: Policy\nmetadata: {{ name: p }}\nspec: {spec}\n");
         std::fs::write(&path, text).unwrap();
-        crate::loaded::load(&[path]).unwrap()
+        crate::loaded::load(&[path], None).unwrap().policy
     }
 
     fn log(&self, name: &str, lines: &[&str]) -> String {

@@ -19,6 +19,7 @@ mod process;
 mod replay;
 mod shell;
 mod spool;
+mod supplied;
 
 use std::fs;
 

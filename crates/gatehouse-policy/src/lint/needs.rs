@@ -15,14 +15,14 @@ const NEEDS: [Need; 5] = [
     Need {
         given: |s| s.countries,
         what: "no table of countries is given, so `country` is unknown",
-        help: "give the house a table of countries",
+        help: "give the house a table of countries (`geo`), and `check` the same by `--geo`",
         leaf: |leaf| matches!(leaf, Condition::Country(_) | Condition::CountryList(_)),
         key: |key| matches!(key, KeyPart::Country),
     },
     Need {
         given: |s| s.asns,
         what: "no table of autonomous systems is given, so `asn` is unknown",
-        help: "give the house a table of autonomous systems",
+        help: "give the house a table of autonomous systems (`geo`), and `check` the same by `--geo`",
         leaf: |leaf| matches!(leaf, Condition::Asn(_) | Condition::AsnList(_)),
         key: |key| matches!(key, KeyPart::Asn),
     },
