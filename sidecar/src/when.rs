@@ -2,6 +2,8 @@
 
 /// The nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;
+/// 2501-01-01T00:00:00Z: no moment is as late.
+const END: u64 = 16_756_761_600 * SECOND;
 
 const MONTHS: [&[u8]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
@@ -43,7 +45,7 @@ pub fn unix(number: f64) -> Option<u64> {
         _ => 1.0,
     };
     // To the microsecond: a double of today's seconds holds no more.
-    ((number * factor / 1.0e3).round() as u64).checked_mul(1_000)
+    ((number * factor / 1.0e3).round() as u64).checked_mul(1_000).filter(|nanos| *nanos < END)
 }
 
 /// Now, by the wall clock.
@@ -66,7 +68,7 @@ fn moment(days: u64, clock: &[u8], nanos: u64, offset: i64) -> Option<u64> {
     let sound = hour < 24 && minute < 60 && second < 61 && clock.get(2) == Some(&b':') && clock.get(5) == Some(&b':');
     let local = days * 86_400 + hour * 3_600 + minute * 60 + second;
     let seconds = local.checked_add_signed(-offset).filter(|_| sound)?;
-    Some(seconds * SECOND + nanos)
+    seconds.checked_mul(SECOND)?.checked_add(nanos).filter(|nanos| *nanos < END)
 }
 
 /// Digits after a point, as nanoseconds, and what follows.
@@ -145,6 +147,8 @@ mod tests {
     #[test]
     fn what_is_no_moment_is_none() {
         assert_eq!((unix(9.0e10), unix(f64::INFINITY)), (None, None));
+        assert_eq!((unix(16_756_761_600.0), rfc3339("2500-12-31T23:59:59-00:01")), (None, None));
+        assert_eq!(unix(16_756_761_599.0), rfc3339("2500-12-31T23:59:59Z"));
         for text in ["", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "1969-12-31T23:59:59Z", "2026-01-01T24:00:00Z"]
         {
             assert_eq!(rfc3339(text), None, "{text}");

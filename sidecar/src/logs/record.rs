@@ -63,18 +63,21 @@ impl Reader {
         if event.unmapped.gatehouse.part.as_deref() == Some("interim") {
             return Some(Told::Nothing);
         }
-        Some(Told::Request(Box::new(self.request(event)), "record"))
+        Some(self.request(event).map_or_else(
+            || Told::Malformed("a record without `http_request`".to_owned()),
+            |request| Told::Request(Box::new(request), "record"),
+        ))
     }
 
-    fn request(&self, event: Event<'_>) -> Request {
-        let (told, own, tls) = (event.http_request, event.unmapped.gatehouse, event.tls.unwrap_or_default());
+    fn request(&self, event: Event<'_>) -> Option<Request> {
+        let (told, own, tls) = (event.http_request?, event.unmapped.gatehouse, event.tls.unwrap_or_default());
         let named = [("user-agent", told.user_agent), ("x-request-id", told.uid), ("traceparent", own.traceparent)];
         let kept = told.http_headers.into_iter().map(|pair| (bytes(pair.name), bytes(pair.value)));
         let named = named.into_iter().filter_map(|(name, value)| Some((name.as_bytes().to_vec(), bytes(value?))));
         let address = event.src_endpoint.ip.as_deref().and_then(parse_address);
         let identity = event.actor.and_then(|actor| actor.user.uid).map(Cow::into_owned);
         let no_certificate = own.mutual_tls == Some(false);
-        Request {
+        Some(Request {
             method: told.http_method.map(bytes).unwrap_or_default(),
             scheme: told.url.scheme.map(bytes),
             authority: told.url.hostname.map(|host| authority(&host, told.url.port)),
@@ -94,7 +97,7 @@ impl Reader {
             response: event.http_response.map(|response| Response { status: response.code, ..Response::default() }),
             known: Some(Arc::clone(&self.known)),
             ..Request::default()
-        }
+        })
     }
 }
 
@@ -117,7 +120,7 @@ struct Event<'a> {
     #[serde(default)]
     time: Option<u64>,
     #[serde(borrow, default)]
-    http_request: HttpRequest<'a>,
+    http_request: Option<HttpRequest<'a>>,
     #[serde(default)]
     http_response: Option<HttpResponse>,
     #[serde(borrow, default)]

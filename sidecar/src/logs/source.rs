@@ -24,13 +24,14 @@ pub(super) enum Source {
     Lines(Bytes),
 }
 
-impl Source {
-    /// Opens a log and looks at its beginning.
-    pub(super) fn open(name: &str, meter: &Arc<Meter>) -> io::Result<Self> {
-        let plain: Box<dyn Read + Send> = if name == "-" { Box::new(io::stdin()) } else { Box::new(File::open(name)?) };
-        Self::of(Box::new(Metered { reader: plain, meter: Arc::clone(meter) }))
-    }
+/// Opens a log (`-`: standard input); what is read of it is counted.
+pub(super) fn open(name: &str, meter: &Arc<Meter>) -> io::Result<Box<dyn Read + Send>> {
+    let plain: Box<dyn Read + Send> = if name == "-" { Box::new(io::stdin()) } else { Box::new(File::open(name)?) };
+    Ok(Box::new(Metered { reader: plain, meter: Arc::clone(meter) }))
+}
 
+impl Source {
+    /// Looks at the beginning of a log.
     pub(super) fn of(plain: Box<dyn Read + Send>) -> io::Result<Self> {
         let (look, rest) = peek(plain)?;
         if !look.starts_with(&GZIP) {

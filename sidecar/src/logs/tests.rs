@@ -232,6 +232,13 @@ fn our_records_are_read_back_as_the_sinks_write_them() {
 }
 
 #[test]
+fn a_record_without_its_request_is_malformed_and_not_a_request_without_a_path() {
+    let (requests, found) = entries(br#"{"class_uid":4002,"time":1,"metadata":{"event_code":"gatehouse.record"}}"#);
+    assert_eq!((requests.len(), found.malformed), (0, 1));
+    assert_eq!(found.problems.first().unwrap().problem, "a record without `http_request`");
+}
+
+#[test]
 fn malformed_lines_are_counted_and_the_first_few_told_and_the_rest_is_read() {
     let mut log = b"\n# a comment\nnonsense\n{\"method\":\n{\"level\":\"info\",\"msg\":\"x\"}\n".to_vec();
     log.extend_from_slice(&vec![b'x'; MAX_LINE + 1]);

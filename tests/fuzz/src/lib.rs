@@ -20,12 +20,25 @@ pub mod identity;
 pub mod image;
 pub mod lists;
 pub mod loader;
+#[path = "../../../sidecar/src/logs/mod.rs"]
+#[allow(dead_code, reason = "the sidecar's own, of which this uses a part")]
+mod logs;
+#[allow(dead_code, reason = "as above")]
+mod ocsf;
 pub mod pairs;
 pub mod path;
 pub mod query;
 pub mod record;
+pub mod recorded;
 pub mod redact;
 pub mod regex;
+#[path = "../../../sidecar/src/request/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the sidecar's own, of which this uses a part")]
+mod request;
 pub mod shared;
 pub mod spool;
 pub mod stream;
+#[path = "../../../sidecar/src/when.rs"]
+#[allow(dead_code, reason = "the sidecar's own, of which this uses a part")]
+mod when;
+pub mod written;

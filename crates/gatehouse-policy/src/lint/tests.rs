@@ -279,8 +279,8 @@ fn fields_that_need_what_is_not_given_are_told_once() {
     assert_eq!(
         warnings_with(&text, &bare),
         [
-            "p.yaml:7:13: no table of countries is given, so `country` is unknown in the rule `a` and 1 other rule; give the house a table of countries",
-            "p.yaml:9:13: no table of autonomous systems is given, so `asn` is unknown in the rule `c`; give the house a table of autonomous systems",
+            "p.yaml:7:13: no table of countries is given, so `country` is unknown in the rule `a` and 1 other rule; give the house a table of countries (`geo`), and `check` the same by `--geo`",
+            "p.yaml:9:13: no table of autonomous systems is given, so `asn` is unknown in the rule `c`; give the house a table of autonomous systems (`geo`), and `check` the same by `--geo`",
             "p.yaml:9:13: nothing verifies JSON web tokens before the gate, so `jwt` is unknown in the rule `c`; put Envoy's jwt_authn before the gate",
             "p.yaml:10:13: clients are not asked for certificates, so `identity` never matches in the rule `d`; let the listener ask for client certificates",
             "p.yaml:10:13: `spiffe://*/a` trusts every trust domain: whoever runs one names its workloads as it likes; name the trust domains",

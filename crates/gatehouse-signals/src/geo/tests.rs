@@ -27,6 +27,15 @@ fn at(country: &str, asn: u32) -> (Option<String>, Option<u32>) {
 }
 
 #[test]
+fn a_table_tells_which_of_the_two_it_knows() {
+    let has = |table: Table| (table.has_countries(), table.has_asns());
+    assert_eq!(has(table(&[])), (false, false));
+    assert_eq!(has(table(&[said("10.0.0.0/8", "DE", 0)])), (true, false));
+    assert_eq!(has(table(&[said("2001:db8::/32", "", 7)])), (false, true));
+    assert_eq!(has(table(&[said("10.0.0.0/8", "DE", 0), said("10.1.0.0/16", "", 7)])), (true, true));
+}
+
+#[test]
 fn the_most_specific_network_says_where_an_address_is() {
     let table = table(&[
         said("10.0.0.0/8", "DE", 1),

@@ -26,7 +26,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -127,8 +127,20 @@ pub fn read(
     meter: &Arc<Meter>,
     take: &mut dyn FnMut(Entry) -> ControlFlow<()>,
 ) -> Result<Found, io::Error> {
+    read_from(name, source::open(name, meter)?, take)
+}
+
+/// Reads a log of this name from `bytes`, which may be gzip, as [`read`] does.
+///
+/// # Errors
+/// Not even its beginning can be read.
+pub fn read_from(
+    name: &str,
+    bytes: Box<dyn Read + Send>,
+    take: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+) -> Result<Found, io::Error> {
     let mut reader = Reading { found: Found { name: name.to_owned(), ..Found::default() }, log: name.into(), take };
-    match Source::open(name, meter)? {
+    match Source::of(bytes)? {
         Source::Archive(archive) => har::read(archive, &mut reader),
         Source::Lines(lines) => reader.lines(Lines::new(lines)),
     }
