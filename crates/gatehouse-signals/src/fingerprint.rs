@@ -172,6 +172,12 @@ impl Text {
     }
 }
 
+/// Whether a header of this name counts, in either way. Without regard to case.
+#[must_use]
+pub fn counts(name: &[u8]) -> bool {
+    COUNTED.iter().any(|(counted, ..)| counted.eq_ignore_ascii_case(name))
+}
+
 impl Fingerprint {
     /// The same as [`Display`](fmt::Display), on the stack.
     #[must_use]

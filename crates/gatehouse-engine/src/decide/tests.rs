@@ -12,6 +12,7 @@ mod hostile;
 mod identity;
 mod keys;
 mod limits;
+mod mandates;
 mod methods;
 mod order;
 mod response;

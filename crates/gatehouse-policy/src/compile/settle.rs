@@ -8,7 +8,9 @@
 
 mod claims;
 mod names;
+mod seen;
 mod strictness;
+mod taken;
 mod voices;
 
 #[cfg(test)]
@@ -121,6 +123,7 @@ pub(super) fn settle(documents: &[Document], problems: &mut Problems) -> Settled
     let mut scopes: Vec<(ScopePlan, usize)> = plans.into_iter().collect();
     scopes.sort_by_key(|(_, number)| *number);
     let scopes = scopes.into_iter().map(|(plan, _)| plan).collect();
+    taken::check(documents, problems);
     Settled { everywhere: base, scopes, hosts, half_life_ns: half_life(documents, problems) }
 }
 

@@ -12,13 +12,18 @@ use crate::respond::{self, Answer};
 use crate::state::State;
 use crate::trace::Trace;
 
-/// A policy of documents, given as `name` and what stands under `spec`.
-pub(super) fn documents(documents: &[(&str, &str)]) -> Policy {
+/// The text of documents, given as `name` and what stands under `spec`.
+pub(super) fn whole(documents: &[(&str, &str)]) -> String {
     let whole = |(name, spec): &(&str, &str)| {
         let spec: String = spec.lines().map(|line| format!("  {line}\n")).collect();
         format!("apiVersion: gatehouse.dev/v1\nkind: Policy\nmetadata: {{ name: {name} }}\nspec:\n{spec}")
     };
-    let text = documents.iter().map(whole).collect::<Vec<_>>().join("---\n");
+    documents.iter().map(whole).collect::<Vec<_>>().join("---\n")
+}
+
+/// A policy of documents, likewise.
+pub(super) fn documents(documents: &[(&str, &str)]) -> Policy {
+    let text = whole(documents);
     let source = Source { name: "test", text: &text, format: Format::Yaml };
     let compiled = compile(&[source]).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
     Policy::load(compiled.image, 1).expect("an image")

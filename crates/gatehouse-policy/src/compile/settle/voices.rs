@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::document::{Place, Problems, quoted};
 use crate::spec::HostPattern;
-use crate::spec::types::{Addresses, Condition, Document, KeyPart, Rule, Tier};
+use crate::spec::types::{Document, Rule, Tier};
 
+use super::seen::Seen;
 use super::strictness::{Setting, judges_as_much, reach};
 use super::{Member, Part, ScopePlan, Voice};
 
@@ -221,14 +222,14 @@ impl<'a> Host<'a> {
         for (above, level) in self.members {
             let Some(document) = self.document(above.document) else { continue };
             for rule in document.rules.iter().filter(|rule| rule.tier == Tier::Mandate) {
-                let seen = Seen::of(rule);
+                let seen = Seen::of(rule, document);
                 for (setting, matters) in [
                     (Setting::ClientAddress, seen.address),
                     (Setting::ClientKey, seen.client),
                     (Setting::Backend, seen.path),
                 ] {
                     if matters {
-                        self.refuse_change(setting, (rule, above.document), *level, problems);
+                        self.refuse_change(setting, (rule, above.document, &seen), *level, problems);
                     }
                 }
             }
@@ -238,7 +239,7 @@ impl<'a> Host<'a> {
     fn refuse_change(
         &mut self,
         setting: Setting,
-        (rule, owner): (&Rule, usize),
+        (rule, owner, seen): (&Rule, usize, &Seen),
         level: Level,
         problems: &mut Problems,
     ) {
@@ -255,7 +256,7 @@ impl<'a> Host<'a> {
                 &[Part::Defaults, Part::Mandates]
             };
             let Some(voice) = self.says(setting, *member, parts).filter(|_| *other < level) else { continue };
-            if self.leaves_as_it_is(setting, voice, held) || !self.told.first(voice.document, owner, setting) {
+            if self.leaves_as_it_is(setting, voice, held, seen) || !self.told.first(voice.document, owner, setting) {
                 continue;
             }
             let (Some(place), Some(document)) = (self.place(setting, voice), self.document(owner)) else { continue };
@@ -271,11 +272,14 @@ impl<'a> Host<'a> {
         }
     }
 
-    fn leaves_as_it_is(&self, setting: Setting, voice: Voice, held: Option<Voice>) -> bool {
+    fn leaves_as_it_is(&self, setting: Setting, voice: Voice, held: Option<Voice>, seen: &Seen) -> bool {
         if setting == Setting::Backend {
             let backend = |voice: Voice| voice.settings(self.documents)?.backend.as_ref().map(|(backend, _)| *backend);
             let before = held.and_then(backend).unwrap_or_default();
-            return judges_as_much(&backend(voice).unwrap_or_default(), &before);
+            let after = backend(voice).unwrap_or_default();
+            // Where letters are not told apart, more paths are those that a match excepts, or that a mild answer is for.
+            let excepts_more = seen.milder && after.case_insensitive != before.case_insensitive;
+            return judges_as_much(&after, &before) && !excepts_more;
         }
         held.is_some_and(|held| self.pair(held).zip(self.pair(voice)).is_some_and(|(a, b)| setting.same(a, b)))
     }
@@ -293,46 +297,5 @@ impl<'a> Host<'a> {
             }
         }
         strongest.unwrap_or(nearest)
-    }
-}
-
-/// What of a request a rule depends on, that a setting can change.
-#[derive(Default)]
-struct Seen {
-    address: bool,
-    client: bool,
-    path: bool,
-}
-
-impl Seen {
-    fn of(rule: &Rule) -> Self {
-        let mut seen = Self::default();
-        rule.condition.each_leaf(&mut |leaf| match leaf {
-            Condition::Address(Addresses::List(_) | Addresses::Networks(_))
-            | Condition::Asn(_)
-            | Condition::AsnList(_)
-            | Condition::Country(_)
-            | Condition::CountryList(_) => seen.address = true,
-            Condition::Label(_) | Condition::Score { .. } | Condition::Verdict(_) => {
-                seen.address = true;
-                seen.client = true;
-            }
-            Condition::Path(_) => seen.path = true,
-            _ => {}
-        });
-        for part in rule.limit.iter().flat_map(|limit| &limit.by) {
-            match part {
-                KeyPart::Address | KeyPart::AddressPrefix | KeyPart::Asn | KeyPart::Country => seen.address = true,
-                // Whoever the client is, the address may be what tells; unproven keys count it beside.
-                KeyPart::Client => {
-                    seen.address = true;
-                    seen.client = true;
-                }
-                part if part.is_unproven() => seen.address = true,
-                KeyPart::Path | KeyPart::PathClass => seen.path = true,
-                _ => {}
-            }
-        }
-        seen
     }
 }
