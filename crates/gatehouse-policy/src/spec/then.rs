@@ -218,6 +218,8 @@ pub(super) fn weight(node: &Node, problems: &mut Problems) -> Option<i32> {
 fn sanitize(node: &Node, problems: &mut Problems) -> Option<Effect> {
     let mut fields = Fields::of("sanitize", node, "`sanitize`", problems)?;
     let (headers, query) = (fields.take("headers"), fields.take("query"));
+    // The path without some of its parameters would be one that nobody judged.
+    fields.not_built(&["pathParameters"]);
     fields.finish(problems);
     if headers.is_none() && query.is_none() {
         problems.push(&node.place, "`sanitize` says nothing", "write `headers` or `query`");

@@ -93,10 +93,21 @@ mod edits {
             ("/x?%64ebug=1&b=2&debug=3", "/x?b=2"),
             ("/x?a=1;debug=2&b=3", "/x?a=1&b=3"),
             ("/x?a+b=1&a%20b=2&c", "/x?c"),
+            ("/x;debug=1?b=2;debug=2;c=3", "/x;debug=1?b=2;c=3"),
+            ("/x?;debug=1;&;b", "/x?;&;b"),
         ] {
             assert_eq!(path(spec, target).as_deref(), Some(forwarded), "{target}");
         }
-        for target in ["/x", "/x?", "/x?a=debug", "/x?debugger=1&Debug=2", "/debug=1", "/x?a=1&"] {
+        for target in [
+            "/x",
+            "/x?",
+            "/x?a=debug",
+            "/x?debugger=1&Debug=2",
+            "/debug=1",
+            "/x?a=1&",
+            "/x;debug=1",
+            "/debug=1;debug/y",
+        ] {
             assert_eq!(path(spec, target), None, "{target}");
         }
     }
