@@ -3,6 +3,7 @@
 //!
 //! | module | finds |
 //! |---|---|
+//! | `cancel` | settings of a rule that take each other's effect away |
 //! | `never` | matches that nothing can meet, and those that everything meets |
 //! | `shadow` | rules that an earlier one hides or contradicts, by an index and within a budget |
 //! | `implies` | whether one match covers another: what both stand on |
@@ -10,6 +11,7 @@
 //! | `needs` | fields that need something that is not given |
 //! | `placeholders` | placeholders of answers that are misspelt |
 
+mod cancel;
 mod implies;
 mod lists;
 mod needs;
@@ -24,7 +26,7 @@ use std::collections::BTreeSet;
 
 use crate::compile::{asked, given};
 use crate::document::{Place, Problems};
-use crate::spec::types::{Condition, Document, Rollout, Rule};
+use crate::spec::types::{Condition, Document, Effect, Rollout, Rule};
 
 /// Tells why a regex is dear; `None`: it is not.
 pub type Dear = dyn Fn(&str) -> Option<String>;
@@ -67,20 +69,36 @@ impl Default for Surroundings<'_> {
 struct Whole<'d> {
     /// Labels that some rule gives.
     labels: BTreeSet<&'d str>,
-    /// Some rule weighs.
-    weighs: bool,
+    /// What rules weigh.
+    weights: Vec<Weight<'d>>,
+    /// Headers that some rule sets.
+    set: BTreeSet<&'d str>,
     now: Option<u64>,
+}
+
+/// One `weigh`.
+struct Weight<'d> {
+    label: Option<&'d str>,
+    weight: i32,
+    /// In monitor mode nothing is weighed.
+    acts: bool,
 }
 
 /// Looks for all of it in `documents`, which have no problems.
 pub(crate) fn lint(documents: &[Document], surroundings: &Surroundings<'_>, warnings: &mut Problems) {
     let rules = || documents.iter().flat_map(|document| &document.rules);
-    let whole = Whole { labels: rules().flat_map(given).collect(), weighs: rules().any(weighs), now: surroundings.now };
+    let whole = Whole {
+        labels: rules().flat_map(given).collect(),
+        weights: documents.iter().flat_map(weights).collect(),
+        set: rules().flat_map(effects).filter_map(set).collect(),
+        now: surroundings.now,
+    };
     for document in documents {
         lists::check(document, surroundings.now, warnings);
         placeholders::check_settings(document, warnings);
         for rule in document.rules.iter().filter(|rule| !is_packed(document, &rule.place)) {
             never::check(rule, document, &whole, warnings);
+            cancel::check(rule, warnings);
             placeholders::check_rule(rule, warnings);
         }
     }
@@ -88,10 +106,26 @@ pub(crate) fn lint(documents: &[Document], surroundings: &Surroundings<'_>, warn
     shadow::check(documents, warnings);
 }
 
-fn weighs(rule: &Rule) -> bool {
+fn effects(rule: &Rule) -> impl Iterator<Item = &Effect> {
     let steps = rule.limit.iter().flat_map(|limit| &limit.steps).filter_map(|step| step.then.as_ref());
-    let effects = std::iter::once(&rule.then).chain(steps).flat_map(|then| &then.effects);
-    effects.into_iter().any(|effect| matches!(effect, crate::spec::types::Effect::Weigh { .. }))
+    std::iter::once(&rule.then).chain(steps).flat_map(|then| &then.effects)
+}
+
+fn weights(document: &Document) -> impl Iterator<Item = Weight<'_>> {
+    document.rules.iter().flat_map(|rule| {
+        let acts = rollout(rule, document) != Rollout::Monitor;
+        effects(rule).filter_map(move |effect| match effect {
+            Effect::Weigh { weight, label } => Some(Weight { label: label.as_deref(), weight: *weight, acts }),
+            _ => None,
+        })
+    })
+}
+
+fn set(effect: &Effect) -> Option<&str> {
+    match effect {
+        Effect::Route { header, .. } | Effect::Tag { header, .. } => Some(header),
+        _ => None,
+    }
 }
 
 /// What stands at `place` came with a pack: the operator cannot change it.

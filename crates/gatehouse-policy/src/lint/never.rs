@@ -1,6 +1,6 @@
 //! Rules whose match nothing can meet, and final ones whose match everything meets.
 
-use crate::compile::list_of;
+use crate::compile::{asked, list_of};
 use crate::document::{Problems, quoted};
 use crate::spec::types::{Action, Condition, Document, Entries, List, Rollout, Rule};
 use crate::spec::{PathPattern, TextPattern, moment::text::moment_text};
@@ -17,6 +17,12 @@ const ANY_PATH: [&str; 8] = ["", "^", "^/", "/", ".*", "^.*", "^.*$", "^/.*$"];
 
 pub(super) fn check(rule: &Rule, document: &Document, whole: &Whole<'_>, warnings: &mut Problems) {
     if let Some(why) = never(&rule.condition, document, whole) {
+        warnings.push(&rule.place, format!("the rule {} can never fire: {why}", quoted(&rule.name)), "");
+        return;
+    }
+    // Where the rule waits in monitor mode too, it is promoted with those that weigh.
+    if rollout(rule, document) != Rollout::Monitor && waits_for_monitored(&rule.condition, whole) {
+        let why = "every rule that adds to that score is in monitor mode, where nothing is weighed";
         warnings.push(&rule.place, format!("the rule {} can never fire: {why}", quoted(&rule.name)), "");
         return;
     }
@@ -133,13 +139,44 @@ fn never_leaf(leaf: &Condition, document: &Document, whole: &Whole<'_>) -> Optio
             let none = !document.hosts.iter().any(|(own, _)| overlap(own, host));
             none.then(|| format!("{} is no host of the document", quoted(&host.to_string())))
         }
-        Condition::Score { .. } if !whole.weighs => Some("no rule weighs".to_owned()),
+        Condition::Score { .. } | Condition::Label(_) => never_weighed(asked(leaf), whole),
+        Condition::Header(name, pattern) if *pattern != TextPattern::Present(false) && is_taken(name, whole) => {
+            Some(format!("{} is taken from every request, because a policy may set it", quoted(name)))
+        }
         Condition::Time(window) => {
             let over = window.before.zip(whole.now).is_some_and(|(before, now)| before <= now);
             over.then(|| format!("its time ended at {}", moment_text(window.before.unwrap_or_default())))
         }
         _ => None,
     }
+}
+
+/// Why no client has a score, of this label or at all.
+fn never_weighed(label: Option<&str>, whole: &Whole<'_>) -> Option<String> {
+    let mut found = whole.weights.iter().filter(|weight| label.is_none() || weight.label == label).peekable();
+    if found.peek().is_none() {
+        return Some("no rule weighs".to_owned());
+    }
+    let adds = found.any(|weight| weight.weight > 0);
+    (!adds).then(|| "no rule adds to that score".to_owned())
+}
+
+/// It asks for a score that only rules in monitor mode would add to.
+fn waits_for_monitored(condition: &Condition, whole: &Whole<'_>) -> bool {
+    match condition {
+        Condition::All(parts) => parts.iter().any(|part| waits_for_monitored(part, whole)),
+        Condition::Score { .. } | Condition::Label(_) => {
+            let label = asked(condition);
+            let mut own = whole.weights.iter().filter(|weight| label.is_none() || weight.label == label);
+            own.all(|weight| !weight.acts || weight.weight < 0)
+        }
+        _ => false,
+    }
+}
+
+/// Rules see requests without the headers that are ours and those that a policy sets.
+fn is_taken(name: &str, whole: &Whole<'_>) -> bool {
+    name.starts_with("x-gatehouse-") || whole.set.contains(name)
 }
 
 fn never_listed(list: &List, now: Option<u64>) -> Option<String> {

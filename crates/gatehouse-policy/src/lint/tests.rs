@@ -78,6 +78,7 @@ fn a_match_that_nothing_can_meet_is_told_with_the_reason() {
         ("{ asn: { list: none } }", "the list `none` is empty"),
         ("{ label: probe }", "no rule gives the label `probe`"),
         ("{ score: 5 }", "no rule weighs"),
+        ("{ headers: { x-gatehouse-class: a } }", "`x-gatehouse-class` is taken from every request"),
         ("{ time: { before: 2026-01-01T00:00:00Z } }", "its time ended at 2026-01-01T00:00:00Z"),
         ("{ not: { all: true } }", "its `not` excludes every request"),
         ("{ not: { path: /** } }", "its `not` excludes every request"),
@@ -96,6 +97,87 @@ fn a_match_that_nothing_can_meet_is_told_with_the_reason() {
         let found = of_rules(&[&format!("match: {condition}, then: record")]);
         assert_eq!(found.len(), 1, "{condition}: {found:?}");
         assert!(found[0].contains(&format!("the rule `a` can never fire: {why}")), "{condition}: {found:?}");
+    }
+}
+
+#[test]
+fn a_score_that_no_rule_can_bring_about_is_told() {
+    let high = "match: { score: 5 }, then: block";
+    let watched = "match: { score: { atLeast: 5, label: bad } }, then: block";
+    for (weighing, asking, why) in [
+        ("match: { path: /w }, then: { weigh: -5 }", high, "no rule adds to that score"),
+        (
+            "match: { path: /w }, mode: monitor, then: [{ weigh: 5 }, block]",
+            high,
+            "every rule that adds to that score is",
+        ),
+        ("match: { path: /w }, then: { weigh: { weight: -5, label: bad } }", watched, "no rule adds to that score"),
+        (
+            "match: { path: /w }, mode: monitor, then: [{ weigh: 5, label: bad }, block]",
+            "match: { label: bad }, then: block",
+            "every rule",
+        ),
+    ] {
+        let found = of_rules(&[weighing, asking]);
+        assert_eq!(found.len(), 1, "{weighing}: {found:?}");
+        assert!(found[0].contains(&format!("the rule `b` can never fire: {why}")), "{weighing}: {found:?}");
+    }
+    for weighing in ["{ weigh: 5 }", "{ weigh: { weight: 1, label: bad } }"] {
+        let canary = format!("match: {{ path: /w }}, mode: canary 1%, then: {weighing}");
+        assert_eq!(of_rules(&[&canary, high]), [""; 0], "{weighing}");
+    }
+}
+
+#[test]
+fn a_header_that_is_taken_from_requests_meets_nothing_but_its_absence() {
+    let tag = "match: { path: /t }, then: { tag: { header: X-Class, value: a } }";
+    let found = of_rules(&[tag, "match: { headers: { x-class: { present: true } } }, then: block"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("the rule `b` can never fire: `x-class` is taken from every request"), "{found:?}");
+    for condition in ["{ path: /a, headers: { x-class: { present: false } } }", "{ headers: { x-other: a } }"] {
+        assert_eq!(of_rules(&[tag, &format!("match: {condition}, then: block")]), [""; 0], "{condition}");
+    }
+}
+
+#[test]
+fn settings_of_a_rule_that_cancel_each_other_are_told() {
+    for (rule, told) in [
+        ("then: [{ tag: { header: x-a, value: b } }, block]", "`tag` of the rule `a` does nothing"),
+        ("then: [{ delay: 1s }, drop]", "`delay` of the rule `a` does nothing"),
+        (
+            "then: [{ sanitize: { query: q } }, { redirect: { location: / } }]",
+            "`sanitize` of the rule `a` does nothing",
+        ),
+        (
+            "limit: { rate: 1 per 1m, steps: [{ rate: 2 per 1m, then: [{ route: { header: x-a, value: b } }, drop] }] }, then: limit",
+            "`route` of the rule `a` does nothing",
+        ),
+        (
+            "mode: monitor, then: { tag: { header: x-a, value: b } }",
+            "the rule `a` does and tells nothing in monitor mode",
+        ),
+        (
+            "limit: { rate: 1 per 1m, steps: [{ rate: 2 per 1m, then: record }] }, then: limit",
+            "over 2 the rule `a` lets requests go on that it refuses below",
+        ),
+        (
+            "limit: { count: { status: 401 }, rate: 5 per 1m, inFlight: 6 }, then: limit",
+            "`inFlight: 6` of the rule `a` lets that many tries through at once, more than its rate of 5",
+        ),
+    ] {
+        let found = of_rules(&[&format!("match: {{ path: /a }}, {rule}")]);
+        assert_eq!(found.len(), 1, "{rule}: {found:?}");
+        assert!(found[0].contains(told), "{rule}: {found:?}");
+    }
+    for rule in [
+        "then: [{ tag: { header: x-a, value: b } }, allow]",
+        "then: [record, { weigh: 5 }, block]",
+        "mode: monitor, then: [{ weigh: 5 }, block]",
+        "mode: canary 5%, then: { tag: { header: x-a, value: b } }",
+        "limit: { rate: 1 per 1m, steps: [{ rate: 2 per 1m, then: drop }, { rate: 3 per 1m, then: block }] }, then: record",
+        "limit: { count: { status: 401 }, rate: 5 per 1m, inFlight: 5 }, then: limit",
+    ] {
+        assert_eq!(of_rules(&[&format!("match: {{ path: /a }}, {rule}")]), [""; 0], "{rule}");
     }
 }
 
