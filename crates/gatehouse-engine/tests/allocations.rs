@@ -1,8 +1,9 @@
 //! Judging costs no memory where nothing is done to a request, and an answer little: counted by an allocator of the test's own.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test ends at its first surprise")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "../../gatehouse-meter/tests/counting/mod.rs"]
+mod counting;
+
 use std::rc::Rc;
 
 use gatehouse_engine::mitigate::{Answer, Cors, Limited, Occasion, Own, Problem, Quota, Refuse, Support, reply};
@@ -13,30 +14,7 @@ use gatehouse_engine::{
 use gatehouse_policy::{Format, Source, compile, document, inline};
 use gatehouse_signals::geo;
 
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting what each thread asks of it.
-struct Counting;
-
-#[expect(unsafe_code, reason = "an allocator is unsafe by its trait; this one only counts and passes on")]
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are the system allocator's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::count;
 
 const HEADERS: [Pair<'_>; 8] = [
     (b":method", b"GET"),
@@ -79,9 +57,9 @@ impl Worker {
 }
 
 fn counted<T>(what: impl FnOnce() -> T) -> (T, usize) {
-    let before = COUNT.with(Cell::get);
+    let before = count();
     let result = what();
-    (result, COUNT.with(Cell::get) - before)
+    (result, count() - before)
 }
 
 fn proxied() -> Connection {

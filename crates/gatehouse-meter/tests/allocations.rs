@@ -1,7 +1,6 @@
 //! Counting costs no memory once a table, a list or a top-k is made: counted by an allocator of the test's own.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
 use gatehouse_meter::shared::{SlotError, Slots, Stored, Version};
 use gatehouse_meter::{
@@ -10,30 +9,7 @@ use gatehouse_meter::{
     Table, TopK, TtlList, WindowCell, WindowLimit, canary_share,
 };
 
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting what each thread asks of it.
-struct Counting;
-
-#[expect(unsafe_code, reason = "an allocator is unsafe by its trait; this one only counts and passes on")]
-// SAFETY: every call is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are the system allocator's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::count;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -43,11 +19,11 @@ fn allocations(mut act: impl FnMut(u64, u64)) -> usize {
     for i in 0..1_000_u64 {
         act(i.wrapping_mul(0x9e37_79b9_7f4a_7c15), 0);
     }
-    let before = COUNT.with(Cell::get);
+    let before = count();
     for i in 0..10_000_u64 {
         act(i.wrapping_mul(0x9e37_79b9_7f4a_7c15), i * SECOND / 100);
     }
-    COUNT.with(Cell::get) - before
+    count() - before
 }
 
 #[test]

@@ -7,9 +7,6 @@ mod inline;
 mod loader;
 mod matching;
 
-use gatehouse_signals::agent::Agent;
-use gatehouse_signals::fingerprint::Fingerprint;
-use gatehouse_signals::geo::Place;
 use gatehouse_signals::{Claims, Connection, Head};
 
 use crate::document::Problems;
@@ -57,35 +54,7 @@ pub(crate) fn facts<'a>(host: &'a str, path: &'a [u8], method: &'a str, head: He
 /// Signals of which nothing is known.
 struct Nothing;
 
-impl Signals for Nothing {
-    fn agent(&self) -> Option<Agent<'_>> {
-        None
-    }
-
-    fn agent_verified(&self) -> Option<bool> {
-        None
-    }
-
-    fn fingerprint(&self) -> Option<Fingerprint> {
-        None
-    }
-
-    fn ja4(&self) -> Option<&str> {
-        None
-    }
-
-    fn place(&self) -> Option<Place> {
-        None
-    }
-
-    fn on_verdict_list(&self, _: usize) -> Option<bool> {
-        None
-    }
-
-    fn score(&self, _: Option<u8>) -> Option<u32> {
-        None
-    }
-}
+impl Signals for Nothing {}
 
 fn connection(peer: &str) -> Connection {
     Connection { peer: peer.parse().ok(), ..Connection::default() }

@@ -7,8 +7,6 @@ use gatehouse_policy::{Facts, Field, Fields, Policy, ResponseFacts, Signals, Tru
 use gatehouse_proto::v1::judgement::Action;
 use gatehouse_proto::v1::{Downstream, Judgement, Record, Request, Response};
 use gatehouse_signals::agent::{Agent, classify};
-use gatehouse_signals::fingerprint::Fingerprint;
-use gatehouse_signals::geo;
 use gatehouse_signals::{Claims, Connection, Head, Host, Pair};
 
 /// What a record tells of a request and its response.
@@ -203,30 +201,6 @@ struct Told<'a>(&'a str);
 impl Signals for Told<'_> {
     fn agent(&self) -> Option<Agent<'_>> {
         Some(classify(self.0.as_bytes()))
-    }
-
-    fn agent_verified(&self) -> Option<bool> {
-        None
-    }
-
-    fn fingerprint(&self) -> Option<Fingerprint> {
-        None
-    }
-
-    fn ja4(&self) -> Option<&str> {
-        None
-    }
-
-    fn place(&self) -> Option<geo::Place> {
-        None
-    }
-
-    fn on_verdict_list(&self, _: usize) -> Option<bool> {
-        None
-    }
-
-    fn score(&self, _: Option<u8>) -> Option<u32> {
-        None
     }
 }
 

@@ -10,11 +10,8 @@ use super::disk::{Disk, DiskFile};
 /// A folder of the file system, read only. It must exist.
 pub(super) struct DryDisk(PathBuf);
 
-/// A file, read only.
-struct DryFile(File);
-
-/// Takes what is written and keeps nothing.
-struct Nowhere;
+/// A file, read only; `None`: one that would have been made, which stays empty.
+struct DryFile(Option<File>);
 
 impl DryDisk {
     pub(super) fn new(dir: &Path) -> Self {
@@ -32,11 +29,11 @@ impl Disk for DryDisk {
     }
 
     fn create(&self, _: &str, _: u64) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(Nowhere))
+        Ok(Arc::new(DryFile(None)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(DryFile(File::open(self.0.join(name))?)))
+        Ok(Arc::new(DryFile(Some(File::open(self.0.join(name))?))))
     }
 
     fn rename(&self, _: &str, _: &str) -> io::Result<()> {
@@ -54,33 +51,11 @@ impl Disk for DryDisk {
 
 impl DiskFile for DryFile {
     fn bytes(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        self.0.as_ref().map_or(Ok(0), |file| Ok(file.metadata()?.len()))
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(&self.0, into, offset)
-    }
-
-    fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn cut(&self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl DiskFile for Nowhere {
-    fn bytes(&self) -> io::Result<u64> {
-        Ok(0)
-    }
-
-    fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
-        Ok(0)
+        self.0.as_ref().map_or(Ok(0), |file| std::os::unix::fs::FileExt::read_at(file, into, offset))
     }
 
     fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {

@@ -63,20 +63,43 @@ pub struct ResponseFacts<'a> {
     pub headers: &'a [Pair<'a>],
 }
 
-/// Signals that are worked out when asked for, or held elsewhere. `None` always means that it cannot be known.
+/// Signals that are worked out when asked for, or held elsewhere. `None` always means that it cannot be known;
+/// so does a method that is left out.
 pub trait Signals {
     /// What the client says it is.
-    fn agent(&self) -> Option<Agent<'_>>;
+    fn agent(&self) -> Option<Agent<'_>> {
+        None
+    }
+
     /// It is what it says.
-    fn agent_verified(&self) -> Option<bool>;
+    fn agent_verified(&self) -> Option<bool> {
+        None
+    }
+
     /// Our fingerprint of its headers.
-    fn fingerprint(&self) -> Option<Fingerprint>;
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        None
+    }
+
     /// JA4 of its hello.
-    fn ja4(&self) -> Option<&str>;
+    fn ja4(&self) -> Option<&str> {
+        None
+    }
+
     /// Where its address is.
-    fn place(&self) -> Option<Place>;
+    fn place(&self) -> Option<Place> {
+        None
+    }
+
     /// It is on a list that the house fills; by the list's index in the policy.
-    fn on_verdict_list(&self, list: usize) -> Option<bool>;
+    fn on_verdict_list(&self, list: usize) -> Option<bool> {
+        let _ = list;
+        None
+    }
+
     /// What was weighed against it in all, or under a label by its index in the policy.
-    fn score(&self, label: Option<u8>) -> Option<u32>;
+    fn score(&self, label: Option<u8>) -> Option<u32> {
+        let _ = label;
+        None
+    }
 }

@@ -4,9 +4,6 @@
 use std::net::IpAddr;
 
 use gatehouse_policy::{Facts, Fields, Format, Policy, Signals, Source, compile};
-use gatehouse_signals::agent::Agent;
-use gatehouse_signals::fingerprint::Fingerprint;
-use gatehouse_signals::geo::Place;
 use gatehouse_signals::{Claims, Connection, Head, Pair};
 
 /// So many rules of a corpus stand in one text: a text may hold 1 MiB.
@@ -118,35 +115,7 @@ impl Request {
 /// Nothing is worked out: what costs there is not the index's.
 pub(crate) struct Nothing;
 
-impl Signals for Nothing {
-    fn agent(&self) -> Option<Agent<'_>> {
-        None
-    }
-
-    fn agent_verified(&self) -> Option<bool> {
-        None
-    }
-
-    fn fingerprint(&self) -> Option<Fingerprint> {
-        None
-    }
-
-    fn ja4(&self) -> Option<&str> {
-        None
-    }
-
-    fn place(&self) -> Option<Place> {
-        None
-    }
-
-    fn on_verdict_list(&self, _: usize) -> Option<bool> {
-        None
-    }
-
-    fn score(&self, _: Option<u8>) -> Option<u32> {
-        None
-    }
-}
+impl Signals for Nothing {}
 
 /// The five kinds, some in several shapes.
 pub(crate) const CORPORA: [Corpus; 19] = [

@@ -4,42 +4,11 @@ use std::net::IpAddr;
 
 use gatehouse_engine::{Claims, Connection, Fields, Head, Policy};
 use gatehouse_policy::{Facts, Signals, Truth};
-use gatehouse_signals::agent::Agent;
-use gatehouse_signals::fingerprint::Fingerprint;
-use gatehouse_signals::geo::Place;
 
 /// Nothing is known.
 struct Nothing;
 
-impl Signals for Nothing {
-    fn agent(&self) -> Option<Agent<'_>> {
-        None
-    }
-
-    fn agent_verified(&self) -> Option<bool> {
-        None
-    }
-
-    fn fingerprint(&self) -> Option<Fingerprint> {
-        None
-    }
-
-    fn ja4(&self) -> Option<&str> {
-        None
-    }
-
-    fn place(&self) -> Option<Place> {
-        None
-    }
-
-    fn on_verdict_list(&self, _: usize) -> Option<bool> {
-        None
-    }
-
-    fn score(&self, _: Option<u8>) -> Option<u32> {
-        None
-    }
-}
+impl Signals for Nothing {}
 
 /// Whether the first rule's match holds for an address.
 pub(super) fn holds(policy: &Policy, address: IpAddr) -> bool {
