@@ -185,16 +185,12 @@ fn by_mandate(judged: &Judged) -> Option<(&str, Action)> {
     (judged.verdict.reason == Reason::Rule).then_some((rule, judged.verdict.action()))
 }
 
-/// As decisions of several readings are compared.
-fn strictness(action: Action) -> u8 {
-    match action {
-        Action::Allow => 0,
-        Action::Redirect => 1,
-        Action::Limit => 2,
-        Action::Deceive => 3,
-        Action::Drop => 4,
-        Action::Block => 5,
-    }
+/// As decisions of several readings are compared, the mildest first.
+const ORDER: [Action; 6] =
+    [Action::Allow, Action::Redirect, Action::Limit, Action::Deceive, Action::Drop, Action::Block];
+
+fn strictness(action: Action) -> Option<usize> {
+    ORDER.iter().position(|known| *known == action)
 }
 
 proptest! {
