@@ -11,8 +11,38 @@ use gatehouse_signals::{Head, Pair, query};
 /// as `-`.
 const OURS: &[u8] = b"x-gatehouse-";
 
-/// Header pairs to send on, owned.
-pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+/// Header pairs to send on, owned: all bytes in one buffer, since a map of twenty headers would otherwise be forty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pairs {
+    bytes: Vec<u8>,
+    /// Of each pair: how long its name is, and its value.
+    lengths: Vec<(usize, usize)>,
+}
+
+impl Pairs {
+    /// Each name and value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Pair<'_>> + Clone {
+        self.lengths.iter().scan(self.bytes.as_slice(), |rest, (name, value)| {
+            let (name, after) = rest.split_at_checked(*name)?;
+            let (value, after) = after.split_at_checked(*value)?;
+            *rest = after;
+            Some((name, value))
+        })
+    }
+
+    fn with_room_for<'a>(pairs: impl Iterator<Item = Pair<'a>> + Clone) -> Self {
+        let (count, bytes) = pairs.fold((0, 0), |(count, bytes): (usize, usize), (name, value)| {
+            (count + 1, bytes.saturating_add(name.len()).saturating_add(value.len()))
+        });
+        Self { bytes: Vec::with_capacity(bytes), lengths: Vec::with_capacity(count) }
+    }
+
+    fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(value);
+        self.lengths.push((name.len(), value.len()));
+    }
+}
 
 /// The headers without those that a client may not send: ours, and every one that a policy sets. `None`: there are none such,
 /// and nothing was allocated. `ours`: there is one of ours.
@@ -68,12 +98,17 @@ impl Edits<'_, '_> {
         if untouched && !head.headers.iter().any(|(name, _)| gone(name)) {
             return None;
         }
-        let kept = head.headers.iter().filter(|(name, _)| !gone(name)).map(|(name, value)| match &path {
-            Some(path) if *name == b":path" => (name.to_vec(), path.clone()),
-            _ => (name.to_vec(), value.to_vec()),
-        });
-        let set = self.tags.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        Some(kept.chain(set).collect())
+        let set = self.tags.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let target = path.iter().map(|path| (&[][..], path.as_slice()));
+        let mut pairs = Pairs::with_room_for(head.headers.iter().copied().chain(set.clone()).chain(target));
+        for (name, value) in head.headers.iter().filter(|(name, _)| !gone(name)) {
+            match &path {
+                Some(path) if *name == b":path" => pairs.push(name, path),
+                _ => pairs.push(name, value),
+            }
+        }
+        set.for_each(|(name, value)| pairs.push(name, value));
+        Some(pairs)
     }
 
     /// The target to send on; `None`: as it came. Only what the policy asks for is written anew.

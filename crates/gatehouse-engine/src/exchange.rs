@@ -6,6 +6,7 @@ use gatehouse_policy::Policy;
 use gatehouse_verdict::Verdict;
 use gatehouse_verdict::record::PolicyStamp;
 
+use crate::edits::Pairs;
 use crate::limits::{SharedSlots, Try};
 use crate::request::Request;
 use crate::state::State;
@@ -33,7 +34,7 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Send it on; with `Some`, replace the request's whole header map by these pairs first (one host call).
-    Forward(Option<Vec<(Vec<u8>, Vec<u8>)>>),
+    Forward(Option<Pairs>),
     /// Answer it here; the application never sees it.
     Reply(Reply),
     /// Answer nothing: close the connection (HTTP/1) or reset the stream (HTTP/2 and 3).

@@ -43,6 +43,7 @@ pub mod verdicts;
 
 pub use brake::Brake;
 pub use changes::RolledBack;
+pub use edits::Pairs;
 pub use exchange::{Judged, Reply, Settings, Step, WhenNoPolicy, answered, explain, judge};
 /// What [`SharedSlots`] is made of.
 pub use gatehouse_meter::shared as slots;

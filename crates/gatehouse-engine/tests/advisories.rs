@@ -65,10 +65,10 @@ fn judged(spec: &str, ask: Ask<'_>) -> Verdict {
     let now = Now { mono_ns: 1 << 40, wall_s: Some(1_800_000_000) };
     let request = Request { head, claims: ask.claims, known: Fields::ALL, now };
     let judged = judge(Some(&policy), &Settings::default(), request, &mut State::new([1; 16], &[2; 16]), &NoSlots);
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let word = format!("{} {}", judged.verdict.action().as_str(), judged.verdict.rule.as_deref().unwrap_or_default());
     let (sent, reply) = match judged.step {
-        Step::Forward(pairs) => (pairs.map(|pairs| pairs.into_iter().map(|(n, v)| (text(n), text(v))).collect()), None),
+        Step::Forward(pairs) => (pairs.map(|pairs| pairs.iter().map(|(n, v)| (text(n), text(v))).collect()), None),
         Step::Reply(reply) => (None, Some(reply)),
         Step::Drop => (None, None),
     };

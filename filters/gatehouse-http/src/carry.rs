@@ -11,7 +11,7 @@ pub(crate) fn out(step: Step, worker: &mut Worker) -> Flow {
     match step {
         Step::Forward(None) => Flow::Continue,
         Step::Forward(Some(edited)) => {
-            if let Err(refused) = host::set_headers(Map::Request, &edited) {
+            if let Err(refused) = host::set_headers(Map::Request, edited.iter()) {
                 worker.complain(refused);
             }
             Flow::Continue
@@ -42,10 +42,9 @@ pub(crate) fn edit(pairs: &[Pair<'_>], remove: &[String], set: &[(String, String
         remove.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
             || set.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()))
     };
-    let kept = pairs.iter().filter(|(name, _)| !gone(name)).map(|(name, value)| (name.to_vec(), value.to_vec()));
-    let set = set.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-    let edited: Vec<(Vec<u8>, Vec<u8>)> = kept.chain(set).collect();
-    if let Err(refused) = host::set_headers(Map::Response, &edited) {
+    let kept = pairs.iter().copied().filter(|(name, _)| !gone(name));
+    let set = set.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    if let Err(refused) = host::set_headers(Map::Response, kept.chain(set)) {
         worker.complain(refused);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatehouse_engine::{Answer, Head, Judged, Reply, Step as EngineStep};
+use gatehouse_engine::{Answer, Head, Judged, Pairs, Reply, Step as EngineStep};
 use gatehouse_verdict::{Action, Verdict};
 use serde::Serialize;
 
@@ -138,18 +138,18 @@ impl Explained {
 
     /// What the new header map says more, less and otherwise. Headers that tags set are its last ones, since what a client sent
     /// under their names was removed.
-    fn forwarded(&mut self, edited: &[(Vec<u8>, Vec<u8>)], head: Head<'_>) {
+    fn forwarded(&mut self, edited: &Pairs, head: Head<'_>) {
         let is_tag = |name: &[u8]| self.tags.iter().any(|tag| tag.as_bytes() == name);
         let set = edited.iter().filter(|(name, _)| is_tag(name));
         self.headers = set.map(|(name, value)| (shown(name), shown(value))).collect();
         for (name, _) in head.headers {
-            let kept = edited.iter().any(|(own, _)| own == name);
+            let kept = edited.iter().any(|(own, _)| own == *name);
             let name = shown(name);
             if !kept && !self.removed.contains(&name) {
                 self.removed.push(name);
             }
         }
-        let path = edited.iter().find(|(name, _)| name == b":path").map(|(_, path)| path.as_slice());
+        let path = edited.iter().find(|(name, _)| *name == b":path").map(|(_, path)| path);
         self.forwarded_path = path.filter(|path| head.first(b":path") != Some(path)).map(shown);
     }
 }

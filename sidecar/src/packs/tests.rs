@@ -50,7 +50,8 @@ fn judged(policy: &Policy, agent: &str, address: &str) -> (Vec<(String, String)>
     let judged = judge(Some(policy), &Settings::default(), request, &mut state, &NoSlots);
     let gatehouse_engine::Step::Forward(edits) = judged.step else { return (Vec::new(), false) };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let tags = edits.into_iter().flatten().map(|(name, value)| (text(&name), text(&value)));
+    let edits = edits.unwrap_or_default();
+    let tags = edits.iter().map(|(name, value)| (text(name), text(value)));
     (tags.filter(|(name, _)| name.starts_with("x-gatehouse-")).collect(), true)
 }
 

@@ -82,7 +82,7 @@ fn carried_out(judged: &Judged, head: Head<'_>) {
             let foreign = pairs.iter().filter(|(name, _)| !is_ours(name)).count();
             assert!(foreign <= head.headers.len() + judged.verdict.tags.len(), "nothing is made up");
             for (name, value) in pairs.iter().filter(|(name, _)| is_ours(name)) {
-                let tagged = judged.verdict.tags.iter().any(|tag| tag.as_bytes() == *name);
+                let tagged = judged.verdict.tags.iter().any(|tag| tag.as_bytes() == name);
                 assert!(tagged && value.is_ascii(), "`{}` is not the policy's", name.escape_ascii());
             }
         }

@@ -8,6 +8,7 @@ mod ffi;
 mod memory;
 mod pairs;
 
+use gatehouse_engine::Pair;
 pub(crate) use memory::allocate;
 pub(crate) use pairs::Pairs;
 use pairs::encode;
@@ -142,8 +143,8 @@ pub(crate) fn headers(map: Map) -> Result<Pairs> {
 }
 
 /// Replaces a whole header map, one call.
-pub(crate) fn set_headers(map: Map, pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
-    let raw = encode(pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice())));
+pub(crate) fn set_headers<'a>(map: Map, pairs: impl Iterator<Item = Pair<'a>> + Clone) -> Result<()> {
+    let raw = encode(pairs);
     check("set_header_map_pairs", call!(proxy_set_header_map_pairs(map as u32, raw.as_ptr(), raw.len())))
 }
 
