@@ -54,11 +54,8 @@ impl Names {
 #[inline]
 #[must_use]
 pub const fn name_bit(name: &[u8]) -> u32 {
-    match name {
-        [] => 0,
-        [only] => bit_by_ends(1, *only, *only),
-        [first, .., last] => bit_by_ends(name.len(), *first, *last),
-    }
+    let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
+    bit_by_ends(name.len(), *first, *last)
 }
 
 /// The same, of a name whose bytes come one by one; of an empty one it is 0.
@@ -80,18 +77,26 @@ impl<'a> Head<'a> {
     /// Every value of the header `name` (lower case), in order.
     pub fn values(&self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let headers = if self.names.may_have(name) { self.headers } else { &[] };
-        headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+        headers.iter().filter(move |(own, _)| is_named(own, name)).map(|(_, value)| *value)
     }
 
     /// The first value of the header `name` (lower case). Only for headers that Envoy guarantees to be single
     /// (pseudo-headers): everything else is judged on [`Head::values`].
+    #[inline]
     #[must_use]
     pub fn first(&self, name: &[u8]) -> Option<&'a [u8]> {
         if !self.names.may_have(name) {
             return None;
         }
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+        self.headers.iter().find(|(own, _)| is_named(own, name)).map(|(_, value)| *value)
     }
+}
+
+/// A header has this name, in any letter case. Nearly every name comes in the case that it is asked for in, and then it is seen
+/// without a look at each letter.
+#[inline]
+pub(crate) fn is_named(own: &[u8], name: &[u8]) -> bool {
+    own.len() == name.len() && (own == name || own.eq_ignore_ascii_case(name))
 }
 
 /// An underscore stands in the header name: software that turns names into variables (CGI, WSGI, PHP) takes it for the header

@@ -25,29 +25,28 @@ pub(super) fn bare(text: &[u8]) -> Option<IpAddr> {
 
 /// An IPv4 address and nothing else: four numbers without leading zeros.
 fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
-    if !(7..=15).contains(&text.len()) {
-        return None;
-    }
-    let (mut address, mut number, mut digits, mut dots) = (0_u32, 0_u32, 0_u32, 0_u32);
-    for byte in text {
-        let digit = u32::from(byte.wrapping_sub(b'0'));
-        if digit < 10 {
-            // Three digits at most, of which no zero leads.
-            if digits == 3 || (digits > 0 && number == 0) {
-                return None;
-            }
-            number = number * 10 + digit;
-            digits += 1;
-        } else {
-            if *byte != b'.' || digits == 0 || number > 255 {
-                return None;
-            }
-            address = address << 8 | number;
-            dots += 1;
-            (number, digits) = (0, 0);
-        }
-    }
-    (dots == 3 && digits > 0 && number < 256).then(|| Ipv4Addr::from_bits(address << 8 | number))
+    let (first, rest) = number(text)?;
+    let (second, rest) = number(rest.strip_prefix(b".")?)?;
+    let (third, rest) = number(rest.strip_prefix(b".")?)?;
+    let (fourth, rest) = number(rest.strip_prefix(b".")?)?;
+    rest.is_empty().then(|| Ipv4Addr::new(first, second, third, fourth))
+}
+
+/// A number below 256 at the beginning of a text, without leading zeros, and what follows its digits; at most three are read.
+#[inline]
+fn number(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (first, rest) = digit(text)?;
+    let Some((second, rest)) = digit(rest).filter(|_| first != 0) else { return Some((first, rest)) };
+    let two = first * 10 + second;
+    let Some((third, rest)) = digit(rest) else { return Some((two, rest)) };
+    Some((two.checked_mul(10)?.checked_add(third)?, rest))
+}
+
+#[inline]
+fn digit(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (first, rest) = text.split_first()?;
+    let digit = first.wrapping_sub(b'0');
+    (digit < 10).then_some((digit, rest))
 }
 
 fn address(text: &str) -> Option<IpAddr> {

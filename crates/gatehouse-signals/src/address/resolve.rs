@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use super::{Client, MAX_FORWARDED_ENTRIES, Networks, Source, Trust, entry, fold, forwarded};
 use crate::connection::Connection;
-use crate::head::Head;
+use crate::head::{Head, Pair, is_named};
+
+const X_FORWARDED_FOR: &[u8] = b"x-forwarded-for";
 
 /// What was found.
 pub(super) struct Found {
@@ -13,19 +15,20 @@ pub(super) struct Found {
     pub(super) told: bool,
 }
 
+#[inline]
 pub(super) fn resolve(head: &Head<'_>, source: &Source, trust: &Trust) -> Found {
     let peer = Client::from_peer(head.connection.peer);
-    if !is_trusted(head.connection, trust) {
+    if !believes(head.connection, peer.address, trust) {
         return Found { client: peer, told: true };
     }
     match source {
         Source::Peer => Found { client: peer, told: true },
         Source::Header(name) => at(single(head, name), peer),
         Source::XForwardedFor => {
-            let values = values(head, b"x-forwarded-for");
-            let mut entries = values.flat_map(|value| value.rsplit(|byte| *byte == b',')).map(entry::read).peekable();
-            entries.next_if(|last| last.is_some() && *last == peer.address);
-            walk(entries, trust, peer)
+            let mut entries = Entries::of(head);
+            let last = entries.next().map(entry::read);
+            let last = last.filter(|last| last.is_none() || *last != peer.address);
+            walk(last.into_iter().chain(entries.map(entry::read)), trust, peer)
         }
         Source::Forwarded => {
             walk(values(head, b"forwarded").flat_map(forwarded::elements).map(forwarded::address), trust, peer)
@@ -35,14 +38,59 @@ pub(super) fn resolve(head: &Head<'_>, source: &Source, trust: &Trust) -> Found 
 
 /// The direct peer's word is taken at all.
 pub(super) fn is_trusted(connection: &Connection, trust: &Trust) -> bool {
-    let local = connection.peer.is_none() && connection.peer_local;
+    believes(connection, connection.peer.map(fold), trust)
+}
+
+/// The same where the peer's address is folded already.
+#[inline]
+fn believes(connection: &Connection, peer: Option<IpAddr>, trust: &Trust) -> bool {
     match trust {
         Trust::None => false,
-        Trust::Networks(networks) => match connection.peer {
-            Some(peer) => networks.contains(fold(peer)),
-            None => local && !networks.is_empty(),
+        Trust::Networks(networks) => match peer {
+            Some(peer) => networks.contains(peer),
+            None => connection.peer_local && !networks.is_empty(),
         },
-        Trust::Hops(hops) => *hops > 0 && (connection.peer.is_some() || local),
+        Trust::Hops(hops) => *hops > 0 && (peer.is_some() || connection.peer_local),
+    }
+}
+
+/// The entries of every value of `x-forwarded-for`, the last first.
+struct Entries<'a> {
+    /// Headers that come before the value at hand.
+    headers: &'a [Pair<'a>],
+    /// What is left of it.
+    value: Option<&'a [u8]>,
+}
+
+impl<'a> Entries<'a> {
+    fn of(head: &Head<'a>) -> Self {
+        let headers = if head.names.may_have(X_FORWARDED_FOR) { head.headers } else { &[] };
+        Self { headers, value: None }
+    }
+
+    fn next_value(&mut self) -> Option<&'a [u8]> {
+        while let [before @ .., (name, value)] = self.headers {
+            self.headers = before;
+            if is_named(name, X_FORWARDED_FOR) {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let value = match self.value.take() {
+            Some(value) => value,
+            None => self.next_value()?,
+        };
+        let Some(comma) = value.iter().rposition(|byte| *byte == b',') else { return Some(value) };
+        self.value = value.get(..comma);
+        value.get(comma + 1..)
     }
 }
 
@@ -87,5 +135,5 @@ fn at(address: Option<IpAddr>, peer: Client) -> Found {
 /// Every value of a header, the last first.
 fn values<'a>(head: &Head<'a>, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
     let headers = if head.names.may_have(name) { head.headers } else { &[] };
-    headers.iter().rev().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    headers.iter().rev().filter(move |(own, _)| is_named(own, name)).map(|(_, value)| *value)
 }
