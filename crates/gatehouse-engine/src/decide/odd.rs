@@ -5,6 +5,11 @@ use gatehouse_signals::Head;
 use super::{readings, settings};
 use crate::edits;
 
+/// All of these names are as long at least.
+const LEAST: usize = 12;
+/// Makes a capital letter a small one.
+const LOWER: u8 = 0x20;
+
 /// Which of them there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Odd {
@@ -17,18 +22,18 @@ pub(super) struct Odd {
 }
 
 impl Odd {
-    /// All of these names are long, and nearly all others are short or begin with another letter.
+    /// Nearly all other names are short, or begin with another letter, or go on with another after `x-`.
     pub(super) fn of(head: Head<'_>) -> Self {
         let mut odd = Self::default();
         for (name, _) in head.headers {
-            match name {
-                [b'x' | b'X', _, _, _, _, _, _, _, _, _, _, _, ..] => {
-                    odd.ours |= edits::is_ours(name);
-                    odd.overrides |= readings::is_override(name);
-                }
-                [b'c' | b'C' | b't' | b'T', _, _, _, _, _, _, _, _, _, _, _, _, _, ..] => {
-                    odd.framing |= settings::is_framing_twin(name);
-                }
+            let [first, _, third, ..] = name else { continue };
+            if name.len() < LEAST {
+                continue;
+            }
+            match (first | LOWER, third | LOWER) {
+                (b'x', b'g') => odd.ours |= edits::is_ours(name),
+                (b'x', b'h' | b'm') => odd.overrides |= readings::is_override(name),
+                (b'c' | b't', _) => odd.framing |= settings::is_framing_twin(name),
                 _ => {}
             }
         }
