@@ -28,7 +28,7 @@ mod view;
 mod write;
 
 pub(crate) use layout::*;
-pub(crate) use view::View;
+pub(crate) use view::{Record, View, word_of};
 pub(crate) use write::{Builder, narrow};
 
 /// First bytes of an image.

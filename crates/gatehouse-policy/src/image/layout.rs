@@ -169,6 +169,8 @@ pub(crate) mod rule {
     /// Two words.
     pub(crate) const IDENTITY: usize = 7;
 
+    pub(crate) const WORDS: usize = 9;
+
     pub(crate) const ENFORCE: u32 = 0;
     pub(crate) const MONITOR: u32 = 1;
     pub(crate) const CANARY: u32 = 2;

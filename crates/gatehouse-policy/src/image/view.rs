@@ -4,6 +4,15 @@
 use super::{HEADER, MAGIC, SECTIONS, Section};
 use crate::{IMAGE_VERSION, MAX_IMAGE, PolicyError};
 
+/// Words of an entry as they lie in the image.
+pub(crate) type Record<const N: usize> = [[u8; 4]; N];
+
+/// Word `word` of a record.
+#[inline]
+pub(crate) fn word_of<const N: usize>(record: &Record<N>, word: usize) -> u32 {
+    record.get(word).map_or(0, |word| u32::from_le_bytes(*word))
+}
+
 /// An image and where its sections lie.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -67,25 +76,33 @@ impl View {
     /// Word `word` of entry `index`.
     #[inline]
     pub(crate) fn word(&self, section: Section, index: usize, word: usize) -> u32 {
-        let (offset, count) = self.place(section);
-        if index >= count {
-            return 0;
-        }
-        word_at(&self.bytes, offset + index * section.width() + word * 4).unwrap_or(0)
+        let [found] = self.words_from(section, index, word);
+        found
     }
 
     /// The first `N` words of entry `index`, read at once.
     #[inline]
     pub(crate) fn words<const N: usize>(&self, section: Section, index: usize) -> [u32; N] {
+        self.words_from(section, index, 0)
+    }
+
+    /// `N` words of entry `index`, from `word` on: their bounds are looked at once.
+    #[inline]
+    pub(crate) fn words_from<const N: usize>(&self, section: Section, index: usize, word: usize) -> [u32; N] {
         let (offset, count) = self.place(section);
-        let start = offset + index * section.width();
-        let bytes = if index < count { self.bytes.get(start..).unwrap_or_default() } else { &[] };
-        let mut words = [0; N];
-        let (chunks, _) = bytes.get(..N * 4).unwrap_or_default().as_chunks::<4>();
-        for (word, chunk) in words.iter_mut().zip(chunks) {
-            *word = u32::from_le_bytes(*chunk);
+        if index >= count {
+            return [0; N];
         }
-        words
+        let found = self.bytes.get(offset + index * section.width() + word * 4..);
+        let words = found.and_then(|found| found.as_chunks::<4>().0.first_chunk::<N>());
+        words.map_or([0; N], |words| words.map(u32::from_le_bytes))
+    }
+
+    /// The `N` words of entry `index` where they lie, for who asks for many of them one by one; zeros where there is none.
+    #[inline]
+    pub(crate) fn record<const N: usize>(&self, section: Section, index: usize) -> &Record<N> {
+        let entry = self.entries(section, index, 1);
+        entry.as_chunks::<4>().0.first_chunk::<N>().unwrap_or(&[[0; 4]; N])
     }
 
     /// The same as an index.
@@ -97,7 +114,8 @@ impl View {
     /// Two words as one number, the lower half first.
     #[inline]
     pub(crate) fn long(&self, section: Section, index: usize, word: usize) -> u64 {
-        u64::from(self.word(section, index, word)) | u64::from(self.word(section, index, word + 1)) << 32
+        let [low, high] = self.words_from(section, index, word);
+        u64::from(low) | u64::from(high) << 32
     }
 
     /// Index at `word`, which is stored as index + 1; 0: none.
@@ -108,8 +126,8 @@ impl View {
     /// The range of another section that two words name: first and number.
     #[inline]
     pub(crate) fn range(&self, section: Section, index: usize, word: usize) -> core::ops::Range<usize> {
-        let first = self.index(section, index, word);
-        first..first.saturating_add(self.index(section, index, word + 1))
+        let [first, count] = self.words_from(section, index, word);
+        first as usize..(first as usize).saturating_add(count as usize)
     }
 
     /// Byte `index` of a section of bytes.
@@ -138,7 +156,8 @@ impl View {
     /// The same as bytes, without looking at them.
     #[inline]
     pub(crate) fn text_bytes(&self, section: Section, index: usize, word: usize) -> &[u8] {
-        self.string(self.word(section, index, word), self.word(section, index, word + 1))
+        let [offset, length] = self.words_from(section, index, word);
+        self.string(offset, length)
     }
 
     /// The text that these two words name.

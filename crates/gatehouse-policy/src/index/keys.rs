@@ -61,11 +61,6 @@ pub(crate) fn write_hosts(mut hosts: Vec<(u64, (&str, u32))>, builder: &mut Buil
 
 /// The scope of `host` if it is named itself, or else of the longest domain (held as `.example.com`) above it.
 pub(crate) fn find_host(view: &View, host: &[u8]) -> Option<usize> {
-    let own = if host.first() == Some(&b'.') { None } else { named(view, reversed(host), host) };
-    own.or_else(|| find_domain(view, host))
-}
-
-fn find_domain(view: &View, host: &[u8]) -> Option<usize> {
     let mut hash = Running::new();
     let mut found = None;
     for (at, byte) in host.iter().enumerate().rev() {
@@ -74,14 +69,17 @@ fn find_domain(view: &View, host: &[u8]) -> Option<usize> {
             found = named(view, hash.finish(), host.get(at..).unwrap_or_default()).or(found);
         }
     }
-    found
+    let own = if host.first() == Some(&b'.') { None } else { named(view, hash.finish(), host) };
+    own.or(found)
 }
 
 fn named(view: &View, hash: u64, host: &[u8]) -> Option<usize> {
-    let count = view.count(Section::Hosts);
-    let bucket = bucket(hash, bits(count));
-    let start = view.index(Section::HostBuckets, bucket, 0);
-    let end = view.index(Section::HostBuckets, bucket + 1, 0);
-    let is = |at: &usize| view.long(Section::Hosts, *at, 0) == hash && view.text_bytes(Section::Hosts, *at, 2) == host;
-    (start..end).find(is).map(|at| view.index(Section::Hosts, at, 4))
+    let bucket = bucket(hash, bits(view.count(Section::Hosts)));
+    let [start] = view.words(Section::HostBuckets, bucket);
+    let [end] = view.words(Section::HostBuckets, bucket + 1);
+    (start..end).find_map(|at| {
+        let [low, high, offset, length, scope] = view.words(Section::Hosts, at as usize);
+        let same = u64::from(low) | u64::from(high) << 32 == hash && view.string(offset, length) == host;
+        same.then_some(scope as usize)
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::Policy;
 use crate::action::Then;
-use crate::image::{Section, document, limit, node, rule as r};
+use crate::image::{Record, Section, document, limit, node, rule as r, word_of};
 use crate::matcher::{self, Facts, Phase, Truth};
 use crate::{Fields, Rollout, Tier};
 
@@ -11,15 +11,17 @@ use crate::{Fields, Rollout, Tier};
 pub struct Rule<'p> {
     policy: &'p Policy,
     index: u32,
+    words: &'p Record<{ r::WORDS }>,
 }
 
 impl<'p> Rule<'p> {
     pub(super) fn new(policy: &'p Policy, index: u32) -> Self {
-        Self { policy, index }
+        Self { policy, index, words: policy.view.record(Section::Rules, index as usize) }
     }
 
+    #[inline]
     fn word(self, word: usize) -> u32 {
-        self.policy.view.word(Section::Rules, self.index as usize, word)
+        word_of(self.words, word)
     }
 
     /// Its rank in the order of decision, over all documents.
@@ -62,7 +64,7 @@ impl<'p> Rule<'p> {
     /// mode and its priority.
     #[must_use]
     pub fn identity(self) -> u64 {
-        self.policy.view.long(Section::Rules, self.index as usize, r::IDENTITY)
+        u64::from(self.word(r::IDENTITY)) | u64::from(self.word(r::IDENTITY + 1)) << 32
     }
 
     /// Where it stands in the order of decision.
@@ -96,7 +98,7 @@ impl<'p> Rule<'p> {
     /// Its limit, by its index in the policy's limits.
     #[must_use]
     pub fn limit(self) -> Option<usize> {
-        self.policy.view.option(Section::Rules, self.index as usize, r::LIMIT)
+        (self.word(r::LIMIT) as usize).checked_sub(1)
     }
 
     /// What it does.

@@ -5,7 +5,7 @@ use gatehouse_verdict::Mode;
 
 use super::{ClientKey, Policy, Rule};
 use crate::action::{Names, Then};
-use crate::image::{MEMBER_OWN, Section, document, scope as s};
+use crate::image::{MEMBER_OWN, Record, Section, document, scope as s, word_of};
 use crate::index::collect;
 use crate::matcher::{Facts, Phase};
 use crate::{Ambiguous, Backend, Candidates, Fields, Parameters, Reads, Tier};
@@ -15,6 +15,7 @@ use crate::{Ambiguous, Backend, Candidates, Fields, Parameters, Reads, Tier};
 pub struct Scope<'p> {
     policy: &'p Policy,
     index: usize,
+    words: &'p Record<{ s::WORDS }>,
 }
 
 /// Headers that only a trusted proxy may set.
@@ -41,11 +42,19 @@ pub struct Support<'p> {
 
 impl<'p> Scope<'p> {
     pub(super) fn new(policy: &'p Policy, index: usize) -> Self {
-        Self { policy, index }
+        Self { policy, index, words: policy.view.record(Section::Scopes, index) }
     }
 
+    #[inline]
     fn word(self, word: usize) -> u32 {
-        self.policy.view.word(Section::Scopes, self.index, word)
+        word_of(self.words, word)
+    }
+
+    /// The range of another section that two words name: first and number.
+    #[inline]
+    fn range(self, word: usize) -> core::ops::Range<usize> {
+        let first = self.word(word) as usize;
+        first..first.saturating_add(self.word(word + 1) as usize)
     }
 
     fn has(self, flag: u32) -> bool {
@@ -88,7 +97,7 @@ impl<'p> Scope<'p> {
     /// What tells the client from others, in order; the first that is known. Empty: nobody said.
     #[must_use]
     pub fn client_key(self) -> &'p [ClientKey] {
-        let range = self.policy.view.range(Section::Scopes, self.index, s::FIRST_KEY);
+        let range = self.range(s::FIRST_KEY);
         self.policy.client_keys.get(range).unwrap_or_default()
     }
 
@@ -181,7 +190,7 @@ impl<'p> Scope<'p> {
     /// allocates nothing once it has grown.
     pub fn candidates(self, facts: &Facts<'_>, phase: Phase, into: &mut Candidates) {
         let view = &self.policy.view;
-        let roots = view.range(Section::Scopes, self.index, s::FIRST_ROOT);
+        let roots = self.range(s::FIRST_ROOT);
         let shelves = roots.filter_map(|root| view.option(Section::Roots, root, usize::from(phase == Phase::Response)));
         collect(view, facts, shelves, into);
     }
@@ -199,7 +208,7 @@ impl<'p> Scope<'p> {
 
     /// Its members: index of the document, and whether its own rules hold.
     pub(crate) fn members(self) -> impl Iterator<Item = (u32, bool)> + use<'p> {
-        let members = self.policy.view.range(Section::Scopes, self.index, s::FIRST_MEMBER);
+        let members = self.range(s::FIRST_MEMBER);
         members.map(move |at| {
             let word = self.policy.view.word(Section::Members, at, 0);
             (word & !MEMBER_OWN, word & MEMBER_OWN != 0)
