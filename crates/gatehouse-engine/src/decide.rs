@@ -55,7 +55,7 @@ pub(crate) fn judge(
 ) -> Judged {
     let odd = Odd::of(request.head);
     let kept = edits::without_ours(policy, request.head, odd.ours);
-    let request = Request { head: with(request.head, kept.as_deref()), ..request };
+    let request = &Request { head: with(request.head, kept.as_deref()), ..request };
     // What was left out makes nothing odd any more.
     let odd = if kept.is_some() { Odd::of(request.head) } else { odd };
     let path = Path::parse(request.head.first(b":path").unwrap_or_default());
@@ -71,14 +71,13 @@ pub(crate) fn judge(
     state.adopt(policy, request.now.mono_ns);
     let mut scratch = state.take_scratch();
     let mut decision: Option<Decision<'_>> = None;
-    for host in hosts(request.head, &path) {
-        let Some(scope) = policy.for_host(&host) else { continue };
-        let subject = Subject::of(policy, scope, &request, state);
-        if decision.is_none() {
-            (case.subject, case.scope) = (subject, Some(scope));
-        }
-        let court = Court { policy, scope, host: &host, path: &path, request, odd, subject };
+    for host in Hosts::of(request.head, &path).iter() {
+        let Some(scope) = policy.for_host(host) else { continue };
+        let subject = Subject::of(policy, scope, request, state);
+        let preflight = case.preflight;
+        let court = Court { policy, scope, host, path: &path, request, preflight, odd, subject: &subject };
         let next = court.judge(state, slots, &mut scratch, &mut trail, trace.as_deref_mut());
+        case.met.get_or_insert((scope, subject));
         decision = Some(decision.map_or(next, |before| before.stricter(next)));
     }
     state.give_scratch(scratch);
@@ -91,9 +90,20 @@ pub(crate) fn with<'a>(head: Head<'a>, kept: Option<&'a [Pair<'a>]>) -> Head<'a>
 }
 
 /// The host that is asked for; then another that an absolute-form target names, since either may be believed.
-pub(crate) fn hosts<'a>(head: Head<'a>, path: &Path<'a>) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a> {
-    let authority = head.first(b":authority").or_else(|| head.first(b"host")).unwrap_or_default();
-    let first = Host::parse(authority).name;
-    let second = path.authority.map(|other| Host::parse(other).name).filter(|other| *other != first);
-    core::iter::once(first).chain(second)
+pub(crate) struct Hosts<'a> {
+    first: Cow<'a, [u8]>,
+    second: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Hosts<'a> {
+    pub(crate) fn of(head: Head<'a>, path: &Path<'a>) -> Self {
+        let authority = head.first(b":authority").or_else(|| head.first(b"host")).unwrap_or_default();
+        let first = Host::parse(authority).name;
+        let second = path.authority.map(|other| Host::parse(other).name).filter(|other| *other != first);
+        Self { first, second }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        core::iter::once(&*self.first).chain(self.second.as_deref())
+    }
 }

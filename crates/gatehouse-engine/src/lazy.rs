@@ -16,7 +16,7 @@ use crate::verdicts::{Asked, Key};
 /// The signals of one request.
 pub(crate) struct Lazy<'a> {
     head: Head<'a>,
-    subject: Subject,
+    subject: &'a Subject,
     knowledge: &'a Knowledge,
     now_ns: u64,
     agent: OnceCell<Option<Agent<'a>>>,
@@ -25,7 +25,7 @@ pub(crate) struct Lazy<'a> {
 }
 
 impl<'a> Lazy<'a> {
-    pub(crate) fn new(head: Head<'a>, subject: Subject, knowledge: &'a Knowledge, now_ns: u64) -> Self {
+    pub(crate) fn new(head: Head<'a>, subject: &'a Subject, knowledge: &'a Knowledge, now_ns: u64) -> Self {
         Self {
             head,
             subject,

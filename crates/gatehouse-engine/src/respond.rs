@@ -7,7 +7,7 @@ use gatehouse_verdict::{Action, Mode, Reason};
 use crate::changes::Did;
 use crate::decide::answer::{self, Scene};
 use crate::decide::readings::{self, Methods, Reading};
-use crate::decide::{self, Decision, Trail, action_of, unknown};
+use crate::decide::{self, Decision, Hosts, Trail, action_of, unknown};
 use crate::edits;
 use crate::exchange::{Judged, Reply};
 use crate::lazy::Lazy;
@@ -73,20 +73,21 @@ fn judge<'p>(
     trail: &mut Trail<'p>,
 ) -> Option<(Decision<'p>, Scope<'p>)> {
     let path = Path::parse(request.head.first(b":path").unwrap_or_default());
-    let methods = Methods::of(request.head, true);
+    let preflight = readings::preflight(request.head);
+    let methods = Methods::of(request.head, preflight, true);
     let mut scratch = state.take_scratch();
     let mut decided: Option<(Decision<'p>, Scope<'p>)> = None;
     let mut observed = None;
-    for host in decide::hosts(request.head, &path) {
-        let Some(scope) = policy.for_host(&host).filter(|scope| scope.has_response_rules()) else { continue };
+    for host in Hosts::of(request.head, &path).iter() {
+        let Some(scope) = policy.for_host(host).filter(|scope| scope.has_response_rules()) else { continue };
         observed = observed.or(Some(scope));
-        let bench = Bench { policy, scope, host: &host, path: &path, methods: &methods, request, response, subject };
+        let bench = Bench { policy, scope, host, path: &path, methods: &methods, request, response, subject };
         let next = bench.judge(state, &mut scratch, trail);
         decided = decided.or(next.map(|decision| (decision, scope)));
     }
     state.give_scratch(scratch);
     state.count_unknown();
-    if readings::preflight(request.head).is_none() {
+    if preflight.is_none() {
         let now_ns = request.now.mono_ns;
         state.weigh(&subject, &trail.weights, now_ns);
         if let Some(scope) = observed {
@@ -143,7 +144,7 @@ struct Bench<'b, 'p> {
 
 impl<'b, 'p> Bench<'b, 'p> {
     fn judge(&self, state: &State, scratch: &mut Scratch, trail: &mut Trail<'p>) -> Option<Decision<'p>> {
-        let lazy = Lazy::new(self.request.head, self.subject, &state.knowledge, self.request.now.mono_ns);
+        let lazy = Lazy::new(self.request.head, &self.subject, &state.knowledge, self.request.now.mono_ns);
         let mut decided: Option<Decision<'p>> = None;
         for reading in readings::of(self.methods, self.path, self.scope.backend()) {
             let next = self.read(&reading, &lazy, state, scratch, trail);
@@ -152,7 +153,7 @@ impl<'b, 'p> Bench<'b, 'p> {
                 (before, next) => before.or(next),
             };
         }
-        scratch.unknown |= unknown::fields(self.scope.reads().response, &self.request, &self.subject, &lazy);
+        scratch.notes.unknown |= unknown::fields(self.scope.reads().response, &self.request, &self.subject, &lazy);
         decided
     }
 

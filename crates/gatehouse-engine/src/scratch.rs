@@ -13,6 +13,12 @@ const MAX_MET: usize = 512;
 pub(crate) struct Scratch {
     /// Rules that may hold.
     pub(crate) candidates: Candidates,
+    pub(crate) notes: Notes,
+}
+
+/// What is noted on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
     /// Limits whose rules held: each counts this request once it is admitted.
     pub(crate) met: Vec<Met>,
     /// Fields that some rule of the scope reads and that could not be known.
@@ -51,7 +57,7 @@ pub(crate) struct Met {
     pub(crate) enforced: bool,
 }
 
-impl Scratch {
+impl Notes {
     /// Ready for the next request.
     pub(crate) fn clear(&mut self) {
         self.met.clear();

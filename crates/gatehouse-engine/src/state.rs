@@ -15,7 +15,7 @@ use crate::changes::{Changes, RolledBack};
 use crate::knowledge::Knowledge;
 use crate::limits::Limits;
 use crate::reference::References;
-use crate::scratch::Scratch;
+use crate::scratch::{Notes, Scratch};
 use crate::subject::Subject;
 use crate::verdicts::Verdicts;
 
@@ -50,7 +50,8 @@ pub struct State {
     pub(crate) limits: Limits,
     pub(crate) changes: Changes,
     pub(crate) references: References,
-    pub(crate) scratch: Scratch,
+    /// Behind a pointer, so that lending it moves nothing else; `None`: it is lent, or was never asked for.
+    pub(crate) scratch: Option<Box<Scratch>>,
     keys: Keys,
     digest: Option<[u8; 32]>,
     unknown: [u64; Field::ALL.len()],
@@ -68,7 +69,7 @@ impl State {
             limits: Limits::new(&key),
             changes: Changes::default(),
             references: References::new(references),
-            scratch: Scratch::default(),
+            scratch: None,
             keys: Keys::new(&key),
             digest: None,
             unknown: [0; Field::ALL.len()],
@@ -174,26 +175,30 @@ impl State {
     }
 
     /// Lends the buffers for one judgement.
-    pub(crate) fn take_scratch(&mut self) -> Scratch {
-        let mut scratch = core::mem::take(&mut self.scratch);
-        scratch.clear();
+    pub(crate) fn take_scratch(&mut self) -> Box<Scratch> {
+        let mut scratch = self.scratch.take().unwrap_or_default();
+        scratch.notes.clear();
         scratch
     }
 
     /// Takes the buffers back.
-    pub(crate) fn give_scratch(&mut self, scratch: Scratch) {
-        self.scratch = scratch;
+    pub(crate) fn give_scratch(&mut self, scratch: Box<Scratch>) {
+        self.scratch = Some(scratch);
     }
 
     /// Counts what could not be known of the request.
     pub(crate) fn count_unknown(&mut self) {
-        self.unkeyed = self.unkeyed.saturating_add(u64::from(self.scratch.unkeyed));
-        self.uncounted = self.uncounted.saturating_add(u64::from(self.scratch.uncounted));
-        if self.scratch.unknown == Fields::NONE {
+        let Some(Notes { unknown, unkeyed, uncounted, .. }) = self.scratch.as_deref().map(|scratch| &scratch.notes)
+        else {
+            return;
+        };
+        self.unkeyed = self.unkeyed.saturating_add(u64::from(*unkeyed));
+        self.uncounted = self.uncounted.saturating_add(u64::from(*uncounted));
+        if *unknown == Fields::NONE {
             return;
         }
         for (count, field) in self.unknown.iter_mut().zip(Field::ALL) {
-            *count = count.saturating_add(u64::from(self.scratch.unknown.has(field)));
+            *count = count.saturating_add(u64::from(unknown.has(field)));
         }
     }
 }

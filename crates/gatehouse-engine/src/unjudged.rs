@@ -28,7 +28,7 @@ pub fn unjudged<'p>(
     let path = Path::parse(head.first(b":path").unwrap_or_default());
     let host = Host::parse(head.first(b":authority").or_else(|| head.first(b"host")).unwrap_or_default()).name;
     let Some(scope) = policy.for_host(&host) else { return Vec::new() };
-    let lazy = Lazy::new(head, judged.subject, &state.knowledge, request.now.mono_ns);
+    let lazy = Lazy::new(head, &judged.subject, &state.knowledge, request.now.mono_ns);
     let facts = Facts {
         host: &host,
         path: &path.canonical,

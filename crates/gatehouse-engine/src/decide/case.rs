@@ -21,18 +21,29 @@ use super::{answer, readings, settings};
 pub(super) struct Case<'a, 'p> {
     policy: Option<&'p Policy>,
     /// Without the headers that a client may not send.
-    request: Request<'a>,
+    request: &'a Request<'a>,
     path: &'a Path<'a>,
     /// There were such headers.
     stripped: bool,
-    pub(super) subject: Subject,
-    pub(super) scope: Option<Scope<'p>>,
+    /// The method that it asks for, where it is a preflight.
+    pub(super) preflight: Option<&'a [u8]>,
+    /// The first scope that judged it, and who the client is to that one.
+    pub(super) met: Option<(Scope<'p>, Subject)>,
 }
 
 impl<'a, 'p> Case<'a, 'p> {
-    pub(super) fn new(policy: Option<&'p Policy>, request: Request<'a>, path: &'a Path<'a>, stripped: bool) -> Self {
-        let subject = Subject::of_peer(request.head.connection.peer);
-        Self { policy, request, path, stripped, subject, scope: None }
+    pub(super) fn new(
+        policy: Option<&'p Policy>,
+        request: &'a Request<'a>,
+        path: &'a Path<'a>,
+        stripped: bool,
+    ) -> Self {
+        let preflight = policy.and_then(|_| readings::preflight(request.head));
+        Self { policy, request, path, stripped, preflight, met: None }
+    }
+
+    fn scope(&self) -> Option<Scope<'p>> {
+        self.met.as_ref().map(|(scope, _)| *scope)
     }
 
     /// Counts, and makes the verdict and what the host must do.
@@ -66,7 +77,9 @@ impl<'a, 'p> Case<'a, 'p> {
             ambiguity: self.policy.and(self.path.ambiguity).map(Ambiguity::as_str),
         };
         let policy = self.policy.map(Policy::stamp);
-        Judged { step, verdict, policy, subject: self.subject, delay_ns, pending }
+        let subject =
+            self.met.map_or_else(|| Subject::of_peer(self.request.head.connection.peer), |(_, subject)| subject);
+        Judged { step, verdict, policy, subject, delay_ns, pending }
     }
 
     /// What the decision leaves behind: counts, sums, what a change did. A preflight is no request of its own and leaves nothing.
@@ -78,18 +91,18 @@ impl<'a, 'p> Case<'a, 'p> {
         state: &mut State,
         slots: &dyn SharedSlots,
     ) -> Pending {
-        let (Some(policy), Some(scope)) = (self.policy, self.scope) else { return Pending::default() };
+        let (Some(policy), Some((scope, subject))) = (self.policy, &self.met) else { return Pending::default() };
         state.count_unknown();
-        let counts = readings::preflight(self.request.head).is_none();
+        let counts = self.preflight.is_none();
         let mut tries = Vec::new();
         if counts {
             let now_ns = self.request.now.mono_ns;
             let went_on = !decision.mitigates();
             tries = count(policy, decision, state, slots, now_ns);
             trail.seen.unchanged |= went_on && decision.mitigates();
-            state.weigh(&self.subject, &trail.weights, now_ns);
+            state.weigh(subject, &trail.weights, now_ns);
             let by = decision.document().filter(|_| decision.mitigates());
-            state.changes.observe(scope, &self.subject, &trail.seen, by, now_ns);
+            state.changes.observe(*scope, subject, &trail.seen, by, now_ns);
         }
         match decision.mitigates() {
             true => Pending::default(),
@@ -109,17 +122,18 @@ impl<'a, 'p> Case<'a, 'p> {
         }
         if decision.mitigates() {
             let limits = self.policy.map(Policy::limits).unwrap_or_default();
-            let support = self.scope.and_then(Scope::support);
-            let cors = self.policy.zip(self.scope).map(|(policy, scope)| cors(policy, scope, head)).unwrap_or_default();
+            let support = self.scope().and_then(Scope::support);
+            let cors =
+                self.policy.zip(self.scope()).map(|(policy, scope)| cors(policy, scope, head)).unwrap_or_default();
             let scene = answer::Scene { by, reference: reference.unwrap_or_default(), support, limits, cors };
             return Step::Reply(answer::reply(decision, &scene, head));
         }
         let edits = Edits {
             stripped: self.stripped,
-            identity: self.scope.and_then(|scope| foreign_identity(scope, head)),
+            identity: self.scope().and_then(|scope| foreign_identity(scope, head)),
             sanitize: &trail.sanitize,
             tags: &trail.tags,
-            canonical: Some(self.path).filter(|_| self.scope.is_some_and(Scope::forward_canonical)),
+            canonical: Some(self.path).filter(|_| self.scope().is_some_and(Scope::forward_canonical)),
         };
         Step::Forward(edits.apply(head))
     }
@@ -149,14 +163,15 @@ fn count<'p>(
     now_ns: u64,
 ) -> Vec<Try> {
     let State { limits, scratch, .. } = state;
+    let met = scratch.as_deref().map(|scratch| scratch.notes.met.as_slice()).unwrap_or_default();
     if decision.mitigates() {
         let by = decision.decider().map(gatehouse_policy::Rule::index);
-        decision.wait_for(limits.refuse(&scratch.met, by, slots, now_ns));
+        decision.wait_for(limits.refuse(met, by, slots, now_ns));
         return Vec::new();
     }
     let act = |met: &Met, over: Over| policy.rule(met.rule).step_then(over.step).decides();
     let refuses = |met: &Met, over| act(met, over).is_some_and(|act| !matches!(act, Act::Allow));
-    match limits.admit(&scratch.met, slots, now_ns, refuses) {
+    match limits.admit(met, slots, now_ns, refuses) {
         Ok(tries) => tries,
         Err((met, over)) => {
             if let Some(act) = act(&met, over) {

@@ -34,10 +34,10 @@ pub(crate) struct Methods<'a> {
 }
 
 impl<'a> Methods<'a> {
-    /// `overrides`: there may be a header that names another. Allocates only where one does.
-    pub(crate) fn of(head: Head<'a>, overrides: bool) -> Self {
-        let sent = head.first(b":method").unwrap_or_default();
-        let first = preflight(head).unwrap_or(sent);
+    /// `preflight`: what [`preflight`] says of it; `overrides`: there may be a header that names another. Allocates only where one
+    /// does.
+    pub(crate) fn of(head: Head<'a>, preflight: Option<&'a [u8]>, overrides: bool) -> Self {
+        let first = preflight.or_else(|| head.first(b":method")).unwrap_or_default();
         let mut methods = Self { first, named: Vec::new(), too_many: false };
         if !overrides {
             return methods;

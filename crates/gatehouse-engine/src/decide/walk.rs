@@ -10,7 +10,7 @@ use crate::changes::Did;
 use crate::lazy::Lazy;
 use crate::limits::{Asker, Key, SharedSlots};
 use crate::request::Request;
-use crate::scratch::{Met, Scratch, Stand};
+use crate::scratch::{Met, Notes, Scratch, Stand};
 use crate::state::State;
 use crate::subject::Subject;
 use crate::trace::{Sum, Trace};
@@ -22,28 +22,29 @@ use super::trail::{Decision, Over, Trail, action_of};
 use super::unknown;
 
 /// One scope judging one request.
-#[derive(Clone, Copy)]
 pub(super) struct Court<'a, 'p> {
     pub(super) policy: &'p Policy,
     pub(super) scope: Scope<'p>,
     pub(super) host: &'a [u8],
     pub(super) path: &'a Path<'a>,
-    pub(super) request: Request<'a>,
+    pub(super) request: &'a Request<'a>,
+    /// The method that it asks for, where it is a preflight.
+    pub(super) preflight: Option<&'a [u8]>,
     pub(super) odd: Odd,
-    pub(super) subject: Subject,
+    pub(super) subject: &'a Subject,
 }
 
 impl<'a, 'p> Court<'a, 'p> {
     /// The verdict over every reading: the strictest.
     pub(super) fn judge(
-        self,
+        &self,
         state: &State,
         slots: &dyn SharedSlots,
         scratch: &mut Scratch,
         trail: &mut Trail<'p>,
         mut trace: Option<&mut Trace>,
     ) -> Decision<'p> {
-        let methods = Methods::of(self.request.head, self.odd.overrides);
+        let methods = Methods::of(self.request.head, self.preflight, self.odd.overrides);
         if let Some(refused) = self.refused_unread(methods.too_many, state, trail) {
             trail.seen.unchanged = true;
             return refused;
@@ -57,14 +58,11 @@ impl<'a, 'p> Court<'a, 'p> {
             let next = walk.run(scratch);
             decision = Some(decision.map_or(next, |before| before.stricter(next)));
         }
-        scratch.unknown |= unknown::fields(self.scope.reads().request, &self.request, &self.subject, &lazy);
+        scratch.notes.unknown |= unknown::fields(self.scope.reads().request, self.request, self.subject, &lazy);
         decision.unwrap_or(Decision::allowed(Reason::Otherwise))
     }
 
-    fn facts<'f>(self, reading: &Reading<'f>, lazy: &'f Lazy<'f>) -> Facts<'f>
-    where
-        'a: 'f,
-    {
+    fn facts<'f>(&'f self, reading: &Reading<'f>, lazy: &'f Lazy<'f>) -> Facts<'f> {
         Facts {
             host: self.host,
             path: reading.path,
@@ -84,7 +82,7 @@ impl<'a, 'p> Court<'a, 'p> {
 
 /// The rules on one reading.
 struct Walk<'w, 't, 'p> {
-    court: Court<'w, 'p>,
+    court: &'w Court<'w, 'p>,
     facts: Facts<'w>,
     lazy: &'w Lazy<'w>,
     state: &'w State,
@@ -98,26 +96,24 @@ struct Walk<'w, 't, 'p> {
 impl<'p> Walk<'_, '_, 'p> {
     /// The first final rule that is enforced decides. After a mandate that allows, only mandates are asked.
     fn run(mut self, scratch: &mut Scratch) -> Decision<'p> {
-        let Court { policy, scope, .. } = self.court;
-        let mut candidates = core::mem::take(&mut scratch.candidates);
+        let Court { policy, scope, .. } = *self.court;
+        let Scratch { candidates, notes } = scratch;
         match self.trace {
             Some(_) => candidates.fill(scope.all_rules(Phase::Request)),
-            None => scope.candidates(&self.facts, Phase::Request, &mut candidates),
+            None => scope.candidates(&self.facts, Phase::Request, candidates),
         }
-        scratch.reading = scratch.reading.saturating_add(1);
+        notes.reading = notes.reading.saturating_add(1);
         self.trail.seen.begin_reading();
-        let decided = self.walk(candidates.iter().map(|index| policy.rule(index)), scratch);
-        scratch.candidates = candidates;
-        decided
+        self.walk(candidates.iter().map(|index| policy.rule(index)), notes)
     }
 
-    fn walk(&mut self, mut rules: impl Iterator<Item = Rule<'p>>, scratch: &mut Scratch) -> Decision<'p> {
+    fn walk(&mut self, mut rules: impl Iterator<Item = Rule<'p>>, notes: &mut Notes) -> Decision<'p> {
         let mut decided: Option<Decision<'p>> = None;
         for rule in rules.by_ref() {
             if decided.is_some() && rule.tier() != Tier::Mandate {
                 break;
             }
-            let Some(next) = self.ask(rule, scratch) else { continue };
+            let Some(next) = self.ask(rule, notes) else { continue };
             if next.mitigates() || rule.tier() != Tier::Mandate {
                 decided = Some(next);
                 break;
@@ -138,7 +134,7 @@ impl<'p> Walk<'_, '_, 'p> {
             return true;
         }
         let decides = |rule: Rule<'p>| {
-            let mode = || self.state.mode_of(rule, &self.court.subject, now_ns);
+            let mode = || self.state.mode_of(rule, self.court.subject, now_ns);
             if is_change(rule) || rule.holds(&self.facts) != Truth::True || mode() != Mode::Enforce {
                 return None;
             }
@@ -156,13 +152,13 @@ impl<'p> Walk<'_, '_, 'p> {
     }
 
     /// `Some`: the rule's final word is enforced.
-    fn ask(&mut self, rule: Rule<'p>, scratch: &mut Scratch) -> Option<Decision<'p>> {
+    fn ask(&mut self, rule: Rule<'p>, notes: &mut Notes) -> Option<Decision<'p>> {
         let truth = rule.holds(&self.facts);
         if truth != Truth::True && self.trace.is_none() {
             return None;
         }
-        let mode = self.state.mode_of(rule, &self.court.subject, self.court.request.now.mono_ns);
-        let standing = if truth == Truth::True { self.limit(rule, mode, scratch) } else { Standing::No };
+        let mode = self.state.mode_of(rule, self.court.subject, self.court.request.now.mono_ns);
+        let standing = if truth == Truth::True { self.limit(rule, mode, notes) } else { Standing::No };
         self.note(rule, truth, mode, standing);
         let over = match standing {
             Standing::No => return None,
@@ -201,12 +197,12 @@ impl<'p> Walk<'_, '_, 'p> {
     }
 
     /// Whether the rule's limit, if it has one, is over; the request is counted once it is decided.
-    fn limit(&self, rule: Rule<'p>, mode: Mode, scratch: &mut Scratch) -> Standing {
+    fn limit(&self, rule: Rule<'p>, mode: Mode, notes: &mut Notes) -> Standing {
         if rule.limit().is_none() {
             return Standing::Plain;
         }
         let Some((limit, key)) = self.key(rule) else {
-            scratch.unkeyed = true;
+            notes.unkeyed = true;
             return Standing::No;
         };
         let over = self.state.limits.check(limit, &key, self.slots, self.court.request.now.mono_ns);
@@ -217,21 +213,15 @@ impl<'p> Walk<'_, '_, 'p> {
         };
         let (shared, enforced) =
             (self.court.policy.limits().get(limit).is_some_and(|spec| spec.shared), mode == Mode::Enforce);
-        scratch.meet(Met { limit, key, rule: rule.index(), stand, shared, enforced });
+        notes.meet(Met { limit, key, rule: rule.index(), stand, shared, enforced });
         over.map_or(Standing::No, Standing::Over)
     }
 
     /// The rule's limit, and whose count the request belongs to in it; `None`: a part of the key cannot be known.
     fn key(&self, rule: Rule<'p>) -> Option<(usize, Key)> {
-        let Court { policy, subject, .. } = self.court;
+        let Court { policy, subject, .. } = *self.court;
         let limit = rule.limit()?;
-        let asker = Asker {
-            facts: &self.facts,
-            lazy: self.lazy,
-            subject: &subject,
-            claims: policy.claims(),
-            class: &self.class,
-        };
+        let asker = Asker { facts: &self.facts, lazy: self.lazy, subject, claims: policy.claims(), class: &self.class };
         Some((limit, self.state.limits.key_of(policy.limits().get(limit)?, &asker)?))
     }
 
