@@ -161,12 +161,6 @@ impl Fields {
         Self(self.0 & !other.0)
     }
 
-    /// Those that both have.
-    #[must_use]
-    pub const fn both(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
     /// There are none.
     #[must_use]
     pub const fn is_empty(self) -> bool {

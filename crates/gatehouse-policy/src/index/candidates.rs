@@ -6,6 +6,7 @@ use gatehouse_signals::head::{Names, name_bit};
 use crate::Rule;
 
 use super::hash;
+use super::values::Segments;
 
 /// So many entries may repeat others before repeats are dropped.
 const REPEATS: usize = 4096;
@@ -20,6 +21,9 @@ pub struct Candidates {
     /// Headers of the request at hand that some rule may name; `None`: not picked out yet.
     headers: Vec<HeaderName>,
     picked: bool,
+    /// Segments of the path at hand, and of the verified peer's id.
+    path: Segments,
+    peer: Segments,
     work: u64,
 }
 
@@ -69,6 +73,8 @@ impl Candidates {
         self.rules.clear();
         self.work = 0;
         self.picked = false;
+        self.path.forget();
+        self.peer.forget();
         let words = shelves.div_ceil(64);
         if self.looked_into.len() < words {
             self.looked_into.resize(words, 0);
@@ -104,6 +110,12 @@ impl Candidates {
             self.work += head.headers.len() as u64;
         }
         self.headers.len()
+    }
+
+    /// The segments of the path, or else of the peer's id.
+    #[inline]
+    pub(super) fn segments(&mut self, of_path: bool) -> &mut Segments {
+        if of_path { &mut self.path } else { &mut self.peer }
     }
 
     /// One of those.

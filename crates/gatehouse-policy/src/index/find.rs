@@ -6,14 +6,12 @@ mod places;
 mod sets;
 mod texts;
 
-use core::cell::OnceCell;
-
 use crate::Candidates;
 use crate::image::{Section, View, table, target};
 use crate::matcher::Facts;
 
 use super::keys::{self, MAX_RUN};
-use super::values::{self, Segments};
+use super::values;
 
 /// Shelves within shelves that are looked into; ours are fewer.
 const DEPTH: usize = 16;
@@ -21,8 +19,7 @@ const DEPTH: usize = 16;
 /// Puts into `into` every rule of these shelves that may hold.
 pub(crate) fn collect(view: &View, facts: &Facts<'_>, shelves: impl Iterator<Item = usize>, into: &mut Candidates) {
     into.begin(view.count(Section::Shelves));
-    let segments = OnceCell::new();
-    let mut search = Search { view, facts, into, segments: &segments, header: None, depth: 0 };
+    let mut search = Search { view, facts, into, header: None, depth: 0 };
     for shelf in shelves {
         search.shelf(shelf);
     }
@@ -33,8 +30,6 @@ struct Search<'s, 'f> {
     view: &'s View,
     facts: &'s Facts<'f>,
     into: &'s mut Candidates,
-    /// Of the path.
-    segments: &'s OnceCell<Segments>,
     /// Hash of the header name that led to the shelf at hand.
     header: Option<u64>,
     depth: usize,

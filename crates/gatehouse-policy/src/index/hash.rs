@@ -72,9 +72,21 @@ fn words(text: &[u8], fold: impl Fn(u64) -> u64) -> u64 {
     let last = match text.last_chunk::<8>() {
         Some(eight) if !rest.is_empty() => u64::from_le_bytes(*eight) >> (8 * (8 - rest.len())),
         Some(_) => 0,
-        None => rest.iter().rev().fold(0, |last, byte| last << 8 | u64::from(*byte)),
+        None => short(rest),
     };
     finish(step(hash, fold(last)) ^ text.len() as u64)
+}
+
+/// Fewer than eight bytes as a number, the first the lowest: two halves that may overlap, where there are enough.
+#[inline]
+fn short(text: &[u8]) -> u64 {
+    match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let shift = 8 * (text.len() as u32 & 7).saturating_sub(4);
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << shift
+        }
+        _ => text.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)),
+    }
 }
 
 #[inline]

@@ -9,27 +9,38 @@ use crate::matcher::{self, Facts, Reading, cookies, of_cookie, of_cookie_name, o
 use super::hash;
 use super::terms::MAX_SEGMENTS;
 
-/// Hashes of a path's first segments.
-#[derive(Debug)]
+/// Hashes of the first segments of a path or an id, in a buffer that is used again and again.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Segments {
+    /// Those from `count` on are of others.
     hashes: [u64; MAX_SEGMENTS],
     /// Bit n: segment n is empty, and no star meets it.
     empty: u64,
     /// How many there are in all, as far as they are counted.
     count: usize,
+    /// They are those of the request at hand.
+    filled: bool,
 }
 
 impl Segments {
-    pub(super) fn of(path: &[u8]) -> Self {
-        let mut out = Self { hashes: [0; MAX_SEGMENTS], empty: 0, count: 0 };
-        for segment in path.split(|byte| *byte == b'/').take(MAX_SEGMENTS + 1) {
-            if let Some(slot) = out.hashes.get_mut(out.count) {
-                *slot = hash::folded(segment);
-                out.empty |= u64::from(segment.is_empty()) << out.count;
-            }
-            out.count += 1;
+    /// Another request is asked about.
+    pub(super) fn forget(&mut self) {
+        self.filled = false;
+    }
+
+    /// Makes them those of `text`, once a request.
+    pub(super) fn fill(&mut self, text: &[u8]) {
+        if self.filled {
+            return;
         }
-        out
+        (self.filled, self.empty, self.count) = (true, 0, 0);
+        for segment in text.split(|byte| *byte == b'/').take(MAX_SEGMENTS + 1) {
+            if let Some(slot) = self.hashes.get_mut(self.count) {
+                *slot = hash::folded(segment);
+                self.empty |= u64::from(segment.is_empty()) << self.count;
+            }
+            self.count += 1;
+        }
     }
 
     /// The hash of segment `at`, and whether a star meets it; `None`: no hash is kept of it.

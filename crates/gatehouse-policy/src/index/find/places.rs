@@ -8,7 +8,7 @@ use super::{Keys, Search, Table, long};
 use crate::image::{Section, node};
 use crate::index::hash::{self, Running};
 use crate::index::terms::{ANY, MAX_ENDING, network_hash};
-use crate::index::values::{Segments, domain};
+use crate::index::values::domain;
 use crate::matcher;
 
 impl Search<'_, '_> {
@@ -63,22 +63,24 @@ impl Search<'_, '_> {
     }
 
     pub(super) fn segments(&mut self, table: Table) {
-        if table.field == node::PATH {
-            let segments = self.segments.get_or_init(|| Segments::of(self.facts.path));
-            self.walk(segments, 0, table.extra);
-        } else if let Some(peer) = matcher::peer(self.facts) {
-            self.walk(&Segments::of(peer), 0, table.extra);
+        let of_path = table.field == node::PATH;
+        let text = if of_path { Some(self.facts.path) } else { matcher::peer(self.facts) };
+        if let Some(text) = text {
+            self.into.segments(of_path).fill(text);
+            self.walk(of_path, 0, table.extra);
         }
     }
 
     /// Walks a trie from a node that the first `depth` segments led to.
-    fn walk(&mut self, segments: &Segments, depth: usize, at: usize) {
+    fn walk(&mut self, of_path: bool, depth: usize, at: usize) {
         self.into.step();
         let [first, count, bucket, bits, here, from_here, below] = self.view.words(Section::Trie, at);
         self.follow(from_here);
+        let segments = self.into.segments(of_path);
         let Some((segment, meets_star)) = segments.get(depth) else {
             // Longer than what is told apart, or at its end.
-            self.follow(if segments.go_on(depth) { below } else { here });
+            let leads = if segments.go_on(depth) { below } else { here };
+            self.follow(leads);
             return;
         };
         self.follow(below);
@@ -92,7 +94,7 @@ impl Search<'_, '_> {
             for child in keys.leads(self.view, hash) {
                 // Children stand behind their parents: the walk ends.
                 if child as usize > at {
-                    self.walk(segments, depth + 1, child as usize);
+                    self.walk(of_path, depth + 1, child as usize);
                 }
             }
         }
