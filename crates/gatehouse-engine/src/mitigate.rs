@@ -76,14 +76,18 @@ fn open(refusal: &Refusal<'_>, occasion: &Occasion<'_>, head: Head<'_>) -> Reply
 
 /// `gatehouse_block:POLICY/RULE:REFERENCE`: Envoy writes a blank as `_`, so there is none.
 fn details(word: &str, occasion: &Occasion<'_>) -> String {
-    let fit = |c: char| if c.is_ascii_alphanumeric() || "_-./".contains(c) { c } else { '_' };
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
+    let by = match occasion.by.char_indices().nth(MAX_BY) {
+        Some((end, _)) => occasion.by.get(..end).unwrap_or_default(),
+        None => occasion.by,
+    };
     let mut details = String::with_capacity(16 + word.len() + occasion.by.len() + occasion.reference.len());
     details.push_str("gatehouse_");
     details.push_str(word);
     details.push(':');
-    details.extend(occasion.by.chars().take(MAX_BY).map(fit));
+    escape::by_runs(&mut details, by, fits, |details, _| details.push('_'));
     details.push(':');
-    details.extend(occasion.reference.chars().map(fit));
+    escape::by_runs(&mut details, occasion.reference, fits, |details, _| details.push('_'));
     details
 }
 

@@ -45,21 +45,20 @@ impl Form {
 
 /// The form that the client wants most; of equals problem details first, since most clients of an API are programs.
 pub(super) fn form(head: Head<'_>) -> Form {
+    // Of each form: how exactly the range names it that does so most exactly, and the weight of that range.
+    let mut forms = [Form::Problem, Form::Html, Form::Text].map(|form| (form, (0, 0)));
+    for (range, weight) in weighted(head, b"accept") {
+        for (form, named) in &mut forms {
+            *named = (*named).max((form.named_by(range), weight));
+        }
+    }
     let mut best = (0, Form::Problem);
-    for form in [Form::Problem, Form::Html, Form::Text] {
-        let wanted = wanted(form, head);
+    for (form, (exactness, weight)) in forms {
+        // Of equal weights the one that was named more exactly wins.
+        let wanted = if exactness > 0 && weight > 0 { weight * 4 + exactness } else { 0 };
         if wanted > best.0 {
             best = (wanted, form);
         }
     }
     best.1
-}
-
-/// The weight of the media range that names `form` most exactly; of equal weights the one that was named more exactly wins.
-fn wanted(form: Form, head: Head<'_>) -> u16 {
-    let named = weighted(head, b"accept").map(|(range, weight)| (form.named_by(range), weight));
-    match named.filter(|(exactness, _)| *exactness > 0).max() {
-        Some((exactness, weight)) if weight > 0 => weight * 4 + exactness,
-        _ => 0,
-    }
 }

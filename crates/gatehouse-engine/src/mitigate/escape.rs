@@ -46,10 +46,10 @@ impl Context {
     pub(super) fn push(self, out: &mut String, value: &str) {
         match self {
             Self::Header => percent(out, value, |byte| byte != b'%' && (b' '..=b'~').contains(&byte)),
-            Self::Html => value.chars().for_each(|c| push_html(out, c)),
-            Self::Json => value.chars().for_each(|c| push_json(out, c)),
+            Self::Html => by_runs(out, value, is_plain, push_html),
+            Self::Json => by_runs(out, value, is_plain, push_json),
             Self::Query => percent(out, value, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
-            Self::Text => out.extend(value.chars().filter(|c| !is_control(*c))),
+            Self::Text => by_runs(out, value, is_plain, push_text),
         }
     }
 
@@ -61,6 +61,25 @@ impl Context {
             Self::Html | Self::Json | Self::Text => out.push_str(text),
         }
     }
+}
+
+/// Writes a value: what is plain as it stands, run by run, and every other character by `push`. Nothing but ASCII may be plain.
+pub(super) fn by_runs(out: &mut String, value: &str, plain: fn(u8) -> bool, push: fn(&mut String, char)) {
+    let mut rest = value;
+    loop {
+        let length = rest.bytes().take_while(|byte| plain(*byte)).count();
+        let Some((run, after)) = rest.split_at_checked(length) else { return };
+        out.push_str(run);
+        let mut after = after.chars();
+        let Some(other) = after.next() else { return };
+        push(out, other);
+        rest = after.as_str();
+    }
+}
+
+/// Most of what is written; it stands for itself in a page, in JSON and in a text.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'.' | b',' | b'-' | b'/' | b':')
 }
 
 /// Percent-encodes the bytes that do not fit.
@@ -77,6 +96,12 @@ fn percent(out: &mut String, text: &str, fits: impl Fn(u8) -> bool) {
 
 fn is_control(c: char) -> bool {
     c.is_control() && !matches!(c, '\t' | '\n')
+}
+
+fn push_text(out: &mut String, c: char) {
+    if !is_control(c) {
+        out.push(c);
+    }
 }
 
 fn push_html(out: &mut String, c: char) {
@@ -140,6 +165,18 @@ mod tests {
         assert_eq!(pushed(Context::Header, odd), r#"a"<b>&'\%0D%0A%00%C3%A9%25%E2%80%A8{x} "#);
         assert_eq!(pushed(Context::Query, "a b/ü?&=~"), "a%20b%2F%C3%BC%3F%26%3D~");
         assert_eq!(pushed(Context::Text, odd), "a\"<b>&'\\\né%\u{2028}{x} ");
+    }
+
+    #[test]
+    fn what_is_plain_is_what_each_place_leaves_as_it_is() {
+        for byte in (0..=u8::MAX).filter(|byte| is_plain(*byte)) {
+            let c = char::from(byte);
+            for push in [push_html, push_json, push_text] {
+                let mut out = String::new();
+                push(&mut out, c);
+                assert!(byte.is_ascii() && out == c.to_string(), "{c:?} becomes {out:?}");
+            }
+        }
     }
 
     #[test]
