@@ -9,6 +9,9 @@ const FEW: usize = 8;
 /// Most entries of a bucket in an image that is accepted; hashes that spread make a handful.
 pub(crate) const MAX_RUN: usize = 64;
 
+/// Most domains of a name whose hashes are kept until it is known that nobody names the name itself.
+const DOTS: usize = 8;
+
 /// Leading bits that buckets of so many entries are made by: about one entry a bucket. 0: there are none.
 pub(crate) fn bits(count: usize) -> u32 {
     if count <= FEW { 0 } else { usize::BITS - (count - 1).leading_zeros() }
@@ -62,15 +65,36 @@ pub(crate) fn write_hosts(mut hosts: Vec<(u64, (&str, u32))>, builder: &mut Buil
 /// The scope of `host` if it is named itself, or else of the longest domain (held as `.example.com`) above it.
 pub(crate) fn find_host(view: &View, host: &[u8]) -> Option<usize> {
     let mut hash = Running::new();
+    let mut dots = [(0, hash); DOTS];
+    let mut count = 0;
+    for (at, byte) in host.iter().enumerate().rev() {
+        hash.push(*byte);
+        if *byte == b'.' && at > 0 {
+            if let Some(dot) = dots.get_mut(count) {
+                *dot = (at, hash);
+            }
+            count += 1;
+        }
+    }
+    let own = if host.first() == Some(&b'.') { None } else { named(view, hash.finish(), host) };
+    let domain = |(at, hash): &(usize, Running)| named(view, hash.finish(), host.get(*at..)?);
+    own.or_else(|| match dots.get(..count) {
+        Some(dots) => dots.iter().rev().find_map(domain),
+        None => find_domain(view, host),
+    })
+}
+
+/// The same for a name of many labels.
+fn find_domain(view: &View, host: &[u8]) -> Option<usize> {
+    let mut hash = Running::new();
     let mut found = None;
     for (at, byte) in host.iter().enumerate().rev() {
         hash.push(*byte);
         if *byte == b'.' && at > 0 {
-            found = named(view, hash.finish(), host.get(at..).unwrap_or_default()).or(found);
+            found = named(view, hash.finish(), host.get(at..)?).or(found);
         }
     }
-    let own = if host.first() == Some(&b'.') { None } else { named(view, hash.finish(), host) };
-    own.or(found)
+    found
 }
 
 fn named(view: &View, hash: u64, host: &[u8]) -> Option<usize> {
