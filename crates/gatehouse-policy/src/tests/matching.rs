@@ -88,6 +88,11 @@ fn a_host_has_its_own_rules_and_those_that_hold_everywhere() {
     assert_eq!(names("shop.example.com"), ["exact/r", "everywhere/r"]);
     assert_eq!(names("blog.example.com"), ["wild/r", "everywhere/r"]);
     assert_eq!(names("a.b.api.example.com"), ["deep/r", "everywhere/r"]);
+    let labels = |count: usize| ["a."].repeat(count).concat();
+    for count in 1..12 {
+        assert_eq!(names(&[&labels(count), "api.example.com"].concat()), ["deep/r", "everywhere/r"], "{count} labels");
+        assert_eq!(names(&[&labels(count), "example.com"].concat()), ["wild/r", "everywhere/r"], "{count} labels");
+    }
     assert_eq!(names("example.com"), ["everywhere/r"]);
     assert_eq!(names(""), ["everywhere/r"]);
     assert_eq!(names(&".".repeat(60_000)), ["everywhere/r"]);
