@@ -20,6 +20,7 @@ use gatehouse_policy::{Count, LimitSpec, Policy};
 use crate::decide::Over;
 use crate::scratch::{Met, Stand};
 
+use key::Begun;
 pub(crate) use key::{Asker, Key};
 use shared::Via;
 pub use shared::{NoSlots, SharedSlots};
@@ -38,8 +39,6 @@ const LOCAL_CELLS: usize = if cfg!(fuzzing) { 64 } else { 16_384 };
 const LEAST_LOCAL: usize = 64;
 /// Most empty lists that are kept.
 const SPARE: usize = 64;
-/// Tells the count by address apart from the one that it stands beside.
-const BESIDE: u64 = 0x6265_7369_6465_0001;
 
 /// The limits of one worker.
 #[derive(Debug)]
@@ -58,6 +57,7 @@ struct Entry {
     /// `None`: no such limit can be; the compiler refuses it, so this one came by another way, and it limits nothing.
     limit: Option<Limit>,
     domain: u64,
+    begun: Begun,
     /// Its buffers are used also where nothing is counted.
     shared: Option<Box<RefCell<SharedLimit>>>,
 }
@@ -93,7 +93,7 @@ impl Limits {
         for spec in specs {
             let known = before.iter_mut().filter(|_| spec.shared).find(|entry| entry.domain == spec.identity);
             let kept = known.and_then(|entry| entry.shared.take());
-            let entry = Entry::new(spec, local, kept);
+            let entry = Entry::new(spec, Begun::of(&self.keys, spec.identity), local, kept);
             if let Some(limit) = entry.limit.filter(|_| entry.shared.is_none()) {
                 // Its capacities are constants that every kind can have.
                 let _ = self.pool.prepare(&limit);
@@ -102,13 +102,15 @@ impl Limits {
         }
     }
 
-    /// Whose count the request belongs to; `None`: a part of the key cannot be known.
-    pub(crate) fn key_of(&self, spec: &LimitSpec, asker: &Asker<'_, '_>) -> Option<Key> {
-        let tag = asker.tag(self.keys.key(spec.identity), &spec.by)?;
+    /// Whose count the request belongs to in a limit of the policy that was taken over last; `None`: a part of the key cannot be
+    /// known.
+    pub(crate) fn key_of(&self, limit: usize, spec: &LimitSpec, asker: &Asker<'_, '_>) -> Option<Key> {
+        let begun = self.entries.get(limit)?.begun;
+        let tag = asker.tag(begun.key, &spec.by)?;
         let unproven = spec.by.iter().any(gatehouse_policy::KeyPart::is_unproven);
-        let beside = if unproven { Some(asker.address(self.keys.key(spec.identity ^ BESIDE))?) } else { None };
+        let beside = if unproven { Some(asker.address(begun.beside)?) } else { None };
         let item = match &spec.count {
-            Count::Distinct(part) => Some(asker.tag(self.keys.item(spec.identity), core::slice::from_ref(part))?),
+            Count::Distinct(part) => Some(asker.tag(begun.item, core::slice::from_ref(part))?),
             _ => None,
         };
         Some(Key { tag, beside, item })
@@ -264,13 +266,13 @@ fn entry_of<'e>(entries: &'e [Entry], tried: &Try) -> Option<&'e Entry> {
 type Asked = (u64, Option<u64>);
 
 impl Entry {
-    fn new(spec: &LimitSpec, local: usize, kept: Option<Box<RefCell<SharedLimit>>>) -> Self {
+    fn new(spec: &LimitSpec, begun: Begun, local: usize, kept: Option<Box<RefCell<SharedLimit>>>) -> Self {
         let limit = meter::limit(spec);
         let kept = kept.filter(|kept| kept.try_borrow().is_ok_and(|kept| Some(kept.limit()) == limit));
         let fresh =
             || SharedLimit::try_new(limit?, SHARED_SETS, local).ok().map(|shared| Box::new(RefCell::new(shared)));
         let shared = if spec.shared { kept.or_else(fresh) } else { None };
-        Self { limit, domain: spec.identity, shared }
+        Self { limit, domain: spec.identity, begun, shared }
     }
 
     fn would(&self, pool: &Pool, (tag, item): Asked, slots: &dyn SharedSlots, now_ns: u64) -> Option<Decision> {

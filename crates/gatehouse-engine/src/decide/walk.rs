@@ -222,7 +222,7 @@ impl<'p> Walk<'_, '_, 'p> {
         let Court { policy, subject, .. } = *self.court;
         let limit = rule.limit()?;
         let asker = Asker { facts: &self.facts, lazy: self.lazy, subject, claims: policy.claims(), class: &self.class };
-        Some((limit, self.state.limits.key_of(policy.limits().get(limit)?, &asker)?))
+        Some((limit, self.state.limits.key_of(limit, policy.limits().get(limit)?, &asker)?))
     }
 
     fn otherwise(&mut self) -> Decision<'p> {

@@ -4,7 +4,7 @@ use core::cell::OnceCell;
 use core::iter::Peekable;
 use std::borrow::Cow;
 
-use gatehouse_meter::{Part, Tag};
+use gatehouse_meter::{Keys, Part, Tag};
 use gatehouse_policy::{Facts, Field, KeyPart, Signals as _};
 use gatehouse_signals::geo::Place;
 use gatehouse_signals::{cookie, path, query};
@@ -15,6 +15,9 @@ use crate::subject::{self, Subject};
 /// Most values of a repeated header, cookie or parameter that belong to a key. A stranger who sends more chooses no other key by
 /// them than by the first: the address is counted beside it.
 const MAX_VALUES: usize = 8;
+
+/// Tells the count by address apart from the one that it stands beside.
+const BESIDE: u64 = 0x6265_7369_6465_0001;
 
 /// Whose count a request belongs to, in one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,20 @@ impl Key {
     /// The tags that count it: one, or two of which the stricter wins.
     pub(crate) fn tags(&self) -> impl Iterator<Item = u64> + use<> {
         core::iter::once(self.tag).chain(self.beside)
+    }
+}
+
+/// What the tags of a limit begin with, hashed once: the limit itself is a part of every key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) key: Tag,
+    pub(super) beside: Tag,
+    pub(super) item: Tag,
+}
+
+impl Begun {
+    pub(super) fn of(keys: &Keys, domain: u64) -> Self {
+        Self { key: keys.key(domain), beside: keys.key(domain ^ BESIDE), item: keys.item(domain) }
     }
 }
 
