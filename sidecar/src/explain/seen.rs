@@ -38,7 +38,7 @@ pub fn seen(record: &Record, policy: Option<Value>) -> Value {
         "policy": (!judgement.policy_digest.is_empty()).then(|| json!({
             "revision": judgement.policy_revision,
             "digest": Hex(&judgement.policy_digest).to_string(),
-            "documents": policy.map(|mut policy| policy["documents"].take()),
+            "documents": policy.and_then(|mut policy| policy.get_mut("documents").map(Value::take)),
         })),
         "event": serde_json::from_slice::<Value>(&event).unwrap_or_default(),
     })
