@@ -303,7 +303,7 @@ fn grpc_stream(
 fn metrics(linker: &mut Linker<World>) {
     define!(linker, "env", "proxy_define_metric", |call, kind: u32, at: u32, length: u32, id: u32| {
         let name = text(&call, at, length);
-        assert!(kind <= 1 && name.starts_with("gatehouse_"), "{name}");
+        assert!(kind <= 2 && name.starts_with("gatehouse_"), "{name}");
         let world = call.data_mut();
         world.metrics.entry(name.clone()).or_default();
         world.metric_names.push(name);
