@@ -106,6 +106,8 @@ impl Config {
     pub(super) fn client(&self, password: Option<&Secret>) -> ClientConfig {
         let mut client = ClientConfig::new();
         client.set("client.id", "gatehouse").set("linger.ms", "5").set("reconnect.backoff.max.ms", "1000");
+        // Whole batches of events shrink no further by more work.
+        client.set("compression.level", "1");
         for (name, value) in &self.options {
             client.set(name, value.reveal());
         }
