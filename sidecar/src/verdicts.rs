@@ -349,6 +349,13 @@ impl List {
         Self { version: now.wall_ms, forgotten: now.wall_ms, ..Self::default() }
     }
 
+    /// A change from before a restart is made again: the version counts it too, so that a list which changes and is taken up
+    /// again within a millisecond does not go back.
+    fn again(&mut self) {
+        self.version += 1;
+        self.forgotten = self.version;
+    }
+
     fn holding(&self, now: Now) -> impl Iterator<Item = (&Vec<u8>, &Entry)> {
         self.entries.iter().filter(move |(_, entry)| now.left_ms(entry.end_ms) > 0)
     }

@@ -203,6 +203,7 @@ impl Line {
                     return;
                 }
                 let known = lists.entry(list).or_insert_with(|| List::begin(now));
+                known.again();
                 for key in keys.iter().filter_map(|key| bytes(key)) {
                     if known.entries.len() < MAX_LIST_ENTRIES && Subject::read(&key).is_some() {
                         known.entries.insert(key, Entry { end_ms, why: Arc::clone(&why) });
@@ -211,6 +212,7 @@ impl Line {
             }
             Self::Removed { list, keys } => {
                 let Some(known) = lists.get_mut(&list) else { return };
+                known.again();
                 match keys {
                     Some(keys) => {
                         keys.iter().filter_map(|key| bytes(key)).for_each(|key| drop(known.entries.remove(&key)));
