@@ -83,16 +83,21 @@ fn arguments(words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     }
 }
 
-/// Runs this program again where its mounts are its own: they end with it, however it ends.
+/// Runs this program again where its mounts are its own: they end with it, however it ends. Where that is not allowed, its
+/// mounts are everybody's for as long as the fault takes.
 fn own_mounts() -> ExitCode {
     let own = std::env::current_exe().expect("a program has a path");
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private"]);
+    let mut unshare = vec!["--mount", "--propagation", "private"];
     if !rustix::process::geteuid().is_root() {
-        command.args(["--user", "--map-root-user"]);
+        unshare.extend(["--user", "--map-root-user"]);
     }
-    let error = command.arg(own).args(std::env::args_os().skip(1)).env(INSIDE, "1").exec();
-    eprintln!("gatehouse-faults: cannot run `unshare` (Debian: util-linux): {error}");
+    let allowed = Command::new("unshare").args(&unshare).arg("true").status().is_ok_and(|status| status.success());
+    let mut command = if allowed { Command::new("unshare") } else { Command::new(&own) };
+    if allowed {
+        command.args(&unshare).arg(&own);
+    }
+    let error = command.args(std::env::args_os().skip(1)).env(INSIDE, "1").exec();
+    eprintln!("gatehouse-faults: cannot start itself again: {error}");
     ExitCode::FAILURE
 }
 
