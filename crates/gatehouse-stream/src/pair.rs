@@ -153,16 +153,7 @@ impl World {
         if self.open {
             return;
         }
-        let opening = self.sender.opened();
-        let hello = v1::Hello {
-            protocol: 1,
-            epoch: opening.epoch,
-            stream_no: opening.stream_no,
-            oldest_seq: opening.oldest_seq,
-            next_seq: opening.next_seq,
-            counters: Some(opening.counters),
-            ..v1::Hello::default()
-        };
+        let hello = self.sender.opened().hello();
         let mut stream = Stream { epoch: self.epoch, ..Stream::default() };
         stream.to_house.push_back(v1::gate_message::Message::Hello(hello));
         self.streams.push(stream);

@@ -243,23 +243,17 @@ impl Link {
                 return;
             }
         };
-        let opening = self.sender.opened();
         let hello = v1::Hello {
-            protocol: gatehouse_proto::PROTOCOL,
-            epoch: opening.epoch,
-            stream_no: opening.stream_no,
             node: self.identity.node.clone(),
             node_cluster: self.identity.node_cluster.clone(),
             gate_version: env!("CARGO_PKG_VERSION").to_owned(),
             policy_revision: policy.map_or(0, |stamp| stamp.revision),
             policy_digest: policy.map_or_else(Vec::new, |stamp| stamp.digest.to_vec()),
             image_version: gatehouse_policy::IMAGE_VERSION,
-            oldest_seq: opening.oldest_seq,
-            next_seq: opening.next_seq,
-            counters: Some(opening.counters),
             features: FEATURES.map(i32::from).to_vec(),
             tables: self.has_tables(),
             lists: verdicts.names().map(str::to_owned).collect(),
+            ..self.sender.opened().hello()
         };
         metrics.count(Count::StreamsOpened);
         self.state = State::Greeting { token, owner: root, since_ns: now_ns };

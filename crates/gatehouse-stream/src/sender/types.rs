@@ -61,6 +61,22 @@ pub struct Opening {
     pub counters: v1::Counters,
 }
 
+impl Opening {
+    /// The `Hello` that opens the stream, but for who the worker is and what it has.
+    #[must_use]
+    pub fn hello(self) -> v1::Hello {
+        v1::Hello {
+            protocol: gatehouse_proto::PROTOCOL,
+            epoch: self.epoch,
+            stream_no: self.stream_no,
+            oldest_seq: self.oldest_seq,
+            next_seq: self.next_seq,
+            counters: Some(self.counters),
+            ..v1::Hello::default()
+        }
+    }
+}
+
 /// A credit that was not applied; the stream that brought it is best closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreditError {

@@ -39,20 +39,13 @@ struct Worker {
 
 impl Worker {
     async fn work(mut self) {
-        let opening = self.sender.opened();
         let hello = v1::Hello {
-            protocol: 1,
-            epoch: opening.epoch,
-            stream_no: opening.stream_no,
-            oldest_seq: opening.oldest_seq,
-            next_seq: opening.next_seq,
-            counters: Some(opening.counters),
             node: "bench".into(),
             gate_version: "bench".into(),
             image_version: gatehouse_policy::IMAGE_VERSION,
-            ..v1::Hello::default()
+            ..self.sender.opened().hello()
         };
-        let first = opening.next_seq;
+        let first = hello.next_seq;
         self.tell(FromGate::Hello(hello)).await;
         while self.sender.stats().durable_seq < first + self.count {
             self.make(first);
