@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Sink;
 use super::board::Trouble;
 use super::parcel::{Parcel, Progress};
 use super::peer::Peer;
@@ -40,7 +41,7 @@ pub(super) enum Item {
     Again(String),
 }
 
-/// Sends one batch.
+/// Sends one batch; whatever can do that is a [`Sink`].
 pub(super) trait Post: Send {
     /// Bytes of the lines of a batch, at most; an event larger than this stands alone.
     fn limit(&self) -> usize;
@@ -63,17 +64,17 @@ pub(super) async fn encoded(make: impl FnOnce() -> io::Result<Vec<u8>> + Send + 
     made.map(Bytes::from).map_err(|error| Trouble::Retry(format!("a batch cannot be encoded: {error}")))
 }
 
-/// Sends what is pending, batch by batch; a trouble says with whom it is.
-pub(super) async fn deliver<P: Post>(
-    post: &mut P,
-    parcel: &Arc<Parcel>,
-    progress: &mut Progress,
-) -> Result<(), Trouble> {
-    let sent = send_all(post, parcel, progress).await;
-    sent.map_err(|trouble| match trouble {
-        Trouble::Retry(reason) => Trouble::Retry(format!("{}: {reason}", post.peer().address())),
-        waiting @ Trouble::Waiting(_) => waiting,
-    })
+impl<P: Post + 'static> Sink for P {
+    /// Sends what is pending, batch by batch; a trouble says with whom it is.
+    async fn deliver(&mut self, parcel: &Arc<Parcel>, progress: &mut Progress) -> Result<(), Trouble> {
+        let sent = send_all(self, parcel, progress).await;
+        sent.map_err(|trouble| match trouble {
+            Trouble::Retry(reason) => Trouble::Retry(format!("{}: {reason}", self.peer().address())),
+            waiting @ Trouble::Waiting(_) => waiting,
+        })
+    }
+
+    async fn close(self) {}
 }
 
 async fn send_all<P: Post>(post: &mut P, parcel: &Arc<Parcel>, progress: &mut Progress) -> Result<(), Trouble> {

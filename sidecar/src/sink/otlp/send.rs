@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::answer::outcome;
 use super::{Config, encode};
-use crate::sink::Sink;
-use crate::sink::batch::{Outcome, Post, deliver, encoded};
+use crate::sink::batch::{Outcome, Post, encoded};
 use crate::sink::board::Trouble;
 use crate::sink::parcel::{Parcel, Progress};
 use crate::sink::peer::Peer;
@@ -60,12 +59,4 @@ impl Post for OtlpSink {
     fn peer(&mut self) -> &mut Peer {
         &mut self.peer
     }
-}
-
-impl Sink for OtlpSink {
-    async fn deliver(&mut self, parcel: &Arc<Parcel>, progress: &mut Progress) -> Result<(), Trouble> {
-        deliver(self, parcel, progress).await
-    }
-
-    async fn close(self) {}
 }
