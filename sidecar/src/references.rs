@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatehouse_proto::v1::Record;
 
@@ -111,11 +111,19 @@ impl References {
 
     /// Waits until what was kept is written, at most `limit`. Nothing is written afterwards.
     pub fn close(&self, limit: Duration) {
+        let end = Instant::now() + limit;
         let (done, waits) = mpsc::sync_channel(1);
-        if self.queue.try_send(Job::Close(done)).is_ok() {
-            // In vain: what was not written is gone with the process, as with a crash.
-            let _ = waits.recv_timeout(limit);
+        let mut close = Job::Close(done);
+        // A full queue is being written: there is room soon, unless the disk hangs.
+        while let Err(TrySendError::Full(again)) = self.queue.try_send(close) {
+            if Instant::now() >= end {
+                return;
+            }
+            close = again;
+            std::thread::sleep(Duration::from_millis(10));
         }
+        // In vain: what was not written is gone with the process, as with a crash.
+        let _ = waits.recv_timeout(end.saturating_duration_since(Instant::now()));
     }
 }
 
@@ -145,5 +153,28 @@ fn write(mut shelf: Shelf, jobs: &Receiver<Job>, given_up: &AtomicU64) {
             }
             Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatehouse_proto::v1::Judgement;
+    use prost::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn what_was_kept_is_written_when_it_is_closed_however_full_the_queue() {
+        let data = tempfile::tempdir().unwrap();
+        let references = References::open(data.path(), Keep::default());
+        let count = QUEUE * 2;
+        for n in 0..count {
+            let judgement = Judgement { reference: format!("R{n}"), ..Judgement::default() };
+            references.keep(&Record { judgement: Some(judgement), ..Record::default() }.encode_to_vec());
+        }
+        references.close(Duration::from_secs(60));
+        let written = shelf::count(&data.path().join(FOLDER));
+        assert!(written >= QUEUE, "{written}");
+        assert_eq!(written as u64 + references.given_up(), count as u64, "each is written, or counted");
     }
 }

@@ -112,6 +112,12 @@ pub(super) fn find(folder: &Path, reference: &str) -> Option<Record> {
     })
 }
 
+/// Records in all files.
+#[cfg(test)]
+pub(super) fn count(folder: &Path) -> usize {
+    numbers(folder).into_iter().map(|number| records(&fs::read(path(folder, number)).unwrap_or_default()).count()).sum()
+}
+
 fn frame(now_ms: u64, record: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(record.len()).ok().filter(|_| record.len() <= LARGEST_RECORD)?;
     let mut frame = Vec::with_capacity(HEAD.saturating_add(record.len()));
