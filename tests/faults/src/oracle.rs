@@ -93,6 +93,13 @@ impl Account {
         account
     }
 
+    /// The fault was to make gates give records up.
+    pub fn expect_dropped(&mut self) {
+        if self.dropped.is_empty() {
+            self.wrong.push("nothing was given up: the fault did not reach its aim".to_owned());
+        }
+    }
+
     fn judge(&mut self, allowed: Allowed, status: &Value) {
         let mut wrong = Vec::new();
         let tail = self.tail;

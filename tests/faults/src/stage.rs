@@ -81,13 +81,7 @@ impl Stage {
         let volume = plan.volume.map(|mib| mounted(&house, mib));
         house.run().await;
         let wire = if plan.wire { Some(Wire::start(Far::Unix(house.socket())).await) } else { None };
-        let mut bootstrap = json!({ "house": { "cluster": "gatehouse", "authority": "gatehouse" } });
-        if let Some(ring) = plan.ring {
-            bootstrap["limits"] = json!({ "ringBytes": ring });
-        }
-        let mut gate = Gate::new(bootstrap);
-        gate.wasm = plan.wasm.unwrap_or_else(parts::wasm);
-        let mut gateway = Gateway::new(upstream.address()).with_gate(gate);
+        let mut gateway = Gateway::new(upstream.address()).with_gate(gate(&plan));
         gateway.concurrency = 2;
         gateway.house =
             wire.as_ref().map_or_else(|| HouseAt::Socket(house.socket()), |wire| HouseAt::Tcp(wire.address()));
@@ -225,6 +219,16 @@ fn is_delivered(status: &Value) -> bool {
 /// The outcomes of a load whose first request had this number.
 pub fn later(report: Report, first: u64) -> impl Iterator<Item = Outcome> {
     report.outcomes.into_iter().map(move |outcome| Outcome { number: outcome.number + first, ..outcome })
+}
+
+fn gate(plan: &Plan) -> Gate {
+    let mut bootstrap = json!({ "house": { "cluster": "gatehouse", "authority": "gatehouse" } });
+    if let Some(ring) = plan.ring {
+        bootstrap["limits"] = json!({ "ringBytes": ring });
+    }
+    let mut gate = Gate::new(bootstrap);
+    gate.wasm = plan.wasm.clone().unwrap_or_else(parts::wasm);
+    gate
 }
 
 fn mounted(house: &House, mib: u64) -> Volume {

@@ -77,9 +77,7 @@ async fn away(kafka: Kafka) -> (Account, Kafka) {
     stage.crash_house(Duration::from_secs(8)).await;
     sleep(AROUND).await;
     let (mut account, kafka) = stage.judge(load, Allowed { dropped: true, ..Allowed::default() }).await;
-    if account.dropped.is_empty() {
-        account.wrong.push("nothing was given up: the fault did not reach its aim".to_owned());
-    }
+    account.expect_dropped();
     (account, kafka)
 }
 
@@ -114,9 +112,7 @@ async fn stuck(kafka: Kafka) -> (Account, Kafka) {
     let grown = most - before;
     stage.notes.push(format!("Envoy held at most {} KiB for it and grew by {} KiB", pending >> 10, grown >> 10));
     let (mut account, kafka) = stage.judge(load, Allowed { dropped: true, ..Allowed::default() }).await;
-    if account.dropped.is_empty() {
-        account.wrong.push("nothing was given up: the fault did not reach its aim".to_owned());
-    }
+    account.expect_dropped();
     // Memory that Envoy takes for the requests themselves is in it too.
     if pending > RINGS || grown > RINGS + (8 << 20) {
         account.wrong.push(format!("Envoy held {pending} bytes for the house and grew by {grown}"));
