@@ -30,6 +30,26 @@ impl Seen {
         Self { headers: ask.pairs().leak(), connection: Box::leak(Box::new(connection)) }
     }
 
+    /// Its headers' bytes one behind the other, as a host writes them before the filter is asked: just written, so in the caches.
+    pub fn write_to(self, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        for (name, value) in self.headers {
+            bytes.extend_from_slice(name);
+            bytes.extend_from_slice(value);
+        }
+    }
+
+    /// Its headers in what [`write_to`](Self::write_to) wrote.
+    #[must_use]
+    pub fn pairs_in(self, mut bytes: &[u8]) -> Vec<Pair<'_>> {
+        let mut next = |length: usize| {
+            let (taken, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+            bytes = rest;
+            taken
+        };
+        self.headers.iter().map(|(name, value)| (next(name.len()), next(value.len()))).collect()
+    }
+
     /// Its head.
     #[must_use]
     pub fn head(self) -> Head<'static> {
@@ -107,8 +127,14 @@ impl Worker {
 
     /// Judges a request, and tells that it was answered with 200 if it went on.
     pub fn judge(&mut self, seen: Seen) -> Judged {
+        self.judge_head(seen.headers, seen.connection)
+    }
+
+    /// The same of headers that lie elsewhere.
+    pub fn judge_head(&mut self, headers: &[Pair<'_>], connection: &Connection) -> Judged {
         self.now.mono_ns += STEP_NS;
-        let request = Request { head: seen.head(), claims: Claims::Unknown, known: Fields::ALL, now: self.now };
+        let head = Head::new(headers, connection);
+        let request = Request { head, claims: Claims::Unknown, known: Fields::ALL, now: self.now };
         let policy = self.policy.as_ref();
         let mut judged = judge(policy, &self.settings, request, &mut self.state, &NoSlots);
         answered(policy, &mut judged, Some(200), &mut self.state, &NoSlots, self.now.mono_ns);

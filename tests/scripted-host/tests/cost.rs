@@ -1,5 +1,5 @@
-//! What a request and the load of a policy cost in the built `.wasm`, in the interpreter's fuel: about one unit an instruction of
-//! WebAssembly, more for memory that is filled or copied. Prints; `make wasm-cost`.
+//! What a request and the load of a policy cost in the built `.wasm`, in the interpreter's fuel. It is taken for a whole block when it is
+//! entered, also for what a branch then passes over: it compares builds, and is no count of what was executed. Prints; `make wasm-cost`.
 
 use std::time::Duration;
 
