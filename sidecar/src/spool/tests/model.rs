@@ -18,6 +18,16 @@ const READERS: [&str; 2] = ["file", "kafka"];
 #[derive(Clone, Debug)]
 enum Action {
     Append(Vec<usize>),
+    /// Calls that only look fail for a while.
+    Blind {
+        after: u32,
+        faults: u32,
+    },
+    /// A start on a disk that cannot be read in places.
+    BlindStart {
+        after: u32,
+        faults: u32,
+    },
     Capacity(u64),
     Fail {
         after: u32,
@@ -49,6 +59,8 @@ fn action() -> impl Strategy<Value = Action> {
         3 => Just(Action::Save),
         1 => (0..READERS.len()).prop_map(Action::Rewind),
         2 => (0u32..12, 1u32..5).prop_map(|(after, faults)| Action::Fail { after, faults }),
+        2 => (0u32..12, 1u32..5).prop_map(|(after, faults)| Action::Blind { after, faults }),
+        1 => (0u32..40, 1u32..5).prop_map(|(after, faults)| Action::BlindStart { after, faults }),
         1 => Just(Action::Kill),
         2 => Just(Action::LosePower),
         1 => Just(Action::Shutdown),
@@ -91,6 +103,7 @@ impl Life {
     }
 
     fn open(&mut self) {
+        self.sim.no_fault();
         let (log, recovered) = Log::open(Arc::clone(&self.disk), &settings(&READERS)).unwrap();
         self.check_high_water(&recovered);
         assert_eq!(recovered.set_aside, Default::default(), "nothing acknowledged was lost");
@@ -148,7 +161,12 @@ impl Life {
     fn read(&mut self, index: usize, bytes: usize, commit: usize) {
         let sink = &mut self.readers[index];
         let reader = sink.reader.as_mut().unwrap();
-        for frame in reader.read(bytes).unwrap() {
+        let unseen = self.sim.unseen();
+        let frames = reader.read(bytes).unwrap_or_else(|error| {
+            assert!(self.sim.unseen() > unseen, "nothing failed: {error}");
+            Vec::new()
+        });
+        for frame in frames {
             let found = id(&frame.payload);
             assert!(frame.seq > sink.last_read, "order");
             assert_eq!(
@@ -198,6 +216,13 @@ impl Life {
     fn apply(&mut self, action: &Action) {
         match action {
             Action::Append(sizes) => self.append(sizes),
+            Action::Blind { after, faults } => self.sim.blind_run(*after, *faults),
+            Action::BlindStart { after, faults } => {
+                self.close(false);
+                self.sim.blind_run(*after, *faults);
+                drop(Log::open(Arc::clone(&self.disk), &settings(&READERS)));
+                self.open();
+            }
             Action::Capacity(bytes) => self.sim.set_capacity(*bytes),
             Action::Fail { after, faults } => self.sim.fail_run(*after, *faults),
             Action::Kill => {
@@ -217,7 +242,6 @@ impl Life {
                 self.close(false);
                 self.sim.fail_run(*after, *faults);
                 drop(Log::open(Arc::clone(&self.disk), &settings(&READERS)));
-                self.sim.no_fault();
                 self.open();
             }
             Action::Shutdown => {

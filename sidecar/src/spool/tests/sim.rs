@@ -1,4 +1,4 @@
-//! A disk in memory that forgets what was not synced, block by block, loses names, fills up and fails on demand.
+//! A disk in memory that forgets what was not synced, block by block, loses names, fills up, and fails and goes blind on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,6 +18,11 @@ struct World {
     fail_after: Option<u32>,
     /// Calls that fail then, one after the other.
     faults: u32,
+    /// The same of calls that only look.
+    blind_after: Option<u32>,
+    blind: u32,
+    /// Calls that only look and failed.
+    unseen: u64,
     files: Vec<Inode>,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
@@ -44,6 +49,9 @@ impl SimDisk {
             capacity,
             fail_after: None,
             faults: 0,
+            blind_after: None,
+            blind: 0,
+            unseen: 0,
             files: Vec::new(),
             names: BTreeMap::new(),
             durable_names: BTreeMap::new(),
@@ -70,7 +78,7 @@ impl SimDisk {
             let file = &mut world.files[index];
             file.live = file.durable.clone();
         }
-        world.fail_after = None;
+        (world.fail_after, world.blind_after) = (None, None);
     }
 
     /// One of the next calls that change the disk fails.
@@ -84,8 +92,20 @@ impl SimDisk {
         (world.fail_after, world.faults) = (Some(calls), faults);
     }
 
+    /// After so many calls that only look (names, opening, lengths, reading) so many fail, each with EIO.
+    pub(super) fn blind_run(&self, calls: u32, faults: u32) {
+        let mut world = self.0.lock().unwrap();
+        (world.blind_after, world.blind) = (Some(calls), faults);
+    }
+
+    /// Calls that only look and failed so far.
+    pub(super) fn unseen(&self) -> u64 {
+        self.0.lock().unwrap().unseen
+    }
+
     pub(super) fn no_fault(&self) {
-        self.0.lock().unwrap().fail_after = None;
+        let mut world = self.0.lock().unwrap();
+        (world.fail_after, world.blind_after) = (None, None);
     }
 
     pub(super) fn set_capacity(&self, capacity: u64) {
@@ -130,6 +150,22 @@ impl World {
         }
     }
 
+    fn look(&mut self) -> io::Result<()> {
+        match self.blind_after {
+            Some(0) => {
+                self.blind = self.blind.saturating_sub(1);
+                self.blind_after = (self.blind > 0).then_some(0);
+                self.unseen += 1;
+                Err(io::Error::from_raw_os_error(5))
+            }
+            Some(calls) => {
+                self.blind_after = Some(calls - 1);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn renamed(&mut self) {
         self.changes.push(self.names.clone());
     }
@@ -149,7 +185,9 @@ impl Inode {
 
 impl Disk for SimDisk {
     fn names(&self) -> io::Result<Vec<String>> {
-        Ok(self.0.lock().unwrap().names.keys().cloned().collect())
+        let mut world = self.0.lock().unwrap();
+        world.look()?;
+        Ok(world.names.keys().cloned().collect())
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
@@ -170,7 +208,8 @@ impl Disk for SimDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let world = self.0.lock().unwrap();
+        let mut world = self.0.lock().unwrap();
+        world.look()?;
         let inode = *world.names.get(name).ok_or(io::ErrorKind::NotFound)?;
         Ok(Arc::new(SimFile { world: Arc::clone(&self.0), inode }))
     }
@@ -203,11 +242,14 @@ impl Disk for SimDisk {
 
 impl DiskFile for SimFile {
     fn bytes(&self) -> io::Result<u64> {
-        Ok(u64::try_from(self.world.lock().unwrap().files[self.inode].live.len()).unwrap())
+        let mut world = self.world.lock().unwrap();
+        world.look()?;
+        Ok(u64::try_from(world.files[self.inode].live.len()).unwrap())
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let world = self.world.lock().unwrap();
+        let mut world = self.world.lock().unwrap();
+        world.look()?;
         let live = &world.files[self.inode].live;
         let from = usize::try_from(offset).unwrap().min(live.len());
         let to = (from + into.len()).min(live.len());
