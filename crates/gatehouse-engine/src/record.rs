@@ -1,19 +1,24 @@
-//! Head, verdict and outcome to the redacted record.
+//! Head, verdict and outcome to the redacted record, written straight to its wire form: a record is made for every transaction, and
+//! what would be built first only to be encoded costs more than both.
 //!
 //! Everything that a client can write goes through the [`Redactor`]; what the operator wrote (route, cluster, rule) and what
 //! Envoy says of itself is only made printable. Values of query parameters and cookies are never kept.
 
 mod bounded;
+mod fields;
+mod judgement;
 mod request;
 mod upstream;
+mod wire;
 
 use core::ops::Range;
+use std::borrow::Cow;
 
 use gatehouse_signals::{Head, sensitive};
-use gatehouse_verdict::Record;
-use gatehouse_verdict::record::{AddressSource, Downstream, Origin, Part, RecordId, Response};
+use gatehouse_verdict::record::{Origin, Part, RecordId, Response};
 use gatehouse_verdict::redact::{AddressForm, Classify, MAX_VALUE_BYTES, Redactor, printable};
 
+use self::wire::Wire;
 use crate::exchange::Judged;
 
 pub use bounded::bounded;
@@ -33,7 +38,7 @@ pub struct Outcome {
     pub request_body_bytes: u64,
     /// The response; its strings are raw.
     pub response: gatehouse_verdict::record::Response,
-    /// The upstream; `host`, `port` and `subset` are filled here from `cluster`.
+    /// The upstream; `host`, `port` and `subset` are taken from `cluster` instead.
     pub upstream: gatehouse_verdict::record::Upstream,
 }
 
@@ -59,77 +64,105 @@ impl Classify for Classes {
         sensitive::find(text).for_each(|(range, class)| found(range, class.as_str()));
     }
 
+    fn is_plain(&self, text: &[u8]) -> bool {
+        sensitive::is_plain(text)
+    }
+
     fn classify_segment(&self, value: &[u8]) -> Option<&'static str> {
         sensitive::classify_segment(value).map(sensitive::Class::as_str)
     }
 }
 
-/// Makes the record of one transaction. `head` is the head that was judged, byte for byte.
+/// Appends the record of one transaction, encoded (`gatehouse.v1.Record`), to `into`. `head` is the head that was judged, byte for
+/// byte.
 ///
-/// Encoded it is seldom above 8 KiB; for one that is above what its carrier takes there is [`bounded()`].
-#[must_use]
+/// It is seldom above 8 KiB; for one that is above what its carrier takes there is [`bounded()`].
 pub fn record(
     id: RecordId,
     transaction: u64,
     head: Head<'_>,
     judged: &Judged,
-    outcome: Outcome,
+    outcome: &Outcome,
     context: &Context,
-) -> Record {
+    into: &mut Vec<u8>,
+) {
     let redactor = Redactor::new(&context.hash_key, context.hash_key_id, context.address_form, Classes);
-    Record {
-        id,
-        transaction,
-        part: outcome.part,
-        start_unix_ns: outcome.start_unix_ns,
-        duration_ns: outcome.duration_ns,
-        origin: context.origin.clone(),
-        downstream: downstream(&head, judged, &redactor),
-        request: request::request(&head, &outcome.protocol, outcome.request_body_bytes, &redactor),
-        response: response(outcome.response, &redactor),
-        upstream: upstream::upstream(outcome.upstream),
-        verdict: judged.verdict.clone(),
-        policy: judged.policy,
-        hash_key_id: redactor.key_id(),
+    let mut wire = Wire::new(into);
+    wire.bytes(fields::record::ID, &id.to_bytes());
+    wire.number(fields::record::TRANSACTION, transaction);
+    wire.number(fields::record::PART, part(outcome.part));
+    wire.fixed(fields::record::START_UNIX_NS, outcome.start_unix_ns);
+    wire.number(fields::record::DURATION_NS, outcome.duration_ns);
+    wire.message(fields::record::ORIGIN, |wire| origin(&context.origin, id.epoch, wire));
+    wire.message(fields::record::DOWNSTREAM, |wire| downstream(&head, judged, &redactor, wire));
+    wire.message(fields::record::REQUEST, |wire| {
+        request::request(&head, &outcome.protocol, outcome.request_body_bytes, &redactor, wire);
+    });
+    wire.message(fields::record::RESPONSE, |wire| response(&outcome.response, &redactor, wire));
+    wire.message(fields::record::UPSTREAM, |wire| upstream::upstream(&outcome.upstream, wire));
+    wire.message(fields::record::JUDGEMENT, |wire| judgement::judgement(judged, wire));
+    wire.number(fields::record::HASH_KEY_ID, redactor.key_id().into());
+}
+
+/// The number of `Record.Part`.
+fn part(part: Part) -> u64 {
+    match part {
+        Part::Final => 1,
+        Part::Interim => 2,
     }
 }
 
-fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>) -> Downstream {
+fn origin(origin: &Origin, epoch: u64, wire: &mut Wire<'_>) {
+    wire.text(fields::origin::GATEWAY, &origin.gateway);
+    wire.text(fields::origin::GATEWAY_CLUSTER, &origin.gateway_cluster);
+    wire.fixed(fields::origin::EPOCH, epoch);
+    wire.text(fields::origin::GATE_VERSION, &origin.gate_version);
+}
+
+fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
     let connection = head.connection;
     let client = judged.subject.client;
-    let shown =
-        |text: &Option<String>| text.as_deref().map_or_else(String::new, |t| printable(t.as_bytes(), MAX_VALUE_BYTES));
-    Downstream {
-        client_address: client.address.map(|address| redactor.address(address)).unwrap_or_default(),
-        client_address_source: match client.address {
-            Some(_) if client.forwarded => AddressSource::Forwarded,
-            Some(_) => AddressSource::Peer,
-            None => AddressSource::Unknown,
+    if let Some(of) = client.address {
+        wire.text(fields::downstream::CLIENT_ADDRESS, &redactor.address(of));
+    }
+    wire.number(
+        fields::downstream::CLIENT_ADDRESS_SOURCE,
+        // The numbers of `Downstream.AddressSource`.
+        match client.address {
+            Some(_) if client.forwarded => 2,
+            Some(_) => 1,
+            None => 3,
         },
-        peer_address: connection.peer.map(|address| redactor.address(address)).unwrap_or_default(),
-        peer_port: connection.peer_port.unwrap_or_default(),
-        client_key: client_key(head, judged, redactor),
-        peer_uri: shown(&connection.peer_uri),
-        mutual_tls: connection.mutual_tls,
-        sni: connection.sni.as_deref().map(|sni| redactor.name(sni.as_bytes())).unwrap_or_default(),
-        tls_version: shown(&connection.tls_version),
+    );
+    if let Some(of) = connection.peer {
+        wire.text(fields::downstream::PEER_ADDRESS, &redactor.address(of));
     }
+    wire.number(fields::downstream::PEER_PORT, connection.peer_port.unwrap_or_default().into());
+    // The client as the policy decided who it is; absent where nothing is known of it.
+    if let Some(digits) = judged.subject.shown(*head, redactor.hash()) {
+        wire.bytes(fields::downstream::CLIENT_KEY, &digits);
+    }
+    wire.text(fields::downstream::PEER_URI, &shown(connection.peer_uri.as_deref().unwrap_or_default()));
+    wire.optional(fields::downstream::MUTUAL_TLS, connection.mutual_tls.map(u64::from));
+    wire.text(fields::downstream::SNI, &redactor.name(connection.sni.as_deref().unwrap_or_default().as_bytes()));
+    wire.text(fields::downstream::TLS_VERSION, &shown(connection.tls_version.as_deref().unwrap_or_default()));
 }
 
-/// The client as the policy decided who it is; empty where nothing is known of it.
-fn client_key(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>) -> String {
-    let shown = judged.subject.shown(*head, redactor.hash());
-    shown.map(|digits| digits.map(char::from).iter().collect()).unwrap_or_default()
-}
-
-fn response(response: Response, redactor: &Redactor<Classes>) -> Response {
+fn response(response: &Response, redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
     let content_type = response.content_type.split(';').next().unwrap_or_default().trim();
-    Response {
-        code_details: printable(response.code_details.as_bytes(), MAX_VALUE_BYTES),
-        content_type: redactor.name(content_type.as_bytes()),
-        ..response
-    }
+    wire.number(fields::response::STATUS, response.status.into());
+    wire.text(fields::response::CODE_DETAILS, &shown(&response.code_details));
+    wire.number(fields::response::FLAGS, response.flags);
+    wire.number(fields::response::HEADER_BYTES, response.header_bytes);
+    wire.number(fields::response::BODY_BYTES, response.body_bytes);
+    wire.text(fields::response::CONTENT_TYPE, &redactor.name(content_type.as_bytes()));
+    wire.optional(fields::response::GRPC_STATUS, response.grpc_status.map(u64::from));
+}
+
+/// What the operator wrote or Envoy says of itself.
+fn shown(text: &str) -> Cow<'_, str> {
+    printable(text.as_bytes(), MAX_VALUE_BYTES)
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

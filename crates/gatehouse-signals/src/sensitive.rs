@@ -63,7 +63,7 @@ type Found = (Range<usize>, Class);
 /// Every sensitive value in `text`, as it stands (nothing is decoded), in order and disjoint. Linear in the length of the text,
 /// which the caller bounds; there is at most one find for five of its bytes.
 pub fn find(text: &[u8]) -> impl Iterator<Item = (Range<usize>, Class)> + use<> {
-    let mut found = scan::scan(text);
+    let mut found = scan::scan(text).0;
     if found.len() > 1 {
         found.sort_unstable_by_key(|(range, _)| range.start);
         found.dedup_by(|(next, next_class), (kept, class)| {
@@ -76,6 +76,14 @@ pub fn find(text: &[u8]) -> impl Iterator<Item = (Range<usize>, Class)> + use<> 
         });
     }
     found.into_iter()
+}
+
+/// All of `text` is printable ASCII without a percent sign, and nothing sensitive stands in it: it may be shown as it is. As linear
+/// as [`find`].
+#[must_use]
+pub fn is_plain(text: &[u8]) -> bool {
+    let (found, plain) = scan::scan(text);
+    plain && found.is_empty()
 }
 
 /// The class of a whole path segment or parameter value, percent-encoding undone up to [`MAX_DECODES`] times; `None`: nothing

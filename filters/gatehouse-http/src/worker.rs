@@ -48,6 +48,8 @@ pub(crate) struct Worker {
     snapshot: Option<Snapshot>,
     store: Option<Store>,
     context: Context,
+    /// The last record, encoded: the next one takes its room.
+    record: Vec<u8>,
     jitter: Dice,
     transactions: u64,
     complaints: u32,
@@ -83,6 +85,7 @@ impl Worker {
             store: None,
             // Until the house says how addresses appear, none leaves the gate in the clear.
             context: Context { origin: Origin::default(), hash_key, hash_key_id: 0, address_form: AddressForm::Hash },
+            record: Vec::new(),
             jitter: dice,
             transactions: 0,
             complaints: 0,
@@ -271,9 +274,11 @@ impl Worker {
         let sender = link.sender();
         let id = RecordId { epoch: sender.epoch(), sequence: sender.next_seq() };
         let class = class(judged, &outcome);
-        let record =
-            gatehouse_engine::record(id, transaction, Head::new(headers, connection), judged, outcome, &self.context);
-        match encode(record, sender.max_record_bytes()) {
+        let head = Head::new(headers, connection);
+        let whole = &mut self.record;
+        whole.clear();
+        gatehouse_engine::record(id, transaction, head, judged, &outcome, &self.context, whole);
+        match fitting(whole, sender.max_record_bytes()) {
             Some(bytes) => sender.push(class, bytes),
             None => sender.push_lost(v1::loss::Reason::Unreadable),
         };
@@ -298,14 +303,13 @@ fn class(judged: &Judged, outcome: &Outcome) -> Class {
     }
 }
 
-/// The record on the wire: whole, or in its bounded form where the whole one is above `limit` bytes.
-fn encode(record: Record, limit: usize) -> Option<Vec<u8>> {
-    let whole = v1::Record::from(record);
-    if whole.encoded_len() <= limit {
-        return Some(whole.encode_to_vec());
+/// The encoded record, whole, or in its bounded form where it is above `limit` bytes.
+fn fitting(whole: &[u8], limit: usize) -> Option<Vec<u8>> {
+    if whole.len() <= limit {
+        return Some(whole.to_vec());
     }
-    // Back again instead of a copy of every record beforehand: this is rare.
-    let record = Record::try_from(whole).ok()?;
+    // Back again instead of a form of every record that can be cut: this is rare.
+    let record = Record::try_from(v1::Record::decode(whole).ok()?).ok()?;
     Some(v1::Record::from(gatehouse_engine::record::bounded(record)).encode_to_vec())
 }
 
@@ -347,8 +351,9 @@ mod tests {
         let mut record = Record { id: RecordId { epoch: 7, sequence: 1 }, ..Record::default() };
         record.request.path = "é".repeat(200_000);
         record.request.headers = vec![("a".into(), "b".repeat(100_000))];
-        assert!(encode(record.clone(), usize::MAX).expect("whole").len() > 300_000);
-        let cut = encode(record, 64 * 1024).expect("bounded");
+        let whole = v1::Record::from(record).encode_to_vec();
+        assert_eq!(fitting(&whole, whole.len()).as_deref(), Some(&*whole));
+        let cut = fitting(&whole, 64 * 1024).expect("bounded");
         assert!((1..16 * 1024).contains(&cut.len()), "{}", cut.len());
     }
 

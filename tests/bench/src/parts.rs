@@ -122,8 +122,11 @@ pub(crate) fn address() -> io::Result<Call> {
 /// What the gate does with a transaction once it ended: its record, redacted and encoded.
 pub(crate) fn record() -> io::Result<Call> {
     let (judged, context) = judged(1000)?;
+    let (outcome, mut bytes) = (outcome(), Vec::new());
     Ok(each(judged, move |(seen, judged)| {
-        black_box(made(*seen, judged, &context).encode_to_vec());
+        bytes.clear();
+        made(*seen, judged, &outcome, &context, &mut bytes);
+        black_box(bytes.to_vec());
     }))
 }
 
@@ -133,7 +136,13 @@ pub(crate) fn record() -> io::Result<Call> {
 /// The standard policy does not compile.
 pub fn records(count: usize) -> io::Result<Vec<v1::Record>> {
     let (judged, context) = judged(count)?;
-    Ok(judged.iter().map(|(seen, judged)| made(*seen, judged, &context)).collect())
+    let outcome = outcome();
+    let decoded = judged.iter().map(|(seen, judged)| {
+        let mut bytes = Vec::new();
+        made(*seen, judged, &outcome, &context, &mut bytes);
+        v1::Record::decode(&*bytes).map_err(io::Error::other)
+    });
+    decoded.collect()
 }
 
 fn judged(count: usize) -> io::Result<(Vec<(Seen, Judged)>, Context)> {
@@ -143,9 +152,9 @@ fn judged(count: usize) -> io::Result<(Vec<(Seen, Judged)>, Context)> {
     Ok((judged, Context { origin, hash_key: [9; 16], hash_key_id: 1, address_form: AddressForm::Full }))
 }
 
-fn made(seen: Seen, judged: &Judged, context: &Context) -> v1::Record {
+fn made(seen: Seen, judged: &Judged, outcome: &Outcome, context: &Context, into: &mut Vec<u8>) {
     let id = RecordId { epoch: 7, sequence: 9 };
-    v1::Record::from(gatehouse_engine::record(id, 9, seen.head(), judged, outcome(), context))
+    gatehouse_engine::record(id, 9, seen.head(), judged, outcome, context, into);
 }
 
 /// An ordinary answer of an upstream.

@@ -6,10 +6,12 @@ mod pieces;
 
 use gatehouse_engine::record::{Context, Outcome};
 use gatehouse_engine::{Head, Judged, Policy, Step, record};
+use gatehouse_proto::v1;
 use gatehouse_signals::Path;
 use gatehouse_verdict::record::{Origin, RecordId};
 use gatehouse_verdict::redact::AddressForm;
-use gatehouse_verdict::{Action, Reason};
+use gatehouse_verdict::{Action, Reason, Record};
+use prost::Message as _;
 
 use crate::answers::well_formed;
 use crate::asked::Worker;
@@ -117,8 +119,11 @@ fn kept_out(given: &Given, policy: &Policy) {
     let context =
         Context { origin: Origin::default(), hash_key: [5; 16], hash_key_id: 1, address_form: AddressForm::Hash };
     let judged = Worker::default().judge(policy, head);
-    let kept = record(RecordId::from_bytes([1; 16]), 1, head, &judged, Outcome::default(), &context);
+    let mut bytes = Vec::new();
+    record(RecordId::from_bytes([1; 16]), 1, head, &judged, &Outcome::default(), &context, &mut bytes);
+    let read = v1::Record::decode(&*bytes).expect("our own form");
+    assert_eq!(read.encode_to_vec(), bytes, "read and written by the generated messages");
+    let kept = Record::try_from(read).expect("a record");
     assert!(!format!("{kept:?}").contains(CANARY), "{kept:?}");
-    let wire = gatehouse_proto::v1::Record::from(kept.clone());
-    assert_eq!(gatehouse_verdict::Record::try_from(wire), Ok(kept), "over the wire and back");
+    assert_eq!(v1::Record::from(kept).encode_to_vec(), bytes, "over the wire and back");
 }

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use gatehouse_signals::sensitive::{self, classify_segment, find};
+use gatehouse_signals::sensitive::{self, classify_segment, find, is_plain};
 use gatehouse_verdict::redact::{AddressForm, Classify, Redactor, printable};
 
 struct Classes;
@@ -10,6 +10,10 @@ struct Classes;
 impl Classify for Classes {
     fn find(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>, &'static str)) {
         find(text).for_each(|(range, class)| found(range, class.as_str()));
+    }
+
+    fn is_plain(&self, text: &[u8]) -> bool {
+        is_plain(text)
     }
 
     fn classify_segment(&self, value: &[u8]) -> Option<&'static str> {
@@ -30,6 +34,8 @@ pub fn check(bytes: &[u8]) {
     }
     assert!(found.len() <= bytes.len() / 5, "few");
     assert!(found.is_empty() || classify_segment(bytes).is_some(), "a value that holds one is one");
+    let shown = bytes.iter().all(|byte| (0x20..0x7F).contains(byte) && *byte != b'%');
+    assert_eq!(is_plain(bytes), shown && found.is_empty(), "plain is what is shown as it stands");
     let redactor = Redactor::new(&[7; 16], 1, AddressForm::Full, Classes);
     let kept = redactor.bounded_text(bytes, MOST);
     assert!(kept.len() <= MOST && !kept.chars().any(char::is_control), "bounded and printable");

@@ -1,10 +1,14 @@
 //! The request as a record tells it.
 
+use std::borrow::Cow;
+
+use gatehouse_signals::head::name_bit;
 use gatehouse_signals::{Head, Path, cookie, host, query};
-use gatehouse_verdict::record::{Parameter, Request};
 use gatehouse_verdict::redact::Redactor;
 
 use super::Classes;
+use super::fields::{header, parameter as parameter_fields, request as fields};
+use super::wire::Wire;
 
 /// Most query parameters and most cookies of a record.
 const MAX_PARAMETERS: usize = 64;
@@ -31,54 +35,103 @@ const KEPT: [&[u8]; 9] = [
 /// Beginnings of names that are kept likewise.
 const KEPT_BEGINNINGS: [&[u8]; 2] = [b"sec-ch-ua-", b"sec-fetch-"];
 
-pub(super) fn request(head: &Head<'_>, protocol: &str, body_bytes: u64, redactor: &Redactor<Classes>) -> Request {
+pub(super) fn request(
+    head: &Head<'_>,
+    protocol: &str,
+    body_bytes: u64,
+    redactor: &Redactor<Classes>,
+    wire: &mut Wire<'_>,
+) {
     let raw_path = head.first(b":path").unwrap_or_default();
     let path = Path::parse(raw_path);
-    let text = |name: &[u8]| head.values(name).next().map(|value| redactor.text(value)).unwrap_or_default();
-    let word = |value: &[u8]| redactor.bounded_text(value, MAX_WORD_BYTES);
+    let word = |name: &[u8]| redactor.bounded_text(head.first(name).unwrap_or_default(), MAX_WORD_BYTES);
     let authority = host::without_userinfo(head.first(b":authority").unwrap_or_default()).0;
-    let parameters = path.query.map(query::parameters).into_iter().flatten();
-    let received = raw_path.split(|byte| *byte == b'?').next().unwrap_or(raw_path);
+    wire.text(fields::METHOD, &word(b":method"));
+    wire.text(fields::SCHEME, &word(b":scheme"));
+    wire.text(fields::AUTHORITY, &redactor.text(authority));
+    paths(raw_path, &path.canonical, redactor, wire);
+    for pair in path.query.map(query::parameters).into_iter().flatten().take(MAX_PARAMETERS) {
+        wire.message(fields::QUERY, |wire| parameter(pair, redactor, wire));
+    }
+    for pair in cookie::cookies(head).take(MAX_PARAMETERS) {
+        wire.message(fields::COOKIES, |wire| parameter(pair, redactor, wire));
+    }
+    headers(head, redactor, wire);
+    wire.text(fields::USER_AGENT, &redactor.text(first(head, b"user-agent")));
+    wire.text(fields::REQUEST_ID, &redactor.text(first(head, b"x-request-id")));
+    wire.text(fields::TRACEPARENT, &traceparent(first(head, b"traceparent"), redactor));
+    wire.text(fields::PROTOCOL, &redactor.bounded_text(protocol.as_bytes(), MAX_WORD_BYTES));
+    wire.number(fields::HEADER_BYTES, head.headers.iter().map(|(name, value)| octets(name) + octets(value)).sum());
+    wire.number(fields::BODY_BYTES, body_bytes);
+    wire.number(fields::HEADER_COUNT, u32::try_from(head.headers.len()).unwrap_or(u32::MAX).into());
+}
+
+/// The first value of the header `name`; empty: there is none.
+fn first<'a>(head: &Head<'a>, name: &[u8]) -> &'a [u8] {
+    head.first(name).unwrap_or_default()
+}
+
+/// The path as received, without its query, and as judged.
+fn paths(raw: &[u8], canonical: &[u8], redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
+    let received = raw.split(|byte| *byte == b'?').next().unwrap_or(raw);
     let shown = redactor.path(received);
-    Request {
-        method: word(head.first(b":method").unwrap_or_default()),
-        scheme: word(head.first(b":scheme").unwrap_or_default()),
-        authority: redactor.text(authority),
-        canonical_path: if *path.canonical == *received { shown.clone() } else { redactor.path(&path.canonical) },
-        path: shown,
-        query: parameters.take(MAX_PARAMETERS).map(|pair| parameter(pair, redactor)).collect(),
-        cookies: cookie::cookies(head).take(MAX_PARAMETERS).map(|pair| parameter(pair, redactor)).collect(),
-        headers: headers(head, redactor),
-        user_agent: text(b"user-agent"),
-        request_id: text(b"x-request-id"),
-        traceparent: traceparent(head.values(b"traceparent").next().unwrap_or_default(), redactor),
-        protocol: word(protocol.as_bytes()),
-        header_bytes: head.headers.iter().map(|(name, value)| octets(name) + octets(value)).sum(),
-        body_bytes,
-        header_count: u32::try_from(head.headers.len()).unwrap_or(u32::MAX),
+    wire.text(fields::PATH, &shown);
+    if canonical == received {
+        wire.text(fields::CANONICAL_PATH, &shown);
+    } else {
+        wire.text(fields::CANONICAL_PATH, &redactor.path(canonical));
     }
 }
 
-fn parameter((name, value): (&[u8], &[u8]), redactor: &Redactor<Classes>) -> Parameter {
-    Parameter {
-        name: redactor.name(name),
-        value_class: redactor.class(value).to_owned(),
-        value_length: u32::try_from(value.len()).unwrap_or(u32::MAX),
+fn parameter((name, value): (&[u8], &[u8]), redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
+    wire.text(parameter_fields::NAME, &redactor.name(name));
+    wire.text(parameter_fields::VALUE_CLASS, redactor.class(value));
+    wire.number(parameter_fields::VALUE_LENGTH, u32::try_from(value.len()).unwrap_or(u32::MAX).into());
+}
+
+fn headers(head: &Head<'_>, redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
+    let kept = head.headers.iter().filter_map(|(name, value)| Some((kept(name)?, *value))).take(MAX_HEADERS);
+    for (name, value) in kept {
+        let value = if matches!(name, Kept::Whole(b"referer")) { without_query(value) } else { value };
+        wire.message(fields::HEADERS, |wire| {
+            match name {
+                Kept::Whole(name) => wire.bytes(header::NAME, name),
+                Kept::Begins(name) => wire.text(header::NAME, &redactor.name(&name.to_ascii_lowercase())),
+            }
+            wire.text(header::VALUE, &redactor.text(value));
+        });
     }
 }
 
-fn headers(head: &Head<'_>, redactor: &Redactor<Classes>) -> Vec<(String, String)> {
-    let kept = head.headers.iter().filter(|(name, _)| is_kept(name)).take(MAX_HEADERS);
-    kept.map(|(name, value)| {
-        let value = if name.eq_ignore_ascii_case(b"referer") { without_query(value) } else { value };
-        (redactor.name(&name.to_ascii_lowercase()), redactor.text(value))
-    })
-    .collect()
+/// The name of a header that is kept.
+#[derive(Clone, Copy)]
+enum Kept<'a> {
+    /// One of [`KEPT`], of our own writing.
+    Whole(&'static [u8]),
+    /// It begins as one of [`KEPT_BEGINNINGS`]: the rest is the client's.
+    Begins(&'a [u8]),
 }
 
-fn is_kept(name: &[u8]) -> bool {
+/// Among which bits the names of [`KEPT`] are: it tells most others from them.
+const KEPT_BITS: u64 = {
+    let mut bits = 0;
+    let mut rest: &[&[u8]] = &KEPT;
+    while let [name, others @ ..] = rest {
+        bits |= 1 << name_bit(name);
+        rest = others;
+    }
+    bits
+};
+
+fn kept(name: &[u8]) -> Option<Kept<'_>> {
+    if KEPT_BITS >> name_bit(name) & 1 != 0
+        && let Some(kept) = KEPT.iter().find(|kept| name.eq_ignore_ascii_case(kept))
+    {
+        return Some(Kept::Whole(kept));
+    }
     let begins = |start: &&[u8]| name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
-    KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept)) || KEPT_BEGINNINGS.iter().any(begins)
+    let may = name.first().is_some_and(|first| first.eq_ignore_ascii_case(&b's'));
+    (may && KEPT_BEGINNINGS.iter().any(begins)).then_some(Kept::Begins(name))
 }
 
 /// A URI up to its query or fragment, also where their marks are percent-encoded, once or more.
@@ -99,13 +152,13 @@ fn without_query(uri: &[u8]) -> &[u8] {
 }
 
 /// As it stands where it has the form of W3C Trace Context 3.2 (its ids would look like tokens), else like any text.
-fn traceparent(value: &[u8], redactor: &Redactor<Classes>) -> String {
+fn traceparent<'a>(value: &'a [u8], redactor: &Redactor<Classes>) -> Cow<'a, str> {
     let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let lengths = value.split(|byte| *byte == b'-').map(<[u8]>::len);
     let formed =
         value.len() == 55 && lengths.eq([2, 32, 16, 2]) && value.iter().all(|byte| is_hex(byte) || *byte == b'-');
     match core::str::from_utf8(value) {
-        Ok(text) if formed => text.to_owned(),
+        Ok(text) if formed => Cow::Borrowed(text),
         _ => redactor.name(value),
     }
 }

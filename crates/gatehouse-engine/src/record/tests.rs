@@ -1,6 +1,8 @@
+use gatehouse_proto::v1;
 use gatehouse_signals::{Client, Connection, Pair};
 use gatehouse_verdict::record::{AddressSource, Parameter, PolicyStamp, Upstream};
-use gatehouse_verdict::{Action, Reason, Verdict, WouldHave};
+use gatehouse_verdict::{Action, Reason, Record, Verdict, WouldHave};
+use prost::Message as _;
 
 use super::*;
 
@@ -17,10 +19,30 @@ pub(super) fn judged(client: Client) -> Judged {
     judged
 }
 
+/// The record, read by the generated messages, which write the same bytes again: as they have it from what they read, and from
+/// the domain type.
+pub(crate) fn told(
+    id: RecordId,
+    transaction: u64,
+    head: Head<'_>,
+    judged: &Judged,
+    outcome: &Outcome,
+    context: &Context,
+) -> Record {
+    let mut bytes = vec![7];
+    record(id, transaction, head, judged, outcome, context, &mut bytes);
+    let bytes = bytes.strip_prefix(&[7]).expect("appended");
+    let read = v1::Record::decode(bytes).expect("a message");
+    assert_eq!(read.encode_to_vec(), bytes);
+    let told = Record::try_from(read).expect("a record");
+    assert_eq!(v1::Record::from(told.clone()).encode_to_vec(), bytes);
+    told
+}
+
 fn record_of(headers: &[Pair<'_>], connection: &Connection, outcome: Outcome) -> Record {
     let head = Head::new(headers, connection);
     let judged = judged(Client::from_peer(connection.peer));
-    record(RecordId { epoch: 1, sequence: 2 }, 3, head, &judged, outcome, &context(AddressForm::Full))
+    told(RecordId { epoch: 1, sequence: 2 }, 3, head, &judged, &outcome, &context(AddressForm::Full))
 }
 
 fn pairs<'a>(headers: &[(&'a str, &'a str)]) -> Vec<Pair<'a>> {
@@ -100,7 +122,7 @@ fn the_outcome_and_the_verdict_are_told() {
     let judged = Judged { verdict: verdict.clone(), policy: Some(stamp), ..judged(Client::default()) };
     let connection = Connection::default();
     let head = Head::new(&[], &connection);
-    let record = record(RecordId::default(), 3, head, &judged, outcome, &context(AddressForm::Full));
+    let record = told(RecordId::default(), 3, head, &judged, &outcome, &context(AddressForm::Full));
     assert_eq!((record.part, record.duration_ns, record.transaction, record.hash_key_id), (Part::Interim, 7, 3, 4));
     assert_eq!((record.verdict, record.policy), (verdict, Some(stamp)));
     assert_eq!((record.response.status, record.response.content_type.as_str()), (200, "text/html"));
@@ -138,7 +160,7 @@ fn the_source_of_the_address_and_its_form_are_told() {
     let head = Head::new(&[], &connection);
     let client = Client { address: "192.0.2.77".parse().ok(), forwarded: true };
     let record =
-        record(RecordId::default(), 1, head, &judged(client), Outcome::default(), &context(AddressForm::Prefix));
+        told(RecordId::default(), 1, head, &judged(client), &Outcome::default(), &context(AddressForm::Prefix));
     let downstream = record.downstream;
     assert_eq!(downstream.client_address_source, AddressSource::Forwarded);
     assert_eq!((downstream.client_address.as_str(), downstream.peer_address.as_str()), ("192.0.2.0/24", "10.0.0.0/24"));

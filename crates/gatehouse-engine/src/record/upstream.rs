@@ -1,22 +1,25 @@
 //! Where the request was sent, as a record tells it: the operator's names and Envoy's words, made printable.
 
 use gatehouse_verdict::record::Upstream;
-use gatehouse_verdict::redact::{MAX_VALUE_BYTES, printable};
 
-pub(super) fn upstream(upstream: Upstream) -> Upstream {
-    let shown = |text: &str| printable(text.as_bytes(), MAX_VALUE_BYTES);
+use super::fields::upstream as fields;
+use super::shown;
+use super::wire::Wire;
+
+pub(super) fn upstream(upstream: &Upstream, wire: &mut Wire<'_>) {
     let (port, subset, host) = parts(&upstream.cluster);
-    Upstream {
-        route: shown(&upstream.route),
-        virtual_host: shown(&upstream.virtual_host),
-        host: shown(host),
-        port,
-        subset: shown(subset),
-        cluster: shown(&upstream.cluster),
-        address: shown(&upstream.address),
-        transport_failure: shown(&upstream.transport_failure),
-        ..upstream
-    }
+    wire.text(fields::ROUTE, &shown(&upstream.route));
+    wire.text(fields::VIRTUAL_HOST, &shown(&upstream.virtual_host));
+    wire.text(fields::CLUSTER, &shown(&upstream.cluster));
+    wire.text(fields::HOST, &shown(host));
+    wire.number(fields::PORT, port.into());
+    wire.text(fields::SUBSET, &shown(subset));
+    wire.text(fields::ADDRESS, &shown(&upstream.address));
+    wire.number(fields::CONNECTED_NS, upstream.connected_ns);
+    wire.number(fields::FIRST_BYTE_NS, upstream.first_byte_ns);
+    wire.number(fields::LAST_BYTE_NS, upstream.last_byte_ns);
+    wire.text(fields::TRANSPORT_FAILURE, &shown(&upstream.transport_failure));
+    wire.number(fields::ATTEMPTS, upstream.attempts.into());
 }
 
 /// Port, subset and host of a mesh's cluster name, `DIRECTION|PORT|SUBSET|HOST`; of any other name 0 and nothing.

@@ -50,6 +50,33 @@ pub(super) const PREFIXES: [(&[u8], usize); 38] = [
 /// What `Bearer`, `Basic` and `eyJ` begin with.
 pub(super) const WORDS: &[u8] = b"Bbe";
 
+/// For each first byte (its low five bits) a bit for each second byte (likewise) of [`WORDS`] and [`PREFIXES`]: it tells nearly
+/// every other word from them.
+const SECONDS: [u32; 32] = seconds();
+
+#[expect(clippy::indexing_slicing, reason = "five bits are below 32, and constants are made before anything runs")]
+const fn seconds() -> [u32; 32] {
+    // `bearer`, `basic`, `eyJ`.
+    let mut seconds = [0; 32];
+    seconds[(b'b' & 31) as usize] = 1 << (b'e' & 31) | 1 << (b'a' & 31);
+    seconds[(b'e' & 31) as usize] = 1 << (b'y' & 31);
+    let mut rest: &[(&[u8], usize)] = &PREFIXES;
+    while let [(prefix, _), others @ ..] = rest {
+        if let [first, second, ..] = prefix {
+            seconds[(*first & 31) as usize] |= 1 << (*second & 31);
+        }
+        rest = others;
+    }
+    seconds
+}
+
+/// The word at `at` may be one that says what it is.
+#[inline]
+pub(super) fn may_begin(text: &[u8], at: usize) -> bool {
+    let Some([first, second]) = text.get(at..at + 2) else { return false };
+    SECONDS.get(usize::from(*first & 31)).is_some_and(|seconds| seconds >> (*second & 31) & 1 != 0)
+}
+
 /// How many bytes after a prefix are looked at to tell a key from a word.
 const JUDGED_BYTES: usize = 64;
 

@@ -14,11 +14,11 @@ const MIN_MIXED_BYTES: usize = 24;
 /// Shortest base64 that is looked into for `user:password`.
 const MIN_BASIC_BYTES: usize = 8;
 
+/// Shorter runs hold nothing.
+pub(super) const MIN_RUN_BYTES: usize = MIN_BASIC_BYTES;
+
 /// A run of base64 characters, slashes among them: either one token, or segments of a path that are judged one by one.
 pub(super) fn judge(text: &[u8], range: Range<usize>, found: &mut Vec<Found>) {
-    if range.len() < MIN_BASIC_BYTES {
-        return;
-    }
     let run = text.get(range.clone()).unwrap_or_default();
     if run.len() >= MIN_MIXED_BYTES && is_one_token(run) {
         found.push((range, Class::Token));
@@ -47,10 +47,18 @@ fn class(piece: &[u8]) -> Option<Class> {
         return None;
     }
     let mut words = piece.split(|byte| !byte.is_ascii_alphanumeric());
-    let token = words.any(|word| word.len() >= MIN_TOKEN_BYTES && Kinds::of(word).has_both());
-    let kinds = Kinds::of(piece);
-    (token || kinds.is_random() || (piece.len() >= MIN_MIXED_BYTES && kinds.has_both() && kinds.changes_often()))
-        .then_some(Class::Token)
+    let token = words.any(|word| word.len() >= MIN_TOKEN_BYTES && has_both(word));
+    let drawn = || {
+        let kinds = Kinds::of(piece);
+        kinds.is_random() || (kinds.has_both() && kinds.changes_often())
+    };
+    (token || (piece.len() >= MIN_MIXED_BYTES && drawn())).then_some(Class::Token)
+}
+
+/// [`Kinds::has_both`] of a word of letters and digits.
+fn has_both(word: &[u8]) -> bool {
+    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+    digits >= MIN_OF_EACH && word.len() - digits >= MIN_OF_EACH
 }
 
 /// What kinds of characters a run holds, and how often the kind changes from one to the next.

@@ -5,38 +5,56 @@ use super::{Found, credentials, digits, runs};
 /// Shorter texts hold nothing sensitive: `a@b.cc` is the shortest find.
 const MIN_TEXT_BYTES: usize = 6;
 
-/// A letter or digit.
-const ALNUM: u8 = 1;
-
 /// A word may begin with it that says what it is.
-const BEGINS: u8 = 2;
+const BEGINS: u16 = 1;
 
 /// An `@` or a colon.
-const MARK: u8 = 4;
+const MARK: u16 = 2;
 
-const DIGIT: u8 = 8;
+/// A card number may begin with it.
+const CARD: u16 = 4;
 
-const PLUS: u8 = 16;
+const PLUS: u16 = 8;
 
-/// May stand in base64, of either alphabet.
-const BASE64: u8 = 32;
+/// May not stand in base64, of either alphabet: a run ends.
+const ENDS: u16 = 16;
 
-/// What each byte may be.
-const KINDS: [u8; 256] = kinds();
+/// Is not shown as it stands, or may begin an escape.
+const NOT_PLAIN: u16 = 32;
+
+/// What is looked at whatever stands before it.
+const ALWAYS: u16 = MARK | ENDS;
+
+/// How far above what a byte may be itself stands what is looked at in the byte behind it.
+const BEHIND: u32 = 8;
+
+/// What each byte may be, and what is looked at behind it: a word and a telephone number begin behind what is no letter or digit,
+/// a card behind what is no digit.
+const KINDS: [u16; 256] = kinds();
+
+/// Behind nothing.
+const FIRST: u16 = ALWAYS | BEGINS | PLUS | CARD;
 
 #[expect(clippy::indexing_slicing, reason = "a byte is below 256, and constants are made before anything runs")]
-const fn kinds() -> [u8; 256] {
-    let mut kinds = [0; 256];
-    let mut byte = 0u8;
-    while byte < 128 {
-        kinds[byte as usize] = match byte {
-            b'0'..=b'9' => ALNUM | BASE64 | DIGIT,
-            b'a'..=b'z' | b'A'..=b'Z' => ALNUM | BASE64,
-            b'+' => PLUS | BASE64,
-            b'/' | b'-' | b'_' => BASE64,
-            b'@' | b':' => MARK,
-            _ => 0,
+const fn kinds() -> [u16; 256] {
+    let mut kinds = [ENDS | NOT_PLAIN | FIRST << BEHIND; 256];
+    let mut byte = 0x20u8;
+    while byte < 0x7F {
+        let own = match byte {
+            // What else cards begin with, nobody issued (see `digits`).
+            b'2'..=b'6' => CARD,
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'/' | b'-' | b'_' => 0,
+            b'+' => PLUS,
+            b'@' | b':' => MARK | ENDS,
+            b'%' => ENDS | NOT_PLAIN,
+            _ => ENDS,
         };
+        let behind = match byte {
+            b'0'..=b'9' => ALWAYS,
+            b'a'..=b'z' | b'A'..=b'Z' => ALWAYS | CARD,
+            _ => FIRST,
+        };
+        kinds[byte as usize] = own | behind << BEHIND;
         byte += 1;
     }
     let mut rest: &[u8] = credentials::WORDS;
@@ -54,32 +72,58 @@ const fn kinds() -> [u8; 256] {
     kinds
 }
 
-/// Every find of every kind, in no order, some of them overlapping.
-pub(super) fn scan(text: &[u8]) -> Vec<Found> {
-    let mut found = Vec::new();
-    if text.len() < MIN_TEXT_BYTES {
-        return found;
-    }
-    let mut tokens = credentials::Runs::new(text);
-    let (mut before, mut run) = (0, 0);
-    // Each kind of find goes on behind its last one.
-    let (mut next_credential, mut next_number) = (0, 0);
+/// Every find of every kind, in no order, some of them overlapping; and whether all of the text is printable ASCII without a `%`.
+pub(super) fn scan(text: &[u8]) -> (Vec<Found>, bool) {
+    let mut pass = Pass::new(text);
+    let (mut seen, mut looked_at, mut run) = (0, FIRST, 0);
     for (at, &byte) in text.iter().enumerate() {
         let kind = KINDS.get(usize::from(byte)).copied().unwrap_or_default();
-        if kind & BASE64 == 0 {
-            runs::judge(text, run..at, &mut found);
-            run = at + 1;
+        seen |= kind;
+        let found = kind & looked_at;
+        looked_at = kind >> BEHIND;
+        if found != 0 {
+            if found & ENDS != 0 {
+                if at - run >= runs::MIN_RUN_BYTES {
+                    runs::judge(text, run..at, &mut pass.found);
+                }
+                run = at + 1;
+            }
+            if found & !ENDS != 0 {
+                pass.begins(at, found);
+            }
         }
-        let begins = kind & MARK != 0 || (kind & BEGINS != 0 && before & ALNUM == 0);
-        if begins && at >= next_credential {
-            next_credential = credentials::at(&mut tokens, at, &mut found);
-        }
-        let counts = kind & !before & DIGIT != 0 || (kind & PLUS != 0 && before & ALNUM == 0);
-        if counts && at >= next_number {
-            next_number = digits::at(text, at, &mut found);
-        }
-        before = kind;
     }
-    runs::judge(text, run..text.len(), &mut found);
-    found
+    if text.len() >= run + runs::MIN_RUN_BYTES {
+        runs::judge(text, run..text.len(), &mut pass.found);
+    }
+    (pass.found, seen & NOT_PLAIN == 0)
+}
+
+/// What a pass over a text remembers.
+struct Pass<'a> {
+    text: &'a [u8],
+    found: Vec<Found>,
+    tokens: credentials::Runs<'a>,
+    // Each kind of find goes on behind its last one.
+    next_credential: usize,
+    next_number: usize,
+}
+
+impl<'a> Pass<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        let nothing = if text.len() < MIN_TEXT_BYTES { usize::MAX } else { 0 };
+        let tokens = credentials::Runs::new(text);
+        Self { text, found: Vec::new(), tokens, next_credential: nothing, next_number: nothing }
+    }
+
+    /// Something may begin at `at`.
+    fn begins(&mut self, at: usize, found: u16) {
+        let credential = found & MARK != 0 || (found & BEGINS != 0 && credentials::may_begin(self.text, at));
+        if credential && at >= self.next_credential {
+            self.next_credential = credentials::at(&mut self.tokens, at, &mut self.found);
+        }
+        if found & (CARD | PLUS) != 0 && at >= self.next_number {
+            self.next_number = digits::at(self.text, at, &mut self.found);
+        }
+    }
 }

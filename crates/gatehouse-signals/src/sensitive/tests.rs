@@ -174,7 +174,97 @@ fn check_digit(digits: &str) -> char {
     char::from_digit((10 - sum % 10) % 10, 10).unwrap()
 }
 
+/// The pass without its table: everybody is asked at every byte where something may begin.
+fn plainly(text: &[u8]) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut tokens = credentials::Runs::new(text);
+    let (mut next_credential, mut next_number, mut run) = (0, 0, 0);
+    let alike = |at: usize, kind: fn(&u8) -> bool| at.checked_sub(1).and_then(|at| text.get(at)).is_some_and(kind);
+    for (at, byte) in text.iter().enumerate().filter(|_| text.len() >= 6) {
+        if !byte.is_ascii_alphanumeric() && !b"+/-_".contains(byte) {
+            if at - run >= 8 {
+                runs::judge(text, run..at, &mut found);
+            }
+            run = at + 1;
+        }
+        let begins = byte.is_ascii_alphabetic() && !alike(at, u8::is_ascii_alphanumeric);
+        if (begins || b"@:".contains(byte)) && at >= next_credential {
+            next_credential = credentials::at(&mut tokens, at, &mut found);
+        }
+        let counts = (byte.is_ascii_digit() && !alike(at, u8::is_ascii_digit))
+            || (*byte == b'+' && !alike(at, u8::is_ascii_alphanumeric));
+        if counts && at >= next_number {
+            next_number = digits::at(text, at, &mut found);
+        }
+    }
+    if text.len() - run >= 8 {
+        runs::judge(text, run..text.len(), &mut found);
+    }
+    found
+}
+
+/// Text of what values are made of.
+fn pieces() -> impl Strategy<Value = Vec<u8>> {
+    let words = [
+        &b"bearer "[..],
+        b"Basic ",
+        b"eyJ",
+        b"eyJhbGci.",
+        b"4111 1111 1111 1111",
+        b"4111-1111",
+        b"a@b.example",
+        b"%40",
+        b"%",
+        b"\xc3\xa9",
+        b"\xff",
+        b"\x01",
+        b"/",
+        b"?",
+        b"=",
+        b";",
+        b"+49 30 1234567",
+        b"+1",
+        b"abcdefgh",
+        b"Xk9_vQ2mLp7",
+        b" ",
+        b"-",
+        b".",
+        b"://",
+        b"x",
+    ];
+    let prefixes = credentials::PREFIXES.map(|(prefix, _)| prefix);
+    let piece = prop_oneof![
+        prop::sample::select([&words[..], &prefixes[..]].concat()).prop_map(<[u8]>::to_vec),
+        prop::collection::vec(any::<u8>(), 0..4),
+        "[a-zA-Z0-9+/_-]{1,40}".prop_map(String::into_bytes),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+#[test]
+fn what_the_pass_skips_holds_nothing_in_any_seed_of_the_fuzzer() {
+    let seeds = std::fs::read_dir("../../tests/fuzz/corpus").unwrap().flat_map(|folder| {
+        std::fs::read_dir(folder.unwrap().path()).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap())
+    });
+    let mut some = 0;
+    for seed in seeds {
+        for text in seed.split(|byte| *byte == b'\n').chain([&seed[..]]) {
+            some += usize::from(!plainly(text).is_empty());
+            assert_eq!(scan::scan(text).0, plainly(text), "{}", text.escape_ascii());
+        }
+    }
+    assert!(some > 20, "{some}");
+}
+
 proptest! {
+    #[test]
+    fn what_the_pass_skips_holds_nothing(text in pieces()) {
+        let (found, plain) = scan::scan(&text);
+        prop_assert_eq!(&found, &plainly(&text));
+        prop_assert_eq!(plain, text.iter().all(|byte| (0x20..0x7F).contains(byte) && *byte != b'%'));
+        prop_assert_eq!(is_plain(&text), plain && found.is_empty());
+    }
+
     #[test]
     fn every_card_number_is_found(body in "[3-6][0-9]{11,17}") {
         let card = format!("{body}{}", check_digit(&body));

@@ -1,6 +1,7 @@
 //! Bytes of a stranger as text that can be shown: nothing in it moves a cursor, ends a line or turns the direction of writing.
 
 use core::fmt::Write as _;
+use std::borrow::Cow;
 
 /// What marks a cut.
 const CUT: char = '…';
@@ -8,10 +9,16 @@ const CUT: char = '…';
 /// `raw` as text of at most `most` bytes. Valid UTF-8 stays; control characters, line separators, marks that turn the
 /// direction of writing, and bytes that are no UTF-8 are percent-encoded. A longer text is cut and ends in `…`.
 #[must_use]
-pub fn printable(raw: &[u8], most: usize) -> String {
+pub fn printable(raw: &[u8], most: usize) -> Cow<'_, str> {
+    if raw.len() <= most
+        && raw.iter().all(|byte| (0x20..0x7F).contains(byte))
+        && let Ok(text) = core::str::from_utf8(raw)
+    {
+        return Cow::Borrowed(text);
+    }
     let mut out = Bounded::new(most, raw.len());
     out.push_raw(raw);
-    out.finish()
+    Cow::Owned(out.finish())
 }
 
 /// Cuts `text` to at most `most` bytes, the `…` that marks the cut among them.

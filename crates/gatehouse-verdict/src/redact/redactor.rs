@@ -1,6 +1,7 @@
 //! What replaces what in the records of one gate.
 
 use core::ops::Range;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::decoded::{Decoded, MAX_DECODES, innermost};
@@ -14,6 +15,9 @@ const LOOKAHEAD_BYTES: usize = 2048;
 pub trait Classify {
     /// Tells `found` every sensitive value in `text`, as it stands: where, and the name of its class.
     fn find(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>, &'static str));
+
+    /// `text` is printable ASCII without a percent sign, and nothing sensitive stands in it.
+    fn is_plain(&self, text: &[u8]) -> bool;
 
     /// The class of a whole value, which may be percent-encoded more than once; `None`: not sensitive.
     fn classify_segment(&self, value: &[u8]) -> Option<&'static str>;
@@ -51,9 +55,20 @@ impl<C: Classify> Redactor<C> {
     }
 
     /// Free text in at most `most` bytes: every sensitive value in it, percent-encoded ones too, becomes `{class:hash}`; the
-    /// rest is made printable.
+    /// rest is made printable. Nearly every text is shown as it stands, and then nothing is copied.
     #[must_use]
-    pub fn bounded_text(&self, raw: &[u8], most: usize) -> String {
+    pub fn bounded_text<'a>(&self, raw: &'a [u8], most: usize) -> Cow<'a, str> {
+        if raw.len() <= most
+            && self.classify.is_plain(raw)
+            && let Ok(text) = core::str::from_utf8(raw)
+        {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(self.searched(raw, most))
+    }
+
+    /// The text with what is found in it replaced.
+    fn searched(&self, raw: &[u8], most: usize) -> String {
         let raw = raw.get(..most.saturating_add(LOOKAHEAD_BYTES)).unwrap_or(raw);
         let mut out = Bounded::new(most, raw.len());
         let mut at = 0;
@@ -72,19 +87,19 @@ impl<C: Classify> Redactor<C> {
 
     /// A header value or user agent: [`Redactor::bounded_text`] in [`MAX_VALUE_BYTES`].
     #[must_use]
-    pub fn text(&self, raw: &[u8]) -> String {
+    pub fn text<'a>(&self, raw: &'a [u8]) -> Cow<'a, str> {
         self.bounded_text(raw, MAX_VALUE_BYTES)
     }
 
     /// A path: [`Redactor::bounded_text`] in [`MAX_PATH_BYTES`].
     #[must_use]
-    pub fn path(&self, raw: &[u8]) -> String {
+    pub fn path<'a>(&self, raw: &'a [u8]) -> Cow<'a, str> {
         self.bounded_text(raw, MAX_PATH_BYTES)
     }
 
     /// A name: [`Redactor::bounded_text`] in [`MAX_NAME_BYTES`].
     #[must_use]
-    pub fn name(&self, raw: &[u8]) -> String {
+    pub fn name<'a>(&self, raw: &'a [u8]) -> Cow<'a, str> {
         self.bounded_text(raw, MAX_NAME_BYTES)
     }
 

@@ -100,7 +100,7 @@ fn by_the_clients_key_as_records_show_it() {
         ask.with(crate::request::Now::default(), |request| {
             let id = gatehouse_verdict::record::RecordId::default();
             let outcome = crate::record::Outcome::default();
-            crate::record::record(id, 1, request.head, &judged, outcome, &context).downstream.client_key
+            crate::record::tests::told(id, 1, request.head, &judged, &outcome, &context).downstream.client_key
         })
     };
     let asks = [

@@ -5,8 +5,8 @@ use gatehouse_verdict::record::{RecordId, Response};
 use gatehouse_verdict::redact::AddressForm;
 use proptest::prelude::*;
 
-use super::super::{Outcome, record};
-use super::{context, judged};
+use super::super::Outcome;
+use super::{context, judged, told};
 
 /// A secret as a client writes it, and every part of it that must not be seen.
 #[derive(Debug, Clone)]
@@ -162,7 +162,7 @@ fn kept_within(secret: &Secret) -> Result<(), String> {
             let response = Response { content_type: format!("{spelling}; x={spelling}"), ..Response::default() };
             let outcome = Outcome { response, ..Outcome::default() };
             let made =
-                record(RecordId::default(), 1, head, &judged(Client::default()), outcome, &context(AddressForm::Full));
+                told(RecordId::default(), 1, head, &judged(Client::default()), &outcome, &context(AddressForm::Full));
             for reading in readings(&format!("{made:?}")) {
                 if let Some(part) = secret.parts.iter().find(|part| reading.contains(part.as_str())) {
                     return Err(format!("`{part}` of `{spelling}` is seen in the record of {request:?}: {reading}"));
