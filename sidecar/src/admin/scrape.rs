@@ -188,6 +188,7 @@ impl Scrape {
         let waiting: Vec<_> = statuses.iter().map(|sink| (sink.name.as_str(), is_waiting(sink))).collect();
         let help = "1: the sink waits for certificates, a token or a password";
         out.gauges("gatehouse_sink_waiting", help, "sink", &waiting)?;
+        out.expiries(&statuses)?;
         out.counters(
             "gatehouse_sink_failed_attempts",
             "Deliveries that failed and were tried again",
@@ -222,6 +223,21 @@ impl Out<'_> {
 
     fn gauges(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {
         self.each(name, help, MetricType::Gauge, label, values, ConstGauge::new)
+    }
+
+    /// The moment and not what is left of it: a rule takes the difference to its own `time()`.
+    fn expiries(&mut self, statuses: &[board::Status]) -> fmt::Result {
+        let (name, help) =
+            ("gatehouse_sink_trust_expires_timestamp_seconds", "When a certificate file expires, Unix time");
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for status in statuses {
+            for expiry in &status.trust {
+                let file = expiry.file.to_string_lossy();
+                let labels = [("sink", status.name.as_str()), ("file", &*file)];
+                ConstGauge::new(expiry.unix_seconds).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
     }
 
     fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {

@@ -14,6 +14,7 @@ use crate::ocsf::time::Rfc3339;
 use crate::packs::PackView;
 use crate::policies::{Problem, Snapshot};
 use crate::sink::board;
+use crate::sink::expiry::Expiry;
 use crate::spool::Stat;
 
 /// The whole answer.
@@ -114,6 +115,9 @@ struct SinkStatus {
     problem: Option<String>,
     last_error: Option<String>,
     last_error_at: Option<String>,
+    /// Certificate files and until when they are good.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trust: Vec<Expiry>,
     /// Over restarts.
     #[serde(flatten)]
     account: Option<SinkAccount>,
@@ -232,6 +236,7 @@ impl SinkStatus {
             problem: status.problem,
             last_error: status.last_error,
             last_error_at: status.last_error_at,
+            trust: status.trust,
             account,
             process: status.tallies,
         }

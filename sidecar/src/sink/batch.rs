@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::Sink;
 use super::board::Trouble;
 use super::parcel::{Parcel, Progress};
-use super::peer::Peer;
+use super::peer::Address;
 
 /// What became of a batch.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) enum Item {
 }
 
 /// Sends one batch; whatever can do that is a [`Sink`].
-pub(super) trait Post: Send {
+pub(super) trait Post: Send + Sync {
     /// Bytes of the lines of a batch, at most; an event larger than this stands alone.
     fn limit(&self) -> usize;
 
@@ -55,13 +55,26 @@ pub(super) trait Post: Send {
     ) -> impl Future<Output = Result<Outcome, Trouble>> + Send;
 
     /// Whom it is sent to.
-    fn peer(&mut self) -> &mut Peer;
+    fn address(&self) -> &Address;
+
+    /// Lets the next batch wait so long.
+    fn pause(&mut self, pause: Duration);
+
+    /// Lets go of the connection; the next batch makes one, with the files as they are then.
+    fn hang_up(&mut self);
 }
 
 /// Makes a body, beside the other work of the house.
 pub(super) async fn encoded(make: impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static) -> Result<Bytes, Trouble> {
+    beside(make).await.map(Bytes::from)
+}
+
+/// Makes what is sent, beside the other work of the house.
+pub(super) async fn beside<T: Send + 'static>(
+    make: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Trouble> {
     let made = tokio::task::spawn_blocking(make).await.map_err(|error| Trouble::Retry(error.to_string()))?;
-    made.map(Bytes::from).map_err(|error| Trouble::Retry(format!("a batch cannot be encoded: {error}")))
+    made.map_err(|error| Trouble::Retry(format!("a batch cannot be encoded: {error}")))
 }
 
 impl<P: Post + 'static> Sink for P {
@@ -69,7 +82,7 @@ impl<P: Post + 'static> Sink for P {
     async fn deliver(&mut self, parcel: &Arc<Parcel>, progress: &mut Progress) -> Result<(), Trouble> {
         let sent = send_all(self, parcel, progress).await;
         sent.map_err(|trouble| match trouble {
-            Trouble::Retry(reason) => Trouble::Retry(format!("{}: {reason}", self.peer().address())),
+            Trouble::Retry(reason) => Trouble::Retry(format!("{}: {reason}", self.address())),
             waiting @ Trouble::Waiting(_) => waiting,
         })
     }
@@ -103,12 +116,12 @@ async fn send_all<P: Post>(post: &mut P, parcel: &Arc<Parcel>, progress: &mut Pr
                 }
             },
             Outcome::Again(reason, pause) => {
-                pause.into_iter().for_each(|pause| post.peer().pause(pause));
+                pause.into_iter().for_each(|pause| post.pause(pause));
                 return Err(Trouble::Retry(reason));
             }
             Outcome::Forbidden(reason) => {
                 // The next batch reads the login anew.
-                post.peer().hang_up();
+                post.hang_up();
                 return Err(Trouble::Retry(reason));
             }
         }

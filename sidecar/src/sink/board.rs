@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::expiry::Expiry;
 use crate::ocsf::time::{Rfc3339, now_ms};
 
 /// What a sink is doing.
@@ -71,6 +72,8 @@ pub struct Status {
     pub last_error_at: Option<String>,
     /// Spool sequence up to which everything is delivered, as committed; `None`: nothing was committed by this process.
     pub committed: Option<u64>,
+    /// Until when the certificate files are good; those that cannot be read are left out.
+    pub trust: Vec<Expiry>,
     /// The books.
     #[serde(flatten)]
     pub tallies: Tallies,
@@ -112,6 +115,7 @@ impl Board {
             last_error: None,
             last_error_at: None,
             committed: None,
+            trust: Vec::new(),
             tallies: Tallies::default(),
         }))
     }
@@ -166,6 +170,11 @@ impl Board {
     /// The cursor stands at `sequence`.
     pub fn committed(&self, sequence: u64) {
         self.lock().committed = Some(sequence);
+    }
+
+    /// The certificate files are good until then.
+    pub(super) fn trust(&self, expiries: Vec<Expiry>) {
+        self.lock().trust = expiries;
     }
 
     /// A panic elsewhere while the lock was held leaves numbers that are still the best there are.

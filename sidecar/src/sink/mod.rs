@@ -8,7 +8,8 @@
 //! | [`behind`] | what a sink does when it falls behind: hold, or skip |
 //! | [`board`] | status and books of one sink |
 //! | [`dead`] | what can never be delivered |
-//! | [`tls`], [`trust`], [`peer`] | certificates and secrets from files, and one peer over HTTP: for every sink that has one |
+//! | [`tls`], [`trust`], [`expiry`] | certificates and secrets from files, and until when they are good: for every sink with TLS |
+//! | [`peer`] | one peer over HTTP: for every sink that has one |
 //! | [`file`](mod@file) | rotating NDJSON |
 //! | [`https`] | batches posted to a collector |
 //! | [`otlp`] | log records of OpenTelemetry |
@@ -22,6 +23,7 @@ pub mod behind;
 pub mod board;
 pub mod common;
 pub mod dead;
+pub mod expiry;
 pub mod file;
 pub mod https;
 #[cfg(feature = "kafka")]
@@ -47,12 +49,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::spool::Reader;
 use board::{Board, Trouble};
 use common::Common;
 use dead::DeadLetters;
 use parcel::{Parcel, Progress};
+use tls::Tls;
 
 pub use behind::Behind;
 pub use config::Kind;
@@ -62,7 +66,7 @@ pub use pump::Stop;
 pub const PARCEL_BYTES: usize = 1 << 20;
 
 /// A peer that takes events.
-pub trait Sink: Send + 'static {
+pub trait Sink: Send + Sync + 'static {
     /// Delivers what is pending of the parcel. On return nothing is pending, or the attempt failed and what is pending
     /// still has to be delivered. Dropping the future gives up the attempt.
     ///
@@ -101,25 +105,39 @@ pub fn start(
     stop: Stop,
 ) -> Running {
     let board = Arc::new(Board::new(name, kind.word()));
-    let (dead, common) = (DeadLetters::new(data, name), Arc::clone(common));
-    let task = match kind {
-        Kind::File(config) => {
-            let sink = file::FileSink::new(config, name, data);
-            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), behind, stop }.run(reader))
-        }
-        Kind::Https(config) => {
-            let sink = https::HttpsSink::new(config.as_ref().clone());
-            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), behind, stop }.run(reader))
-        }
-        Kind::Otlp(config) => {
-            let sink = otlp::OtlpSink::new(config.as_ref().clone());
-            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), behind, stop }.run(reader))
-        }
+    let work = Work { dead: DeadLetters::new(data, name), common: Arc::clone(common), board, behind, stop, reader };
+    match kind {
+        Kind::File(config) => work.begin(file::FileSink::new(config, name, data), None),
+        Kind::Https(config) => work.begin(https::HttpsSink::new(config.as_ref().clone()), config.trust()),
+        Kind::Otlp(config) => work.begin(otlp::OtlpSink::new(config.as_ref().clone()), config.trust()),
         #[cfg(feature = "kafka")]
         Kind::Kafka(config) => {
-            let sink = kafka::KafkaSink::new(config.clone(), Arc::clone(&board));
-            tokio::spawn(pump::Pump { sink, dead, common, board: Arc::clone(&board), behind, stop }.run(reader))
+            let sink = kafka::KafkaSink::new(config.clone(), Arc::clone(&work.board));
+            work.begin(sink, config.tls.as_ref())
         }
-    };
-    Running { board, task }
+    }
+}
+
+/// What every sink works with.
+struct Work {
+    dead: DeadLetters,
+    common: Arc<Common>,
+    board: Arc<Board>,
+    behind: Behind,
+    stop: Stop,
+    reader: Reader,
+}
+
+impl Work {
+    fn begin<S: Sink>(self, sink: S, trust: Option<&Tls>) -> Running {
+        let Self { dead, common, board, behind, stop, reader } = self;
+        let pump = pump::Pump { sink, dead, common, board: Arc::clone(&board), behind, stop };
+        let watch = trust.map(|tls| expiry::watch(tls.clone(), Arc::clone(&board)));
+        let task = tokio::spawn(async move {
+            // It never ends by itself, so it goes with the pump.
+            let _watch = watch.map(|watch| AbortOnDropHandle::new(tokio::spawn(watch)));
+            pump.run(reader).await;
+        });
+        Running { board, task }
+    }
 }

@@ -54,6 +54,11 @@ impl House {
         Self { spool, running, stop, next }
     }
 
+    /// How many records were stored, where no losses were.
+    pub(super) fn stored(&self) -> u64 {
+        self.next - 1
+    }
+
     /// Stores a batch of `records` good records, and what else is asked for.
     pub(super) async fn store(&mut self, records: u64, more: impl FnOnce(&mut Batch)) {
         let record =

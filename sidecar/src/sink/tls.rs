@@ -1,16 +1,16 @@
 //! TLS towards peers, as written (`tls:`), and what rustls is told.
 
-use core::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatehouse_policy::document::{Fields, Node, Problems};
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::board::Trouble;
+use super::expiry::{certificates, good_now, one_good_now, unusable};
 
 /// PEM files; they may come later than the house, and are read again when they change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,12 +51,22 @@ impl Tls {
             None => builder.with_no_client_auth(),
             Some((certificate, key)) => {
                 let chain = certificates(certificate)?;
-                let own = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?;
-                builder.with_client_auth_cert(chain, own).map_err(|error| unusable(certificate, &error))?
+                good_now(certificate, &chain)?;
+                let own = PrivateKeyDer::from_pem_file(key)
+                    .map_err(|error| unusable(key, &format_args!("{error}; write a key in PEM there")))?;
+                let made = builder.with_client_auth_cert(chain, own);
+                made.map_err(|error| unusable(certificate, &format_args!("with its key: {error}")))?
             }
         };
         client.alpn_protocols = vec![protocol.to_vec()];
         Ok(client)
+    }
+
+    /// Whether a client can be made of the files, for those that make theirs without rustls: what is wrong has the same
+    /// words everywhere.
+    #[cfg(feature = "kafka")]
+    pub(super) fn check(&self) -> Result<(), Trouble> {
+        self.client(b"").map(drop)
     }
 
     fn roots(&self) -> Result<RootCertStore, Trouble> {
@@ -69,25 +79,13 @@ impl Tls {
                 Ok(roots)
             };
         };
-        for certificate in certificates(ca)? {
+        let read = certificates(ca)?;
+        one_good_now(ca, &read)?;
+        for certificate in read {
             roots.add(certificate).map_err(|error| unusable(ca, &error))?;
         }
         Ok(roots)
     }
-}
-
-/// At least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Trouble> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
-    match read {
-        Ok(read) if read.is_empty() => Err(unusable(path, &"it holds no certificate in PEM")),
-        Ok(read) => Ok(read),
-        Err(error) => Err(unusable(path, &error)),
-    }
-}
-
-fn unusable(path: &Path, problem: &dyn fmt::Display) -> Trouble {
-    Trouble::Waiting(format!("trust material ({}): {problem}", path.display()))
 }
 
 /// The path of a file, as written.

@@ -1,13 +1,14 @@
 //! Posting batches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::answer::outcome;
 use super::{Config, Format, encode};
 use crate::sink::batch::{Outcome, Post, encoded};
 use crate::sink::board::Trouble;
 use crate::sink::parcel::{Parcel, Progress};
-use crate::sink::peer::Peer;
+use crate::sink::peer::{Address, Peer};
 
 /// Posts events to one URL.
 pub struct HttpsSink {
@@ -57,7 +58,15 @@ impl Post for HttpsSink {
         }
     }
 
-    fn peer(&mut self) -> &mut Peer {
-        &mut self.peer
+    fn address(&self) -> &Address {
+        &self.config.address
+    }
+
+    fn pause(&mut self, pause: Duration) {
+        self.peer.pause(pause);
+    }
+
+    fn hang_up(&mut self) {
+        self.peer.hang_up();
     }
 }

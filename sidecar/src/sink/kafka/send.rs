@@ -15,6 +15,7 @@ use super::round::{Receipt, Round};
 use crate::sink::Sink;
 use crate::sink::board::{Board, Trouble};
 use crate::sink::parcel::{Parcel, Progress};
+use crate::sink::tls::Tls;
 use crate::sink::trust::{Material, Secret};
 
 /// How often a silent peer is looked at.
@@ -139,6 +140,7 @@ impl Line {
     fn connect(config: &Config) -> Result<Self, Trouble> {
         let password_file = config.sasl.as_ref().map(|sasl| sasl.password_file.as_path());
         let material = Material::look(config.files().chain(password_file))?;
+        config.tls.as_ref().map(Tls::check).transpose()?;
         let password = password_file.map(Secret::read).transpose()?;
         let (sender, receipts) = mpsc::unbounded_channel();
         let last_error = Arc::new(Mutex::new(None));

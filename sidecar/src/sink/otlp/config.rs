@@ -2,7 +2,8 @@
 //!
 //! ```yaml
 //! otlp:
-//!   url: https://otel.example:4318/v1/logs   # http:// only to this machine
+//!   protocol: http                           # http (default), grpc
+//!   url: https://otel.example:4318/v1/logs   # with grpc https://otel.example:4317; http:// only to this machine
 //!   compress: gzip                           # gzip, none
 //!   auth: { token_file: /etc/otel/token }    # or { username: …, password_file: … }
 //!   tls: { ca: …, certificate: …, key: … }   # default: the system's authorities
@@ -20,6 +21,8 @@ use crate::sink::tls::Tls;
 /// Which collector, and by which trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// By gRPC, else by HTTP.
+    pub grpc: bool,
     /// Where.
     pub address: Address,
     /// Requests are made smaller by gzip.
@@ -35,10 +38,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// The trust that is used: none with plain HTTP.
+    pub(in crate::sink) fn trust(&self) -> Option<&Tls> {
+        self.address.secure.then_some(&self.tls)
+    }
+
     /// Reads `otlp:`.
     pub fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`otlp`", problems)?;
-        let address = fields.require("url").and_then(|node| Address::read(node, problems));
+        let protocol = fields.take("protocol").and_then(|node| node.one_of(&["grpc", "http"], problems));
+        let grpc = protocol == Some("grpc");
+        let url = fields.require("url");
+        let address = url.and_then(|node| Address::read(node, problems));
         let compress = fields.take("compress").and_then(|node| node.one_of(&["gzip", "none"], problems));
         let login = fields.take("auth").and_then(|node| Login::read(node, problems));
         let tls_node = fields.take("tls");
@@ -48,7 +59,11 @@ impl Config {
             fields.take("timeout").and_then(|node| timeout(node, problems)).unwrap_or(Duration::from_secs(30));
         fields.finish(problems);
         let address = address?;
+        if let Some(node) = url.filter(|_| grpc && address.target != "/") {
+            let help = "write only scheme, host and port, such as `https://otel.example:4317`";
+            problems.push(&node.place, "a URL for `protocol: grpc` has no path", help);
+        }
         address.refuse_idle_tls(tls_node, problems);
-        Some(Self { address, gzip: compress != Some("none"), login, tls, batch, timeout })
+        Some(Self { grpc, address, gzip: compress != Some("none"), login, tls, batch, timeout })
     }
 }

@@ -48,26 +48,30 @@ pub(super) fn headers(gzip: bool) -> Vec<(HeaderName, HeaderValue)> {
     headers
 }
 
-/// The events at `indices` as one request, compressed if asked for.
+/// The events at `indices` as the body of one request over HTTP, compressed if asked for.
 pub(super) fn body(gzip: bool, parcel: &Parcel, indices: &[usize]) -> io::Result<Vec<u8>> {
-    let observed = now_ms().saturating_mul(1_000_000);
-    let events = indices.iter().filter_map(|index| parcel.events().get(*index));
-    let log_records = events.map(|event| log_record(parcel, event, observed)).collect::<Result<_, _>>()?;
-    let service = KeyValue { key: "service.name".into(), value: Some(text("gatehouse")) };
-    let scope = Scope { name: "gatehouse".into(), version: env!("CARGO_PKG_VERSION").into() };
-    let request = ExportRequest {
-        resource_logs: vec![ResourceLogs {
-            resource: Some(Resource { attributes: vec![service] }),
-            scope_logs: vec![ScopeLogs { scope: Some(scope), log_records }],
-        }],
-    };
-    let plain = request.encode_to_vec();
+    let plain = request(parcel, indices)?.encode_to_vec();
     if !gzip {
         return Ok(plain);
     }
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(&plain)?;
     encoder.finish()
+}
+
+/// The events at `indices` as one request.
+pub(super) fn request(parcel: &Parcel, indices: &[usize]) -> io::Result<ExportRequest> {
+    let observed = now_ms().saturating_mul(1_000_000);
+    let events = indices.iter().filter_map(|index| parcel.events().get(*index));
+    let log_records = events.map(|event| log_record(parcel, event, observed)).collect::<Result<_, _>>()?;
+    let service = KeyValue { key: "service.name".into(), value: Some(text("gatehouse")) };
+    let scope = Scope { name: "gatehouse".into(), version: env!("CARGO_PKG_VERSION").into() };
+    Ok(ExportRequest {
+        resource_logs: vec![ResourceLogs {
+            resource: Some(Resource { attributes: vec![service] }),
+            scope_logs: vec![ScopeLogs { scope: Some(scope), log_records }],
+        }],
+    })
 }
 
 fn log_record(parcel: &Parcel, event: &Event, observed: u64) -> io::Result<LogRecord> {

@@ -95,3 +95,33 @@ pub(super) struct PartialSuccess {
     #[prost(string, tag = "2")]
     pub(super) error_message: String,
 }
+
+/// What `grpc-status-details-bin` holds.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Details {
+    #[prost(message, repeated, tag = "3")]
+    pub(super) details: Vec<Detail>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Detail {
+    #[prost(string, tag = "1")]
+    pub(super) type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) value: Vec<u8>,
+}
+
+/// When to come again.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    pub(super) delay: Option<Delay>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Delay {
+    #[prost(int64, tag = "1")]
+    pub(super) seconds: i64,
+    #[prost(int32, tag = "2")]
+    pub(super) nanos: i32,
+}

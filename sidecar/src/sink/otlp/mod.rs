@@ -1,4 +1,5 @@
-//! The OTLP sink: each event as a log record of OpenTelemetry, over HTTP in binary protobuf (OTLP 1.x, `/v1/logs`).
+//! The OTLP sink: each event as a log record of OpenTelemetry, over HTTP in binary protobuf (OTLP 1.x, `/v1/logs`)
+//! or over gRPC.
 //!
 //! | part of the log record | holds |
 //! |---|---|
@@ -14,6 +15,7 @@
 mod answer;
 mod config;
 mod encode;
+mod grpc;
 mod messages;
 mod send;
 

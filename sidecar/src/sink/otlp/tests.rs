@@ -194,7 +194,7 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         ("url: http://otel.example:4318/v1/logs\n", "house.yaml:1:6: events would travel in clear text"),
         ("url: https://otel.example/v1/logs\ncompress: zstd\n", "unknown word `zstd`"),
         ("url: http://127.0.0.1:4318/v1/logs\ntls: {}\n", "`tls` stands beside a URL of plain `http`"),
-        ("url: https://otel.example/v1/logs\nprotocol: grpc\n", "unknown field `protocol`"),
+        ("url: https://otel.example/v1/logs\nprotocol: grpc\n", "a URL for `protocol: grpc` has no path"),
     ] {
         let documents = yaml("house.yaml", text).unwrap();
         let mut problems = Problems::default();

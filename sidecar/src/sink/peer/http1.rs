@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connect::connect;
+use super::told::told;
 use super::{Address, Login};
 use crate::sink::board::Trouble;
 use crate::sink::tls::Tls;
@@ -66,11 +67,6 @@ impl Peer {
         timeout: Duration,
     ) -> Self {
         Self { address, tls, login, timeout, line: None, not_before: None }
-    }
-
-    /// Where it is.
-    pub(in crate::sink) fn address(&self) -> &Address {
-        &self.address
     }
 
     /// Lets the next request wait so long.
@@ -155,15 +151,12 @@ impl Peer {
 async fn exchange(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Result<Answer, String> {
     let answer = sender.send_request(request).await.map_err(|error| told(&error))?;
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| format!("answer cut short: {error}"))?;
+    let body = Limited::new(body, MAX_ANSWER)
+        .collect()
+        .await
+        .map_err(|error| format!("answer cut short: {}", told(&*error)))?;
     let retry_after = retry_after(&head.headers, SystemTime::now());
     Ok(Answer { status: head.status, retry_after, body: body.to_bytes() })
-}
-
-/// An error with what lies below it.
-fn told(error: &dyn std::error::Error) -> String {
-    let below = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-    format!("{error}{below}")
 }
 
 async fn renewed(material: &Material) {

@@ -47,14 +47,14 @@ impl Login {
     }
 
     /// The file with the secret.
-    pub(super) fn file(&self) -> &Path {
+    pub(in crate::sink) fn file(&self) -> &Path {
         match self {
             Self::Token(file) | Self::Basic(_, file) => file,
         }
     }
 
     /// The `authorization` header; it says of itself that it must not be shown.
-    pub(super) fn header(&self, scheme: &str) -> Result<HeaderValue, Trouble> {
+    pub(in crate::sink) fn header(&self, scheme: &str) -> Result<HeaderValue, Trouble> {
         let secret = Secret::read(self.file())?;
         let value = match self {
             Self::Token(_) => Secret::new(format!("{scheme} {}", secret.reveal())),

@@ -6,9 +6,16 @@ mod bounds;
 mod connect;
 mod http1;
 mod login;
+mod told;
+
+#[cfg(test)]
+mod tests;
 
 pub use address::Address;
 pub use login::Login;
+
+pub(super) use connect::connect;
+pub(super) use told::told;
 
 pub(super) use bounds::{batch, timeout};
 pub(super) use http1::{Answer, Peer};
