@@ -69,6 +69,9 @@ e2e: wasm wasm-trap house ## End to end: real Envoy by func-e, real Kafka, real 
 	@cargo test -q -p gatehouse --test kafka_sink
 	@tests/tools/run-e2e
 
+otel: ## The OTLP sink before a real OpenTelemetry Collector, by HTTP and by gRPC with renewed trust (Go; minutes when cold)
+	@OTELCOL_PATH=$$(tests/tools/get-otelcol | tail -n 1) cargo test -q -p gatehouse --test otlp_collector
+
 faults: wasm wasm-trap house ## Real faults on real processes, every record accounted for; FULL=1 repeats more, ONLY="NAME …", ACCEPT=1 writes docs/reliability.md
 	@tests/tools/faults
 
@@ -126,4 +129,4 @@ fmt: ## Format
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision bench-house wasm-cost fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e otel faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision bench-house wasm-cost fmt clean-cache

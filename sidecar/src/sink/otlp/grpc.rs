@@ -112,7 +112,8 @@ impl Collector {
         let channel = endpoint.connect_with_connector(connector).await.map_err(failed)?;
         let mut client = Grpc::new(channel).max_decoding_message_size(MAX_ANSWER);
         if self.config.gzip {
-            client = client.send_compressed(CompressionEncoding::Gzip);
+            // A collector answers in kind, asked or not.
+            client = client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
         }
         Ok(Line { client, authorization, material })
     }
