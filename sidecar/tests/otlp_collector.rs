@@ -1,5 +1,11 @@
 //! The OTLP sink before a real OpenTelemetry Collector, by both protocols: what was stored is what it has taken.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test ends at its first surprise")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test ends at its first surprise"
+)]
 
 use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
