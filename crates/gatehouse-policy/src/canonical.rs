@@ -17,6 +17,7 @@ use crate::compile::Source;
 use crate::document::{Node, Problems, duration_text};
 use crate::spec::moment::text::moment_text;
 use crate::spec::types::{Document, Entries, Grant, List, Rollout, Rule, Tier, Use};
+use crate::spec::{Holds, Outside};
 
 pub(crate) use condition::condition as condition_key;
 use written::list;
@@ -156,8 +157,27 @@ fn entries(entries: &Entries) -> Map {
         Entries::Fingerprints(texts) => map.list("fingerprints", texts.iter().cloned().map(Written::Text)),
         Entries::Identities(texts) => map.list("identities", texts.iter().cloned().map(Written::Text)),
         Entries::Networks(networks) => map.list("cidrs", networks.iter().map(|n| Written::Text(n.to_string()))),
-        Entries::Verdicts => map.text("from", "verdicts"),
+        Entries::Verdicts(None) => map.map("from", Map::new().entry("verdicts", Written::Bool(true))),
+        Entries::Verdicts(Some(outside)) => fetched(map, outside),
     }
+}
+
+fn fetched(map: Map, outside: &Outside) -> Map {
+    let (word, text) = outside.origin.words();
+    let of = (outside.of != Holds::Addresses).then(|| Written::Text(outside.of.word().to_owned()));
+    let digest = outside.digest.map(|digest| {
+        let hex = digest.iter().fold(String::from("sha256:"), |text, byte| format!("{text}{byte:02x}"));
+        Written::Text(hex)
+    });
+    map.map("from", Map::new().text(word, text))
+        .some("of", of)
+        .text("every", &time(outside.every))
+        .some("digest", digest)
+        .text("expires", &time(outside.expires))
+}
+
+fn time(duration: std::time::Duration) -> String {
+    duration_text(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn country(code: [u8; 2]) -> String {

@@ -5,13 +5,16 @@ mod condition;
 mod emit;
 mod settle;
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::document::{self, Node, Place, Problems, Value};
 #[cfg(feature = "yaml")]
 use crate::lint::{self, Surroundings};
 use crate::spec::Library;
-use crate::spec::types::Document;
+use crate::spec::Outside;
+use crate::spec::types::{Document, Entries};
 use crate::{MAX_IMAGE, MAX_INLINE, Policy};
 
 #[cfg(feature = "yaml")]
@@ -76,6 +79,8 @@ pub struct Compiled {
     pub rules: usize,
     /// What is allowed but probably not meant.
     pub warnings: Problems,
+    /// The lists that the house fetches, sorted by name.
+    pub lists: Vec<Outside>,
     /// The packs that documents use, in the order of the documents' names.
     pub uses: Vec<Used>,
 }
@@ -209,7 +214,18 @@ fn together(documents: &[Document], mut problems: Problems) -> Result<Compiled, 
     let digest = Sha256::digest(&image).into();
     let rules = documents.iter().map(|d| d.rules.len()).sum();
     let uses = documents.iter().flat_map(used).collect();
-    problems.or(Compiled { image, digest, rules, warnings: Problems::default(), uses })
+    let lists = fetched(documents);
+    problems.or(Compiled { image, digest, rules, warnings: Problems::default(), lists, uses })
+}
+
+fn fetched(documents: &[Document]) -> Vec<Outside> {
+    let all = documents.iter().flat_map(|document| &document.lists).filter_map(|list| match &list.entries {
+        // A pack gives its lists another name than they have in it.
+        Entries::Verdicts(outside) => Some(Outside { list: list.name.clone(), ..outside.clone()? }),
+        _ => None,
+    });
+    let by_name: BTreeMap<String, Outside> = all.map(|outside| (outside.list.clone(), outside)).collect();
+    by_name.into_values().collect()
 }
 
 fn used(document: &Document) -> impl Iterator<Item = Used> {

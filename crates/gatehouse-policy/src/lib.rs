@@ -57,8 +57,8 @@ pub use lint::{Dear, Surroundings};
 pub use loader::{ImageLoader, Progress};
 pub use matcher::{Facts, Phase, ResponseFacts, Signals, Truth};
 pub use policy::{ClientKey, Count, IdentityHeaders, KeyPart, LimitSpec, Policy, Rule, Scope, StepSpec, Support};
-pub use spec::Library;
 pub use spec::types::{Ambiguous, Backend, Parameters, Rollout, Tier};
+pub use spec::{Holds, Library, Origin, Outside};
 
 /// Highest (and only) image format version that this build writes and reads.
 pub const IMAGE_VERSION: u32 = 2;

@@ -6,7 +6,7 @@
 //! | this one | `apiVersion`, `kind`, `metadata`, and the frame of `spec` |
 //! | `types` | what the others read into |
 //! | `settings`, `client` | settings of a document, its `defaults` and its `mandates`; `client` |
-//! | `list`, `identity` | `lists`; SPIFFE patterns, service accounts, trust domains |
+//! | `list`, `outside`, `identity` | `lists`; where the house fetches one from; SPIFFE patterns, service accounts, trust domains |
 //! | `rule`, `limit` | `rules`, `trap`; `limit` of a rule |
 //! | `condition`, `request`, `who`, `pattern` | `match`: its frame, its fields, patterns in them |
 //! | `normal` | one shape for all ways of nesting a match |
@@ -23,6 +23,7 @@ mod limit;
 mod list;
 pub(crate) mod moment;
 pub(crate) mod normal;
+mod outside;
 mod pack;
 mod pattern;
 mod quantity;
@@ -35,6 +36,7 @@ pub(crate) mod types;
 mod who;
 
 pub use library::Library;
+pub use outside::{Holds, Origin, Outside};
 pub(crate) use pattern::{HostPattern, PathPattern, TextPattern};
 #[cfg(feature = "yaml")]
 pub(crate) use refusal::PLACEHOLDERS;

@@ -243,7 +243,7 @@ pub(super) fn write_entries(entries: &Entries, builder: &mut Builder) -> u32 {
         }
         Entries::Identities(ids) => lists::write_identities(ids.iter().map(String::as_str), builder),
         Entries::Networks(networks) => lists::write_networks(networks, builder),
-        Entries::Verdicts => 0,
+        Entries::Verdicts(_) => 0,
     }
 }
 
@@ -255,7 +255,7 @@ fn kind_of(entries: &Entries) -> u8 {
         Entries::Fingerprints(_) => node::FINGERPRINT,
         Entries::Identities(_) => node::IDENTITY,
         Entries::Networks(_) => node::ADDRESS,
-        Entries::Verdicts => node::VERDICT,
+        Entries::Verdicts(_) => node::VERDICT,
     }
 }
 

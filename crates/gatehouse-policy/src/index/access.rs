@@ -132,7 +132,7 @@ impl Extract<'_> {
         };
         let values = |hashes: Vec<u64>| Access::any(hashes.into_iter().map(|hash| Atom::Value(kind, hash)));
         match entries {
-            Entries::Verdicts => Access::Nothing,
+            Entries::Verdicts(_) => Access::Nothing,
             Entries::Networks(networks) => self.networks(networks),
             Entries::Asns(asns) if asns.len() <= FEW_ENTRIES => {
                 values(asns.iter().map(|asn| hash::number((*asn).into())).collect())

@@ -130,7 +130,7 @@ fn overlaps(lists: &[&List], warnings: &mut Problems) {
             Entries::Networks(entries) => {
                 networks.extend(entries.iter().map(|network| (network.address(), network.prefix(), *network, index)));
             }
-            Entries::Verdicts => {}
+            Entries::Verdicts(_) => {}
         }
     }
     // Networks nest or are apart: those that hold the next one are a stack.

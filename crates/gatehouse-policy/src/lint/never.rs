@@ -188,7 +188,7 @@ fn never_listed(list: &List, now: Option<u64>) -> Option<String> {
         Entries::Countries(entries) => entries.is_empty(),
         Entries::Fingerprints(entries) | Entries::Identities(entries) => entries.is_empty(),
         Entries::Networks(entries) => entries.is_empty(),
-        Entries::Verdicts => false,
+        Entries::Verdicts(_) => false,
     };
     empty.then(|| format!("the list {} is empty", quoted(&list.name)))
 }

@@ -15,7 +15,9 @@ pub(super) enum Kind {
     Cookie,
     Country,
     Days,
+    Digest,
     Duration,
+    End,
     File,
     Fingerprint,
     Header,
@@ -44,6 +46,7 @@ pub(super) enum Kind {
     Size,
     TextMatch,
     TrustDomain,
+    Url,
     Zone,
 }
 
@@ -59,7 +62,7 @@ pub(super) struct About {
 
 impl Kind {
     /// Every kind.
-    pub(super) const ALL: [Self; 39] = [
+    pub(super) const ALL: [Self; 42] = [
         Self::Account,
         Self::AddressSource,
         Self::Any,
@@ -69,7 +72,9 @@ impl Kind {
         Self::Cookie,
         Self::Country,
         Self::Days,
+        Self::Digest,
         Self::Duration,
+        Self::End,
         Self::File,
         Self::Fingerprint,
         Self::Header,
@@ -98,6 +103,7 @@ impl Kind {
         Self::Size,
         Self::TextMatch,
         Self::TrustDomain,
+        Self::Url,
         Self::Zone,
     ];
 
@@ -156,11 +162,23 @@ impl Kind {
                 "a day, or a range of days",
                 &["mon", "sat-sun", "fri-mon"],
             ),
+            Self::Digest => (
+                "digest",
+                r"^sha256:[0-9A-Fa-f]{64}$",
+                "SHA-256, as `sha256sum` prints it",
+                &["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+            ),
             Self::Duration => (
                 "duration",
                 r"^([0-9]+(ms|s|m|h|d))+$",
                 "whole numbers with their unit: `ms`, `s`, `m`, `h`, `d`; larger units first",
                 &["500ms", "10m", "1h30m"],
+            ),
+            Self::End => (
+                "end",
+                r"^([0-9]+(ms|s|m|h|d))+$|^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$",
+                "a moment; of a fetched list a duration",
+                &["2027-01-01T00:00:00Z", "1d"],
             ),
             Self::File => (
                 "file",
@@ -312,6 +330,12 @@ impl Kind {
             ),
             Self::TextMatch => ("text to match", "", "bytes of at most 1 KiB; case matters", &["curl/"]),
             Self::TrustDomain => ("trust domain", r"^(\*|[a-z0-9._-]+)$", "without `spiffe://`", &["cluster.local"]),
+            Self::Url => (
+                "URL",
+                r"^https?://[!-~]+$",
+                "`https`, or `http` on the house's own machine; without a login",
+                &["https://lists.example/bad.txt"],
+            ),
             Self::Zone => (
                 "zone",
                 r"^(Z|[+-][0-2][0-9]:[0-5][0-9])$",

@@ -12,7 +12,7 @@ const TEMPLATE: &str = include_str!("policy.md.in");
 const EXAMPLE: &str = include_str!("../../testdata/good/shop.yaml");
 
 /// Rules (less their name) and settings whose long form the reference shows.
-const SHORTHANDS: [&str; 17] = [
+const SHORTHANDS: [&str; 18] = [
     "match: { path: [/a/**, { prefix: /b }] }, then: block",
     "match: { headers: { x-a: b } }, then: record",
     "match: { address: [192.0.2.7, { list: l }] }, then: allow",
@@ -25,6 +25,7 @@ const SHORTHANDS: [&str; 17] = [
     "match: { response: { status: [401, 4xx] } }, then: record",
     "match: { path: /a }, limit: { rate: 10 per 60s }, then: limit",
     "match: { path: /a }, limit: { distinct: { of: address, over: 20 per 5m }, by: fingerprint, blockFor: 1h30m }, then: block",
+    "lists: { banned: { from: verdicts } }",
     "hosts: shop.example.com",
     "client: { key: jwt.sub }",
     "otherwise: block",

@@ -1,5 +1,11 @@
 //! Every bound of the language, once: readers hold to them and the reference prints them.
 
+/// How often a list is fetched where it does not say so.
+pub(crate) const LIST_EVERY: core::time::Duration = core::time::Duration::from_secs(600);
+/// How long entries of a fetched list hold where it does not say so.
+pub(crate) const LIST_EXPIRES: core::time::Duration = core::time::Duration::from_secs(86_400);
+/// Longest URL of a list, in bytes.
+pub(crate) const URL: usize = 2048;
 /// Deepest scope: organisation / tenant / workspace / group.
 pub(crate) const SCOPE: usize = 4;
 /// Lowest and highest priority of a rule.

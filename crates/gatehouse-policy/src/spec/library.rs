@@ -40,15 +40,20 @@ impl Library for () {
 pub(super) fn read_files(node: &Node, problems: &mut Problems) -> Vec<(String, Place)> {
     let mut files = Vec::new();
     for item in node.one_or_many() {
-        let Some(written) = item.string(problems) else { continue };
-        if is_file(written) {
-            files.push((written.to_owned(), item.place.clone()));
-        } else {
-            let help = "write its path from the folder of the policies, such as `lists/bad.txt`, without `..`";
-            problems.push(&item.place, format!("{} is not a file", quoted(written)), help);
-        }
+        files.extend(read_file(item, problems).map(|file| (file, item.place.clone())));
     }
     files
+}
+
+/// One path of a file.
+pub(super) fn read_file(node: &Node, problems: &mut Problems) -> Option<String> {
+    let written = node.string(problems)?;
+    if is_file(written) {
+        return Some(written.to_owned());
+    }
+    let help = "write its path from the folder of the policies, such as `lists/bad.txt`, without `..`";
+    problems.push(&node.place, format!("{} is not a file", quoted(written)), help);
+    None
 }
 
 fn is_file(text: &str) -> bool {
@@ -101,7 +106,7 @@ impl Entries {
             Self::Fingerprints(entries) => entries.extend(who::fingerprint(node, problems)),
             Self::Identities(entries) => entries.extend(identity::pattern(node, problems)),
             Self::Networks(entries) => entries.extend(client::network(node, problems)),
-            Self::Verdicts => {}
+            Self::Verdicts(_) => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use gatehouse_signals::address::Network;
 
-use super::{HostPattern, PathPattern, TextPattern};
+use super::{HostPattern, Outside, PathPattern, TextPattern};
 use crate::document::Place;
 
 /// One document.
@@ -178,8 +178,8 @@ pub(crate) enum Entries {
     Fingerprints(Vec<String>),
     Identities(Vec<String>),
     Networks(Vec<Network>),
-    /// Filled by the house while it runs.
-    Verdicts,
+    /// Filled by the house while it runs: by hand (`None`), or from outside.
+    Verdicts(Option<Outside>),
 }
 
 /// Where a rule stands in the order of decision.

@@ -174,7 +174,7 @@ fn lists() -> Vec<List> {
         one("countries", Entries::Countries(vec![*b"DE", *b"FR"]), None),
         one("fingerprints", Entries::Fingerprints(vec!["h1_ua_-".into(), "t13d".into()]), None),
         one("identities", Entries::Identities(ids), None),
-        one("banned", Entries::Verdicts, None),
+        one("banned", Entries::Verdicts(None), None),
     ]
 }
 

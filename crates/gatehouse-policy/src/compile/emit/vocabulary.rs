@@ -36,7 +36,7 @@ impl Vocabulary {
                     _ => None,
                 }));
             }
-            let filled = document.lists.iter().filter(|list| matches!(list.entries, Entries::Verdicts));
+            let filled = document.lists.iter().filter(|list| matches!(list.entries, Entries::Verdicts(_)));
             found.verdict_lists.extend(filled.map(|list| list.name.as_str()));
         }
         let own = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::{Place, Problems, nearest, quoted};
+use crate::spec::Outside;
 use crate::spec::bounds;
 use crate::spec::types::{Addresses, Condition, Document, Effect, Entries, ListName, Rule, Then};
 
@@ -15,7 +16,26 @@ pub(super) fn check(documents: &[Document], problems: &mut Problems) {
             rule.condition.each_leaf(&mut |leaf| check_list(leaf, document, problems));
         }
     }
+    one_source(documents, problems);
     count_labels(documents, problems);
+}
+
+/// Lists that the house fills are known to it by their name alone: two documents that name one must say the same of it.
+fn one_source(documents: &[Document], problems: &mut Problems) {
+    let mut seen: BTreeMap<&str, (&Option<Outside>, &Place)> = BTreeMap::new();
+    for list in documents.iter().flat_map(|document| &document.lists) {
+        let Entries::Verdicts(outside) = &list.entries else { continue };
+        match seen.get(list.name.as_str()) {
+            Some((known, first)) if *known != outside => {
+                let message = format!("the list {} is filled otherwise at {first}", quoted(&list.name));
+                problems.push(&list.place, message, "say the same of it in both documents, or choose another name");
+            }
+            Some(_) => {}
+            None => {
+                seen.insert(&list.name, (outside, &list.place));
+            }
+        }
+    }
 }
 
 fn unique<'d>(names: impl Iterator<Item = (&'d String, &'d Place)>, what: &str, problems: &mut Problems) {
@@ -52,7 +72,7 @@ impl Entries {
             Self::Fingerprints(_) => "fingerprints",
             Self::Identities(_) => "identities",
             Self::Networks(_) => "cidrs",
-            Self::Verdicts => "verdicts",
+            Self::Verdicts(_) => "verdicts",
         }
     }
 }
@@ -71,7 +91,7 @@ fn check_list(leaf: &Condition, document: &Document, problems: &mut Problems) {
     if held != needed {
         let message = format!("the list {} at {} holds `{held}`, not `{needed}`", quoted(&list.name), list.place);
         let help = match needed {
-            "verdicts" => "name a list that says `from: verdicts`".to_owned(),
+            "verdicts" => "name a list that says `from: verdicts`, or where the house fetches it from".to_owned(),
             _ => format!("name a list of `{needed}`"),
         };
         problems.push(&named.place, message, help);
