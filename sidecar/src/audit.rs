@@ -28,6 +28,8 @@ pub enum Who {
     Clock,
     /// Whoever may write this file.
     File(PathBuf),
+    /// A source outside, by its URL or path.
+    Source(String),
     /// The user of this id, as the operating system knows it.
     Uid(u32),
 }

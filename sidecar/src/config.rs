@@ -3,6 +3,7 @@
 //! Without a file the defaults stand: a Unix socket, a spool and one file sink, all under the data folder, and an admin
 //! listener on loopback.
 
+pub mod lists;
 pub mod written;
 
 mod print;
@@ -21,6 +22,7 @@ use gatehouse_proto::v1::welcome;
 use crate::logging::{Form, Level};
 use crate::references::Keep;
 use crate::sink;
+pub use lists::Lists;
 use written::Written;
 
 /// The data folder where none is named.
@@ -55,6 +57,8 @@ pub struct Config {
     pub policies: Option<Policies>,
     /// Where countries and autonomous systems come from; `None`: nowhere.
     pub geo: Option<Geo>,
+    /// Whom the house may ask for lists.
+    pub lists: Lists,
     /// Where events go; the first holds the spool when it falls behind.
     pub sinks: Vec<written::Sink>,
     /// The access log on standard output.
@@ -202,12 +206,16 @@ impl Config {
         let sinks = written.sinks.unwrap_or_else(|| vec![written::Sink::default_file()]);
         refuse_shared_files(&sinks, &data, problems);
         refuse_late_skips(&sinks, &spool, problems);
+        let policies = Policies::decide(written.policies, overrides.policies, written.packs, problems);
+        let mut lists = written.lists.unwrap_or_default();
+        lists.folder = lists.folder.or_else(|| policies.as_ref().map(|policies| policies.folder.clone()));
         Self {
             node: written.node.unwrap_or_else(host_name),
             listen,
             spool,
             references: written.references.decide(problems),
-            policies: Policies::decide(written.policies, overrides.policies, written.packs, problems),
+            policies,
+            lists,
             geo: written.geo.and_then(|geo| Geo::decide(geo, top, problems)),
             sinks,
             access_log: overrides.access_log.or(written.access_log).unwrap_or_default(),

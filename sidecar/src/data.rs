@@ -8,6 +8,7 @@
 //! | `brakes.json`, `brake` | the brakes that hold; the file that brakes by hand (see [`crate::brake`]) |
 //! | `rollbacks.json` | changes that workers took back (see [`crate::rollout`]) |
 //! | `verdicts.jsonl` | who is on which list (see [`crate::verdicts`]) |
+//! | `list-NAME.json` | what a list from outside held when it was last fetched, mode 0600 (see [`crate::lists`]) |
 //! | `audit.jsonl` | who changed what by hand (see [`crate::audit`]) |
 //! | `admin.address`, `intake.address` | the addresses in use, for whoever asked for port 0 |
 //! | `spool/`, `house.sock` | by default |

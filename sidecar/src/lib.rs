@@ -24,6 +24,7 @@ pub mod geo;
 pub mod hash_key;
 pub mod intake;
 pub mod judge;
+pub mod lists;
 pub mod loaded;
 pub mod logging;
 pub mod logs;

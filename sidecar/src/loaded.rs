@@ -120,6 +120,7 @@ impl Documents {
         let options = Options::new(&beside).warn(surroundings);
         let compiled = compile_with(&self.sources(), &options).map_err(|problems| words(&problems))?;
         Ok(Compiled {
+            lists: compiled.lists,
             packs: beside.shelf.used().0,
             image: compiled.image,
             digest: compiled.digest,

@@ -299,6 +299,7 @@ impl Holding {
         let (scope, minutes) = (named(&self.scope), self.left_seconds.div_ceil(60));
         let by = match &self.by {
             Who::Clock => String::new(),
+            Who::Source(from) => format!(", by {from}"),
             Who::File(path) => format!(", by the file `{}`", path.display()),
             Who::Uid(uid) => format!(", by user {uid}"),
         };

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gatehouse_policy::document::{self, Node};
-use gatehouse_policy::{Format, Source, Used};
+use gatehouse_policy::{Format, Outside, Source, Used};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::data::{DataError, DataFolder};
+use crate::lists::Wanted;
 use crate::metrics::Metrics;
 use crate::packs::{self, PackView, Shelf};
 use crate::references;
@@ -45,6 +46,8 @@ const LOOKS: usize = 10;
 pub struct Policies {
     current: Arc<watch::Sender<Option<Snapshot>>>,
     report: Arc<Mutex<Report>>,
+    /// What the policy in force wants fetched.
+    lists: Arc<watch::Sender<Wanted>>,
     /// Those of the policy in force; `None`: it was kept from before a restart.
     documents: Arc<Mutex<Option<Arc<[Document]>>>>,
     ranges: Option<PathBuf>,
@@ -107,6 +110,7 @@ impl Policies {
         Ok(Self {
             current: Arc::new(watch::Sender::new(kept)),
             report: Arc::new(Mutex::new(report)),
+            lists: Arc::new(watch::Sender::new(None)),
             documents: Arc::default(),
             ranges: config.and_then(|policies| policies.ranges.clone()),
         })
@@ -116,6 +120,12 @@ impl Policies {
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Option<Snapshot>> {
         self.current.subscribe()
+    }
+
+    /// The lists that the policy in force wants fetched, and what follows.
+    #[must_use]
+    pub fn lists(&self) -> watch::Receiver<Wanted> {
+        self.lists.subscribe()
     }
 
     /// The policy in force.
@@ -298,6 +308,14 @@ impl Watcher {
             tracing::info!(revision, bytes = snapshot.size(), rules = compiled.rules, "policy compiled");
             self.policies.current.send_replace(Some(snapshot));
         }
+        let lists: Arc<[Outside]> = compiled.lists.into();
+        self.policies.lists.send_if_modified(|known| {
+            let other = known.as_ref() != Some(&lists);
+            if other {
+                *known = Some(lists);
+            }
+            other
+        });
         let mut report = self.policies.lock();
         report.files = files;
         report.rules = compiled.rules;
@@ -358,6 +376,8 @@ pub struct Compiled {
     pub rules: usize,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Problem>,
+    /// Lists that the house fetches.
+    pub lists: Vec<Outside>,
     /// Packs that it uses.
     pub packs: Vec<PackView>,
     /// Where it uses them.
@@ -407,6 +427,7 @@ pub fn compile_with(documents: &[Document], shelf: &Shelf) -> Result<Compiled, V
         digest: compiled.digest,
         rules: compiled.rules,
         warnings: words(compiled.warnings),
+        lists: compiled.lists,
         packs: Vec::new(),
         uses: compiled.uses,
     })

@@ -110,6 +110,10 @@ impl House {
         let sinks = start_sinks(&config, &spool, &stop)?;
         let access_log = access_log::start(config.access_log);
         let watching = watch(&config, &policies, &data, &metrics, &stop).await;
+        let (lists, wanted) = (standing.lists.clone(), policies.lists());
+        let kept = wanted.borrow().clone();
+        // Told in the log where it fails; it never does but by a panic.
+        let _ = tokio::task::spawn_blocking(move || lists.take_kept(&kept)).await;
         let references = References::open(data.path(), config.references);
         let intake = Intake::start(Parts {
             spool: spool.handle(),
@@ -141,7 +145,7 @@ impl House {
         admin.spawn(serve_admin(admin_listener, Arc::clone(&state), stop.clone()));
         intake.share_windows();
         doors.serve(&intake, &data, &mut gates)?;
-        let mut minding = standing.run(&stop);
+        let mut minding = standing.run(wanted, &stop);
         minding.push(tokio::spawn(waiting.store(spool.handle(), stop.clone())));
         let chores = tokio::spawn(chores(Arc::clone(&state), stop.clone()));
         state.ready.store(true, Ordering::Release);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +11,7 @@ use crate::brake::{self, Brakes};
 use crate::config::Config;
 use crate::data::DataFolder;
 use crate::geo::Geo;
+use crate::lists::{Lists, Wanted};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::rollout::rollbacks::Rollbacks;
@@ -22,6 +24,8 @@ pub struct Standing {
     pub brakes: Brakes,
     /// Countries and systems.
     pub geo: Geo,
+    /// Lists that are fetched.
+    pub lists: Lists,
     /// Who is on which list.
     pub verdicts: Verdicts,
     /// What workers took back.
@@ -40,10 +44,12 @@ impl Standing {
         places.extend(config.policies.as_ref().map(|policies| policies.folder.join(brake::FILE)));
         let brakes = Brakes::open(Arc::clone(data), audit.clone(), places);
         brakes.look();
+        let verdicts = Verdicts::open(Arc::clone(data), audit);
         Self {
             brakes,
             geo: Geo::new(config.geo.as_ref()),
-            verdicts: Verdicts::open(Arc::clone(data), audit),
+            lists: Lists::new(Arc::clone(data), verdicts.clone(), config.lists.clone()),
+            verdicts,
             rollbacks: Rollbacks::open(Arc::clone(data), notices.clone(), metrics),
             notices,
         }
@@ -51,10 +57,11 @@ impl Standing {
 
     /// Looks after files and clocks until the token is cancelled.
     #[must_use]
-    pub fn run(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+    pub fn run(&self, wanted: watch::Receiver<Wanted>, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         vec![
             tokio::spawn(self.brakes.clone().run(stop.clone())),
             tokio::spawn(self.geo.clone().run(stop.clone())),
+            tokio::spawn(self.lists.clone().run(wanted, stop.clone())),
             tokio::spawn(self.verdicts.clone().run(stop.clone())),
         ]
     }

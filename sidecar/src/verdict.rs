@@ -122,8 +122,18 @@ struct Changed {
 struct Listed {
     name: String,
     entries: usize,
+    fetched: Option<Fetched>,
     workers: usize,
     workers_current: usize,
+}
+
+#[derive(Deserialize)]
+struct Fetched {
+    from: String,
+    age_seconds: u64,
+    good: Option<String>,
+    stale: bool,
+    problem: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -239,8 +249,15 @@ impl Changed {
 
 impl Listed {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { name, entries, workers, workers_current } = self;
-        writeln!(out, "`{name}`: {entries}, in force in {workers_current} of {workers} worker(s)")
+        let Self { name, entries, fetched, workers, workers_current } = self;
+        writeln!(out, "`{name}`: {entries}, in force in {workers_current} of {workers} worker(s)")?;
+        let Some(Fetched { from, age_seconds, good, stale, problem }) = fetched else { return Ok(()) };
+        let stale = if *stale { ", stale" } else { "" };
+        match good {
+            Some(_) => writeln!(out, "  from {from}, as of {age_seconds} s ago{stale}")?,
+            None => writeln!(out, "  from {from}, never fetched yet{stale}")?,
+        }
+        problem.iter().try_for_each(|problem| writeln!(out, "  {problem}"))
     }
 }
 

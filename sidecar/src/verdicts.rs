@@ -8,13 +8,14 @@
 //! takes nothing any more keeps no verdict from the gates; it is told.
 
 mod cursor;
+mod fetched;
 mod kept;
 mod order;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,8 +32,9 @@ use crate::ocsf::time::Rfc3339;
 use kept::{Change, File};
 
 pub use cursor::Cursor;
-pub(crate) use order::is_list;
+pub use fetched::Filled;
 pub use order::{MAX_HOLD, MAX_SUBJECTS, Order, Removal};
+pub(crate) use order::{is_list, of_text};
 
 /// How often what is over is cleared away; gates do that themselves.
 const EVERY: Duration = Duration::from_secs(5);
@@ -62,6 +64,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     lists: BTreeMap<String, List>,
+    /// Names of lists that are fetched from outside: nobody changes them by hand, and they are kept elsewhere.
+    fetched: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +103,8 @@ pub enum Full {
     Lists,
     /// For so many more on this list.
     Entries(String),
+    /// The list is fetched from outside.
+    Fetched(String),
 }
 
 /// One list, for `/status`.
@@ -134,8 +140,12 @@ impl Verdicts {
     #[must_use]
     pub fn open(data: Arc<DataFolder>, audit: Audit) -> Self {
         let (file, lists) = File::open(data, Now::read());
-        let shared =
-            Shared { audit, state: Mutex::new(State { lists }), news: watch::Sender::new(0), file: Mutex::new(file) };
+        let shared = Shared {
+            audit,
+            state: Mutex::new(State { lists, ..State::default() }),
+            news: watch::Sender::new(0),
+            file: Mutex::new(file),
+        };
         let verdicts = Self { shared: Arc::new(shared) };
         verdicts.keep(None);
         verdicts
@@ -153,6 +163,9 @@ impl Verdicts {
         let keys: Vec<Vec<u8>> = order.subjects.iter().map(Subject::key).collect();
         {
             let mut state = self.shared.lock();
+            if state.fetched.contains(&order.list) {
+                return Err(Full::Fetched(order.list));
+            }
             state.list(&order.list, now)?.put(&order.list, &keys, &entry, now)?;
         }
         self.shared.publish();
@@ -274,7 +287,10 @@ impl Verdicts {
         };
         let kept = kept.and_then(|()| {
             if change.is_none() || file.is_long() {
-                let text = kept::text(&self.shared.lock().lists, now);
+                let text = {
+                    let state = self.shared.lock();
+                    kept::text(state.lists.iter().filter(|(name, _)| !state.fetched.contains(*name)), now)
+                };
                 file.rewrite(&text, now)
             } else {
                 Ok(())
@@ -415,6 +431,9 @@ fn ms(duration: Duration) -> u64 {
 impl std::fmt::Display for Full {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Fetched(list) => {
+                write!(f, "the list `{list}` is fetched from outside; use a list of its own that says `from: verdicts`")
+            }
             Self::Lists => write!(f, "there are {MAX_LISTS} lists already; remove all that is on one of them"),
             Self::Entries(list) => {
                 write!(

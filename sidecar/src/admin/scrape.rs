@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use gatehouse_stream::receiver::Tallies;
 
 use super::State;
+use crate::lists;
 use crate::sink::board;
 use crate::spool::ReaderStat;
 
@@ -33,6 +34,7 @@ impl Collector for Scrape {
         out.gauge("gatehouse_house_brake_active", "1: a brake holds, rules act as in monitor mode", braked)?;
         self.geo(&mut out)?;
         self.verdicts(&mut out)?;
+        self.lists(&mut out)?;
         self.books(&mut out)?;
         self.spool(&mut out)?;
         self.sinks(&mut out)?;
@@ -110,6 +112,24 @@ impl Scrape {
         out.gauge("gatehouse_verdict_entries", "Verdicts on all lists", entries)?;
         let refused = self.0.intake.streams.refused_entries();
         out.gauge("gatehouse_verdict_refused_entries", "Verdicts for which attached workers had no room", refused)
+    }
+
+    fn lists(&self, out: &mut Out<'_>) -> fmt::Result {
+        let views = self.0.standing.lists.views();
+        let each = |read: fn(&lists::View) -> u64| -> Vec<(&str, u64)> {
+            views.iter().map(|view| (view.name.as_str(), read(view))).collect()
+        };
+        let help = "Time since the fetched list was last known to be right; before that, since it was first tried";
+        out.gauges("gatehouse_list_age_seconds", help, "list", &each(|view| view.age_seconds))?;
+        out.gauges("gatehouse_list_entries", "Entries of the fetched list", "list", &each(|view| view.entries as u64))?;
+        let help = "1: half of the time that the list holds has passed without a fetch that succeeded";
+        out.gauges("gatehouse_list_stale", help, "list", &each(|view| u64::from(view.stale)))?;
+        let help = "1: all of that time has passed, the list is empty";
+        out.gauges("gatehouse_list_expired", help, "list", &each(|view| u64::from(view.expired)))?;
+        let help = "Fetches of the list that failed";
+        out.counters("gatehouse_list_failed_fetches", help, "list", &each(|view| view.failures))?;
+        let help = "Entries of the list that were left out, since they are none";
+        out.counters("gatehouse_list_refused_entries", help, "list", &each(|view| view.refused_entries))
     }
 
     fn books(&self, out: &mut Out<'_>) -> fmt::Result {

@@ -13,7 +13,8 @@ use serde::Serialize;
 use super::caller::Changer;
 use super::{Pages, State};
 use crate::audit::Who;
-use crate::verdicts::{EntryView, ListView, Order, Removal};
+use crate::lists;
+use crate::verdicts::{EntryView, Full, ListView, Order, Removal};
 
 /// How long an answer waits for the workers to say that they have the list.
 const WORKERS_WITHIN: Duration = Duration::from_secs(1);
@@ -25,6 +26,9 @@ const MAX_SHOWN: usize = 10_000;
 pub(super) struct List {
     #[serde(flatten)]
     view: ListView,
+    /// Where it is fetched from, of one that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetched: Option<lists::View>,
     /// Workers attached, and those among them that said that exactly this is in force.
     workers: usize,
     workers_current: usize,
@@ -50,11 +54,20 @@ struct Changed {
 
 impl List {
     pub(super) fn all(state: &State) -> Vec<Self> {
+        let mut held = state.standing.verdicts.lists();
+        let mut fetched = state.standing.lists.views();
+        for view in &fetched {
+            if !held.iter().any(|list| list.name == view.name) {
+                held.push(ListView { name: view.name.clone(), entries: 0, version: 0 });
+            }
+        }
+        held.sort_by(|a, b| a.name.cmp(&b.name));
         let of = |view: ListView| {
             let (workers, workers_current) = state.intake.streams.listed_workers(&view.name, view.version);
-            Self { view, workers, workers_current }
+            let at = fetched.iter().position(|fetched| fetched.name == view.name);
+            Self { fetched: at.map(|at| fetched.swap_remove(at)), view, workers, workers_current }
         };
-        state.standing.verdicts.lists().into_iter().map(of).collect()
+        held.into_iter().map(of).collect()
     }
 }
 
@@ -91,6 +104,9 @@ pub(super) async fn remove(Shared(pages): Shared<Pages>, Changer(uid): Changer, 
         Ok(removal) => removal,
         Err(words) => return refuse(StatusCode::BAD_REQUEST, &words),
     };
+    if pages.state.standing.verdicts.is_fetched(removal.list()) {
+        return refuse(StatusCode::CONFLICT, &Full::Fetched(removal.list().to_owned()).to_string());
+    }
     let (verdicts, list) = (pages.state.standing.verdicts.clone(), removal.list().to_owned());
     match tokio::task::spawn_blocking(move || verdicts.remove(&removal, &Who::Uid(uid))).await {
         Ok(removed) => {

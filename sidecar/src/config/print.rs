@@ -36,6 +36,18 @@ impl fmt::Display for Config {
             geo.files.iter().try_for_each(|file| writeln!(f, "    - {}", quoted(&file.display())))?;
             writeln!(f, "  maxAge: {}ms", geo.max_age.as_millis())?;
         }
+        let lists = &self.lists;
+        writeln!(f, "lists:\n  size: {}\n  timeout: {}ms", size(lists.size as u64), lists.timeout.as_millis())?;
+        if let Some(folder) = &lists.folder {
+            writeln!(f, "  folder: {}", quoted(&folder.display()))?;
+        }
+        if !lists.sources.is_empty() {
+            writeln!(f, "  sources: # logins and authorities are not printed")?;
+            let mut each = lists.sources.iter();
+            each.try_for_each(|source| {
+                writeln!(f, "    {}: {{ url: {} }}", quoted(&source.name), quoted(&source.url))
+            })?;
+        }
         writeln!(f, "sinks:{}", if self.sinks.is_empty() { " {}" } else { "" })?;
         for (index, sink) in self.sinks.iter().enumerate() {
             let (name, kind, behind) = (quoted(&sink.name), sink.kind.word(), self.behind(index));

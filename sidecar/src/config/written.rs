@@ -12,6 +12,7 @@
 //! policies: { folder: /etc/gatehouse/policies, every: 250ms }
 //! packs: { ranges: /etc/gatehouse/ranges }   # address ranges that packs prove automata by
 //! geo: { files: [/var/lib/geo/country.mmdb, /var/lib/geo/asn.csv], maxAge: 45d }   # countries and autonomous systems
+//! lists: { folder: /etc/gatehouse/lists, sources: { … } }   # whom policies may have lists fetched from, see [`super::lists`]
 //! sinks:                                # default: one file sink, `events`
 //!   NAME: { file: … }
 //!   NAME: { kafka: …, behind: skip after 256MiB or 1h }   # or hold
@@ -51,6 +52,8 @@ pub struct Written {
     pub packs: Packs,
     /// Where countries and systems come from.
     pub geo: Option<Geo>,
+    /// Whom the house may ask for lists.
+    pub lists: Option<super::Lists>,
     /// Where events go, in the order written.
     pub sinks: Option<Vec<Sink>>,
     /// The access log on standard output.
@@ -158,6 +161,7 @@ impl Written {
             policies: fields.take("policies").and_then(|node| Policies::read(node, problems)).unwrap_or_default(),
             packs: fields.take("packs").and_then(|node| Packs::read(node, problems)).unwrap_or_default(),
             geo: fields.take("geo").and_then(|node| Geo::read(node, problems)),
+            lists: fields.take("lists").and_then(|node| super::Lists::read(node, problems)),
             sinks: fields.take("sinks").and_then(|node| sinks(node, problems)),
             access_log: word(fields.take("access_log"), &AccessLog::WORDS, problems),
             admin: loopback(fields.take("admin"), problems),
@@ -315,7 +319,7 @@ fn one_sink(entry: &Entry, problems: &mut Problems) -> Option<Sink> {
     Some(Sink { name: entry.key.clone(), kind: kind?, common, behind, place: entry.key_place.clone() })
 }
 
-fn text(node: Option<&Node>, problems: &mut Problems) -> Option<String> {
+pub(super) fn text(node: Option<&Node>, problems: &mut Problems) -> Option<String> {
     let node = node?;
     let text = node.string(problems)?;
     if text.is_empty() || text.contains('\0') {

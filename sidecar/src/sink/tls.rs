@@ -22,7 +22,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`tls`", problems)?;
         let ca = fields.take("ca").and_then(|node| path(node, problems));
         let certificate = fields.take("certificate").and_then(|node| path(node, problems));

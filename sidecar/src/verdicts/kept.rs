@@ -140,7 +140,7 @@ fn put(list: &str, keys: Vec<String>, entry: &Entry, now: Now) -> Line {
 }
 
 /// Everything that holds, as a whole file: entries of one order on one line.
-pub(super) fn text(lists: &BTreeMap<String, List>, now: Now) -> Vec<u8> {
+pub(super) fn text<'l>(lists: impl Iterator<Item = (&'l String, &'l List)>, now: Now) -> Vec<u8> {
     let mut out = Vec::new();
     line(&Head { file: NAME.into(), format: 1, boot: deadline::boot_id() }, &mut out);
     for (name, list) in lists {

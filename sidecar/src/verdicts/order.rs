@@ -151,7 +151,8 @@ fn read_asn(value: &Node) -> Option<Subject> {
     (number != 0).then_some(Subject::Asn(number))
 }
 
-fn of_text(kind: &str, text: &str) -> Option<Subject> {
+/// A subject of this kind from its text; `None`: it is none that a verdict can be about.
+pub(crate) fn of_text(kind: &str, text: &str) -> Option<Subject> {
     let plain = |most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     match kind {
         "address" => {

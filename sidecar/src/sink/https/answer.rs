@@ -90,7 +90,12 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &'static str) -> Answer {
-        Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None, body: body.into() }
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: None,
+            headers: http::HeaderMap::new(),
+            body: body.into(),
+        }
     }
 
     #[test]

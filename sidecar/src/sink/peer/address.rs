@@ -23,7 +23,7 @@ pub struct Address {
 
 impl Address {
     /// Reads a URL.
-    pub(in crate::sink) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let text = node.string(problems)?;
         let Some(address) = Self::parse(text) else {
             let help = "write one such as `https://collector.example/ingest`, without a login in it";
@@ -40,7 +40,7 @@ impl Address {
     }
 
     /// `tls` beside a URL that uses none is not what was meant.
-    pub(in crate::sink) fn refuse_idle_tls(&self, tls: Option<&Node>, problems: &mut Problems) {
+    pub(crate) fn refuse_idle_tls(&self, tls: Option<&Node>, problems: &mut Problems) {
         if let Some(node) = tls.filter(|_| !self.secure) {
             problems.push(
                 &node.place,
@@ -50,7 +50,8 @@ impl Address {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Takes a URL apart; `None`: it is none, or has a login in it.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let secure = match uri.scheme_str()? {
             "https" => true,
@@ -67,7 +68,8 @@ impl Address {
         Some(Self { host, port, secure, target, authority: authority.as_str().to_owned() })
     }
 
-    fn is_loopback(&self) -> bool {
+    /// On this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
         self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }

@@ -14,7 +14,7 @@ pub(in crate::sink) fn batch(node: &Node, problems: &mut Problems) -> Option<usi
 }
 
 /// The time for a whole answer, as written.
-pub(in crate::sink) fn timeout(node: &Node, problems: &mut Problems) -> Option<Duration> {
+pub(crate) fn timeout(node: &Node, problems: &mut Problems) -> Option<Duration> {
     let timeout = node.duration(problems)?;
     if !(Duration::from_millis(100)..=Duration::from_secs(600)).contains(&timeout) {
         problems.push(&node.place, "`timeout` is out of range", "write a duration from 100ms to 10m");

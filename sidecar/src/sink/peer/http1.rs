@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// One peer and the connection to it.
-pub(in crate::sink) struct Peer {
+pub(crate) struct Peer {
     address: Address,
     tls: Tls,
     login: Option<(Login, &'static str)>,
@@ -44,47 +44,65 @@ struct Line {
 }
 
 /// A whole answer.
-pub(in crate::sink) struct Answer {
-    pub(in crate::sink) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     /// What `retry-after` asks for.
-    pub(in crate::sink) retry_after: Option<Duration>,
-    pub(in crate::sink) body: Bytes,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// What is asked.
+struct Asked<'a> {
+    method: Method,
+    target: &'a str,
+    headers: &'a [(HeaderName, HeaderValue)],
+    body: Bytes,
+    /// Bytes of an answer, at most.
+    most: usize,
 }
 
 /// Why there is no whole answer.
-pub(in crate::sink) struct Failure {
-    pub(in crate::sink) trouble: Trouble,
+pub(crate) struct Failure {
+    pub(crate) trouble: Trouble,
     /// The request may have been taken in all the same.
-    pub(in crate::sink) sent: bool,
+    pub(crate) sent: bool,
 }
 
 impl Peer {
     /// `scheme` is that of a token. Nothing is connected yet.
-    pub(in crate::sink) fn new(
-        address: Address,
-        tls: Tls,
-        login: Option<(Login, &'static str)>,
-        timeout: Duration,
-    ) -> Self {
+    pub(crate) fn new(address: Address, tls: Tls, login: Option<(Login, &'static str)>, timeout: Duration) -> Self {
         Self { address, tls, login, timeout, line: None, not_before: None }
     }
 
     /// Lets the next request wait so long.
-    pub(in crate::sink) fn pause(&mut self, pause: Duration) {
+    pub(crate) fn pause(&mut self, pause: Duration) {
         self.not_before = Some(Instant::now() + pause);
     }
 
     /// Lets go of the connection; the next request makes one, with the files as they are then.
-    pub(in crate::sink) fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.line = None;
     }
 
     /// Posts `body` and reads the whole answer, after the pause that the peer asked for.
-    pub(in crate::sink) async fn post(
+    pub(crate) async fn post(&mut self, headers: &[(HeaderName, HeaderValue)], body: Bytes) -> Result<Answer, Failure> {
+        let target = self.address.target.clone();
+        self.ask(Asked { method: Method::POST, target: &target, headers, body, most: MAX_ANSWER }).await
+    }
+
+    /// Gets what stands at `target`, at most `most` bytes of it; a redirect is an answer like others.
+    pub(crate) async fn get(
         &mut self,
+        target: &str,
         headers: &[(HeaderName, HeaderValue)],
-        body: Bytes,
+        most: usize,
     ) -> Result<Answer, Failure> {
+        self.ask(Asked { method: Method::GET, target, headers, body: Bytes::new(), most }).await
+    }
+
+    async fn ask(&mut self, asked: Asked<'_>) -> Result<Answer, Failure> {
+        let most = asked.most;
         if let Some(at) = self.not_before {
             tokio::time::sleep_until(at).await;
             self.not_before = None;
@@ -93,7 +111,7 @@ impl Peer {
             Some(line) if !line.sender.is_closed() && !line.material.is_stale() => line,
             _ => self.connect().await.map_err(|trouble| Failure { trouble, sent: false })?,
         };
-        let request = self.request(&line, headers, body).map_err(|problem| Failure {
+        let request = self.request(&line, asked).map_err(|problem| Failure {
             trouble: Trouble::Retry(format!("no request can be made: {problem}")),
             sent: false,
         })?;
@@ -101,7 +119,7 @@ impl Peer {
         let answer = {
             let Line { sender, material, .. } = &mut line;
             tokio::select! {
-                answer = exchange(sender, request) => answer.map_err(failed)?,
+                answer = exchange(sender, request, most) => answer.map_err(failed)?,
                 () = renewed(material) => return Err(failed("trust material was renewed, connecting anew".into())),
                 () = tokio::time::sleep(self.timeout) => {
                     return Err(failed(format!("no whole answer within {} s", self.timeout.as_secs_f32())));
@@ -129,13 +147,9 @@ impl Peer {
         Ok(Line { sender, authorization, material, _connection: AbortOnDropHandle::new(connection) })
     }
 
-    fn request(
-        &self,
-        line: &Line,
-        headers: &[(HeaderName, HeaderValue)],
-        body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, http::Error> {
-        let mut request = Request::builder().method(Method::POST).uri(&self.address.target);
+    fn request(&self, line: &Line, asked: Asked<'_>) -> Result<Request<Full<Bytes>>, http::Error> {
+        let Asked { method, target, headers, body, .. } = asked;
+        let mut request = Request::builder().method(method).uri(target);
         request = request.header(HOST, &self.address.authority).header(USER_AGENT, "gatehouse");
         for (name, value) in headers {
             request = request.header(name, value);
@@ -148,15 +162,19 @@ impl Peer {
 }
 
 /// An answer that is cut short is none.
-async fn exchange(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+async fn exchange(
+    sender: &mut SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+    most: usize,
+) -> Result<Answer, String> {
     let answer = sender.send_request(request).await.map_err(|error| told(&error))?;
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, MAX_ANSWER)
+    let body = Limited::new(body, most)
         .collect()
         .await
         .map_err(|error| format!("answer cut short: {}", told(&*error)))?;
     let retry_after = retry_after(&head.headers, SystemTime::now());
-    Ok(Answer { status: head.status, retry_after, body: body.to_bytes() })
+    Ok(Answer { status: head.status, retry_after, headers: head.headers, body: body.to_bytes() })
 }
 
 async fn renewed(material: &Material) {

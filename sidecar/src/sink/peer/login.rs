@@ -22,7 +22,7 @@ pub enum Login {
 
 impl Login {
     /// Reads `auth:`.
-    pub(in crate::sink) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`auth`", problems)?;
         for word in ["token", "password"] {
             if let Some(node) = fields.take(word) {

@@ -14,8 +14,8 @@ mod tests;
 pub use address::Address;
 pub use login::Login;
 
+pub(super) use bounds::batch;
+pub(crate) use bounds::timeout;
 pub(super) use connect::connect;
+pub(crate) use http1::{Answer, Peer};
 pub(super) use told::told;
-
-pub(super) use bounds::{batch, timeout};
-pub(super) use http1::{Answer, Peer};
