@@ -169,10 +169,8 @@ async fn exchange(
 ) -> Result<Answer, String> {
     let answer = sender.send_request(request).await.map_err(|error| told(&error))?;
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, most)
-        .collect()
-        .await
-        .map_err(|error| format!("answer cut short: {}", told(&*error)))?;
+    let body =
+        Limited::new(body, most).collect().await.map_err(|error| format!("answer cut short: {}", told(&*error)))?;
     let retry_after = retry_after(&head.headers, SystemTime::now());
     Ok(Answer { status: head.status, retry_after, headers: head.headers, body: body.to_bytes() })
 }
