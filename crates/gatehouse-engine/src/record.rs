@@ -12,11 +12,10 @@ mod upstream;
 mod wire;
 
 use core::ops::Range;
-use std::borrow::Cow;
 
 use gatehouse_signals::{Head, sensitive};
 use gatehouse_verdict::record::{Origin, Part, RecordId, Response};
-use gatehouse_verdict::redact::{AddressForm, Classify, MAX_VALUE_BYTES, Redactor, printable};
+use gatehouse_verdict::redact::{AddressForm, Classify, MAX_VALUE_BYTES, Redactor, Shown, printable};
 
 use self::wire::Wire;
 use crate::exchange::Judged;
@@ -123,7 +122,7 @@ fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>, wi
     let connection = head.connection;
     let client = judged.subject.client;
     if let Some(of) = client.address {
-        wire.text(fields::downstream::CLIENT_ADDRESS, &redactor.address(of));
+        wire.bytes(fields::downstream::CLIENT_ADDRESS, redactor.address(of).as_bytes());
     }
     wire.number(
         fields::downstream::CLIENT_ADDRESS_SOURCE,
@@ -135,32 +134,32 @@ fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>, wi
         },
     );
     if let Some(of) = connection.peer {
-        wire.text(fields::downstream::PEER_ADDRESS, &redactor.address(of));
+        wire.bytes(fields::downstream::PEER_ADDRESS, redactor.address(of).as_bytes());
     }
     wire.number(fields::downstream::PEER_PORT, connection.peer_port.unwrap_or_default().into());
     // The client as the policy decided who it is; absent where nothing is known of it.
     if let Some(digits) = judged.subject.shown(*head, redactor.hash()) {
         wire.bytes(fields::downstream::CLIENT_KEY, &digits);
     }
-    wire.text(fields::downstream::PEER_URI, &shown(connection.peer_uri.as_deref().unwrap_or_default()));
+    wire.shown(fields::downstream::PEER_URI, &shown(connection.peer_uri.as_deref().unwrap_or_default()));
     wire.optional(fields::downstream::MUTUAL_TLS, connection.mutual_tls.map(u64::from));
-    wire.text(fields::downstream::SNI, &redactor.name(connection.sni.as_deref().unwrap_or_default().as_bytes()));
-    wire.text(fields::downstream::TLS_VERSION, &shown(connection.tls_version.as_deref().unwrap_or_default()));
+    wire.shown(fields::downstream::SNI, &redactor.name(connection.sni.as_deref().unwrap_or_default().as_bytes()));
+    wire.shown(fields::downstream::TLS_VERSION, &shown(connection.tls_version.as_deref().unwrap_or_default()));
 }
 
 fn response(response: &Response, redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
     let content_type = response.content_type.split(';').next().unwrap_or_default().trim();
     wire.number(fields::response::STATUS, response.status.into());
-    wire.text(fields::response::CODE_DETAILS, &shown(&response.code_details));
+    wire.shown(fields::response::CODE_DETAILS, &shown(&response.code_details));
     wire.number(fields::response::FLAGS, response.flags);
     wire.number(fields::response::HEADER_BYTES, response.header_bytes);
     wire.number(fields::response::BODY_BYTES, response.body_bytes);
-    wire.text(fields::response::CONTENT_TYPE, &redactor.name(content_type.as_bytes()));
+    wire.shown(fields::response::CONTENT_TYPE, &redactor.name(content_type.as_bytes()));
     wire.optional(fields::response::GRPC_STATUS, response.grpc_status.map(u64::from));
 }
 
 /// What the operator wrote or Envoy says of itself.
-fn shown(text: &str) -> Cow<'_, str> {
+fn shown(text: &str) -> Shown<'_> {
     printable(text.as_bytes(), MAX_VALUE_BYTES)
 }
 

@@ -6,7 +6,7 @@ use gatehouse_meter::Part;
 use gatehouse_policy::{ClientKey, Policy, Scope};
 use gatehouse_signals::Head;
 use gatehouse_signals::address::Client;
-use gatehouse_verdict::redact::KeyedHash;
+use gatehouse_verdict::redact::{KeyedHash, Written};
 
 use crate::request::Request;
 use crate::state::State;
@@ -81,7 +81,7 @@ impl Subject {
     /// verified identity, else its address.
     pub(crate) fn shown(&self, head: Head<'_>, hash: &KeyedHash) -> Option<[u8; 32]> {
         let identity = || verified(head).map(|uri| hash.digits("identity", uri.as_bytes()));
-        let address = || self.client.address.map(|address| hash.digits("address", Written::of(address).bytes()));
+        let address = || self.client.address.map(|address| hash.digits("address", Written::of(address).as_bytes()));
         match self.proof {
             Proof::Address => address(),
             Proof::Claim => self.claim,
@@ -93,34 +93,6 @@ impl Subject {
     /// It proved who it is, by more than where it comes from.
     pub(crate) fn is_identified(&self) -> bool {
         matches!(self.proof, Proof::Claim | Proof::Identity)
-    }
-}
-
-/// An address as text, on the stack.
-struct Written {
-    bytes: [u8; 48],
-    length: usize,
-}
-
-impl Written {
-    fn of(address: IpAddr) -> Self {
-        let mut written = Self { bytes: [0; 48], length: 0 };
-        // The longest address has 45 bytes.
-        let _ = core::fmt::Write::write_fmt(&mut written, format_args!("{}", address.to_canonical()));
-        written
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-}
-
-impl core::fmt::Write for Written {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        let end = self.length.saturating_add(text.len());
-        self.bytes.get_mut(self.length..end).ok_or(core::fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
     }
 }
 

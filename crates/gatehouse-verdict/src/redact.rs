@@ -7,10 +7,14 @@ mod decoded;
 mod hash;
 mod printable;
 mod redactor;
+mod shown;
+mod written;
 
 pub use hash::KeyedHash;
 pub use printable::{cut, printable};
 pub use redactor::{Classify, Redactor};
+pub use shown::Shown;
+pub use written::Written;
 
 /// Longest path in a record, bytes.
 pub const MAX_PATH_BYTES: usize = 2048;

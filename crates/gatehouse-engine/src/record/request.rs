@@ -1,7 +1,5 @@
 //! The request as a record tells it.
 
-use std::borrow::Cow;
-
 use gatehouse_signals::head::name_bit;
 use gatehouse_signals::{Head, Path, cookie, host, query};
 use gatehouse_verdict::redact::Redactor;
@@ -46,9 +44,9 @@ pub(super) fn request(
     let path = Path::parse(raw_path);
     let word = |name: &[u8]| redactor.bounded_text(head.first(name).unwrap_or_default(), MAX_WORD_BYTES);
     let authority = host::without_userinfo(head.first(b":authority").unwrap_or_default()).0;
-    wire.text(fields::METHOD, &word(b":method"));
-    wire.text(fields::SCHEME, &word(b":scheme"));
-    wire.text(fields::AUTHORITY, &redactor.text(authority));
+    wire.shown(fields::METHOD, &word(b":method"));
+    wire.shown(fields::SCHEME, &word(b":scheme"));
+    wire.shown(fields::AUTHORITY, &redactor.text(authority));
     paths(raw_path, &path.canonical, redactor, wire);
     for pair in path.query.map(query::parameters).into_iter().flatten().take(MAX_PARAMETERS) {
         wire.message(fields::QUERY, |wire| parameter(pair, redactor, wire));
@@ -57,10 +55,10 @@ pub(super) fn request(
         wire.message(fields::COOKIES, |wire| parameter(pair, redactor, wire));
     }
     headers(head, redactor, wire);
-    wire.text(fields::USER_AGENT, &redactor.text(first(head, b"user-agent")));
-    wire.text(fields::REQUEST_ID, &redactor.text(first(head, b"x-request-id")));
-    wire.text(fields::TRACEPARENT, &traceparent(first(head, b"traceparent"), redactor));
-    wire.text(fields::PROTOCOL, &redactor.bounded_text(protocol.as_bytes(), MAX_WORD_BYTES));
+    wire.shown(fields::USER_AGENT, &redactor.text(first(head, b"user-agent")));
+    wire.shown(fields::REQUEST_ID, &redactor.text(first(head, b"x-request-id")));
+    traceparent(first(head, b"traceparent"), redactor, wire);
+    wire.shown(fields::PROTOCOL, &redactor.bounded_text(protocol.as_bytes(), MAX_WORD_BYTES));
     wire.number(fields::HEADER_BYTES, head.headers.iter().map(|(name, value)| octets(name) + octets(value)).sum());
     wire.number(fields::BODY_BYTES, body_bytes);
     wire.number(fields::HEADER_COUNT, u32::try_from(head.headers.len()).unwrap_or(u32::MAX).into());
@@ -75,16 +73,16 @@ fn first<'a>(head: &Head<'a>, name: &[u8]) -> &'a [u8] {
 fn paths(raw: &[u8], canonical: &[u8], redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
     let received = raw.split(|byte| *byte == b'?').next().unwrap_or(raw);
     let shown = redactor.path(received);
-    wire.text(fields::PATH, &shown);
+    wire.shown(fields::PATH, &shown);
     if canonical == received {
-        wire.text(fields::CANONICAL_PATH, &shown);
+        wire.shown(fields::CANONICAL_PATH, &shown);
     } else {
-        wire.text(fields::CANONICAL_PATH, &redactor.path(canonical));
+        wire.shown(fields::CANONICAL_PATH, &redactor.path(canonical));
     }
 }
 
 fn parameter((name, value): (&[u8], &[u8]), redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
-    wire.text(parameter_fields::NAME, &redactor.name(name));
+    wire.shown(parameter_fields::NAME, &redactor.name(name));
     wire.text(parameter_fields::VALUE_CLASS, redactor.class(value));
     wire.number(parameter_fields::VALUE_LENGTH, u32::try_from(value.len()).unwrap_or(u32::MAX).into());
 }
@@ -96,9 +94,9 @@ fn headers(head: &Head<'_>, redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
         wire.message(fields::HEADERS, |wire| {
             match name {
                 Kept::Whole(name) => wire.bytes(header::NAME, name),
-                Kept::Begins(name) => wire.text(header::NAME, &redactor.name(&name.to_ascii_lowercase())),
+                Kept::Begins(name) => wire.shown(header::NAME, &redactor.name(&name.to_ascii_lowercase())),
             }
-            wire.text(header::VALUE, &redactor.text(value));
+            wire.shown(header::VALUE, &redactor.text(value));
         });
     }
 }
@@ -152,14 +150,15 @@ fn without_query(uri: &[u8]) -> &[u8] {
 }
 
 /// As it stands where it has the form of W3C Trace Context 3.2 (its ids would look like tokens), else like any text.
-fn traceparent<'a>(value: &'a [u8], redactor: &Redactor<Classes>) -> Cow<'a, str> {
+fn traceparent(value: &[u8], redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
     let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let lengths = value.split(|byte| *byte == b'-').map(<[u8]>::len);
     let formed =
         value.len() == 55 && lengths.eq([2, 32, 16, 2]) && value.iter().all(|byte| is_hex(byte) || *byte == b'-');
-    match core::str::from_utf8(value) {
-        Ok(text) if formed => Cow::Borrowed(text),
-        _ => redactor.name(value),
+    if formed {
+        wire.bytes(fields::TRACEPARENT, value);
+    } else {
+        wire.shown(fields::TRACEPARENT, &redactor.name(value));
     }
 }
 

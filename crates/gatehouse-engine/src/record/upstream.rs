@@ -8,17 +8,17 @@ use super::wire::Wire;
 
 pub(super) fn upstream(upstream: &Upstream, wire: &mut Wire<'_>) {
     let (port, subset, host) = parts(&upstream.cluster);
-    wire.text(fields::ROUTE, &shown(&upstream.route));
-    wire.text(fields::VIRTUAL_HOST, &shown(&upstream.virtual_host));
-    wire.text(fields::CLUSTER, &shown(&upstream.cluster));
-    wire.text(fields::HOST, &shown(host));
+    wire.shown(fields::ROUTE, &shown(&upstream.route));
+    wire.shown(fields::VIRTUAL_HOST, &shown(&upstream.virtual_host));
+    wire.shown(fields::CLUSTER, &shown(&upstream.cluster));
+    wire.shown(fields::HOST, &shown(host));
     wire.number(fields::PORT, port.into());
-    wire.text(fields::SUBSET, &shown(subset));
-    wire.text(fields::ADDRESS, &shown(&upstream.address));
+    wire.shown(fields::SUBSET, &shown(subset));
+    wire.shown(fields::ADDRESS, &shown(&upstream.address));
     wire.number(fields::CONNECTED_NS, upstream.connected_ns);
     wire.number(fields::FIRST_BYTE_NS, upstream.first_byte_ns);
     wire.number(fields::LAST_BYTE_NS, upstream.last_byte_ns);
-    wire.text(fields::TRANSPORT_FAILURE, &shown(&upstream.transport_failure));
+    wire.shown(fields::TRANSPORT_FAILURE, &shown(&upstream.transport_failure));
     wire.number(fields::ATTEMPTS, upstream.attempts.into());
 }
 

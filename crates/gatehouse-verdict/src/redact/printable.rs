@@ -1,7 +1,8 @@
 //! Bytes of a stranger as text that can be shown: nothing in it moves a cursor, ends a line or turns the direction of writing.
 
 use core::fmt::Write as _;
-use std::borrow::Cow;
+
+use super::Shown;
 
 /// What marks a cut.
 const CUT: char = '…';
@@ -9,16 +10,25 @@ const CUT: char = '…';
 /// `raw` as text of at most `most` bytes. Valid UTF-8 stays; control characters, line separators, marks that turn the
 /// direction of writing, and bytes that are no UTF-8 are percent-encoded. A longer text is cut and ends in `…`.
 #[must_use]
-pub fn printable(raw: &[u8], most: usize) -> Cow<'_, str> {
-    if raw.len() <= most
-        && raw.iter().all(|byte| (0x20..0x7F).contains(byte))
-        && let Ok(text) = core::str::from_utf8(raw)
-    {
-        return Cow::Borrowed(text);
+pub fn printable(raw: &[u8], most: usize) -> Shown<'_> {
+    if raw.len() <= most && is_printable_ascii(raw) {
+        return Shown::plain(raw);
     }
     let mut out = Bounded::new(most, raw.len());
     out.push_raw(raw);
-    Cow::Owned(out.finish())
+    Shown::made(out.finish())
+}
+
+/// Every byte lies from 0x20 up to 0x7E: eight are looked at as one number.
+fn is_printable_ascii(text: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (words, rest) = text.as_chunks();
+    let odd = words.iter().fold(0, |odd, word| {
+        let word = u64::from_ne_bytes(*word);
+        // Of each byte the highest bit: of its own above 0x7F, by one more for 0x7F; and below 0x20 the first to be so borrows.
+        odd | word | word.wrapping_add(ONES) | word.wrapping_sub(ONES * 0x20)
+    });
+    odd & (ONES * 0x80) == 0 && rest.iter().all(|byte| (0x20..0x7F).contains(byte))
 }
 
 /// Cuts `text` to at most `most` bytes, the `…` that marks the cut among them.
@@ -59,7 +69,7 @@ impl Bounded {
     }
 
     pub(super) fn push_raw(&mut self, raw: &[u8]) {
-        if raw.len() + self.text.len() + CUT.len_utf8() <= self.most && raw.iter().all(|b| (0x20..0x7F).contains(b)) {
+        if raw.len() + self.text.len() + CUT.len_utf8() <= self.most && is_printable_ascii(raw) {
             // Plain text that fits, which nearly all is.
             self.push(core::str::from_utf8(raw).unwrap_or_default());
             return;

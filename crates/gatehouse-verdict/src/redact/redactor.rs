@@ -1,12 +1,11 @@
 //! What replaces what in the records of one gate.
 
 use core::ops::Range;
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::decoded::{Decoded, MAX_DECODES, innermost};
 use super::printable::Bounded;
-use super::{AddressForm, KeyedHash, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES};
+use super::{AddressForm, KeyedHash, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_VALUE_BYTES, Shown, Written};
 
 /// How far beyond its longest form a text is still searched, bytes: a value that the cut divides is found whole.
 const LOOKAHEAD_BYTES: usize = 2048;
@@ -57,14 +56,11 @@ impl<C: Classify> Redactor<C> {
     /// Free text in at most `most` bytes: every sensitive value in it, percent-encoded ones too, becomes `{class:hash}`; the
     /// rest is made printable. Nearly every text is shown as it stands, and then nothing is copied.
     #[must_use]
-    pub fn bounded_text<'a>(&self, raw: &'a [u8], most: usize) -> Cow<'a, str> {
-        if raw.len() <= most
-            && self.classify.is_plain(raw)
-            && let Ok(text) = core::str::from_utf8(raw)
-        {
-            return Cow::Borrowed(text);
+    pub fn bounded_text<'a>(&self, raw: &'a [u8], most: usize) -> Shown<'a> {
+        if raw.len() <= most && self.classify.is_plain(raw) {
+            return Shown::plain(raw);
         }
-        Cow::Owned(self.searched(raw, most))
+        Shown::made(self.searched(raw, most))
     }
 
     /// The text with what is found in it replaced.
@@ -87,19 +83,19 @@ impl<C: Classify> Redactor<C> {
 
     /// A header value or user agent: [`Redactor::bounded_text`] in [`MAX_VALUE_BYTES`].
     #[must_use]
-    pub fn text<'a>(&self, raw: &'a [u8]) -> Cow<'a, str> {
+    pub fn text<'a>(&self, raw: &'a [u8]) -> Shown<'a> {
         self.bounded_text(raw, MAX_VALUE_BYTES)
     }
 
     /// A path: [`Redactor::bounded_text`] in [`MAX_PATH_BYTES`].
     #[must_use]
-    pub fn path<'a>(&self, raw: &'a [u8]) -> Cow<'a, str> {
+    pub fn path<'a>(&self, raw: &'a [u8]) -> Shown<'a> {
         self.bounded_text(raw, MAX_PATH_BYTES)
     }
 
     /// A name: [`Redactor::bounded_text`] in [`MAX_NAME_BYTES`].
     #[must_use]
-    pub fn name<'a>(&self, raw: &'a [u8]) -> Cow<'a, str> {
+    pub fn name<'a>(&self, raw: &'a [u8]) -> Shown<'a> {
         self.bounded_text(raw, MAX_NAME_BYTES)
     }
 
@@ -111,16 +107,15 @@ impl<C: Classify> Redactor<C> {
 
     /// An address in the installation's form: `192.0.2.7`, `192.0.2.0/24`, or 32 hexadecimal digits.
     #[must_use]
-    pub fn address(&self, address: IpAddr) -> String {
-        let address = address.to_canonical();
-        match (self.address_form, address) {
-            (AddressForm::Full, address) => address.to_string(),
-            (AddressForm::Hash, address) => self.hash.hex("address", address.to_string().as_bytes()),
-            (AddressForm::Prefix, IpAddr::V4(v4)) => {
-                format!("{}/24", IpAddr::from((u32::from(v4) & !0xFF).to_be_bytes()))
+    pub fn address(&self, address: IpAddr) -> Written {
+        match (self.address_form, address.to_canonical()) {
+            (AddressForm::Full, address) => Written::of(address),
+            (AddressForm::Hash, address) => {
+                Written::digits(self.hash.digits("address", Written::of(address).as_bytes()))
             }
+            (AddressForm::Prefix, IpAddr::V4(v4)) => Written::network((u32::from(v4) & !0xFF).to_be_bytes().into(), 24),
             (AddressForm::Prefix, IpAddr::V6(v6)) => {
-                format!("{}/48", IpAddr::from((u128::from(v6) & (u128::MAX << 80)).to_be_bytes()))
+                Written::network((u128::from(v6) & (u128::MAX << 80)).to_be_bytes().into(), 48)
             }
         }
     }

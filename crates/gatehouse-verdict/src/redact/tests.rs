@@ -52,10 +52,11 @@ fn what_cannot_be_shown_is_escaped() {
 fn long_text_is_cut_and_says_so() {
     let redactor = redactor(AddressForm::Full);
     let text = redactor.text(&[b'a'; 600]);
+    let text = text.into_string();
     assert_eq!((text.len(), text.ends_with("a…")), (MAX_VALUE_BYTES, true));
     assert_eq!(redactor.text(&[b'a'; 512]), "a".repeat(512));
-    assert!(redactor.path("é".repeat(2000).as_bytes()).len() <= MAX_PATH_BYTES);
-    assert!(redactor.name(&[0xFF; 600]).len() <= MAX_NAME_BYTES);
+    assert!(redactor.path("é".repeat(2000).as_bytes()).as_bytes().len() <= MAX_PATH_BYTES);
+    assert!(redactor.name(&[0xFF; 600]).as_bytes().len() <= MAX_NAME_BYTES);
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn a_secret_that_the_cut_divides_does_not_show_its_beginning() {
     let redactor = redactor(AddressForm::Full);
     for before in 490..=520 {
         let raw = format!("{}se/cret and more", ".".repeat(before));
-        let text = redactor.text(raw.as_bytes());
+        let text = redactor.text(raw.as_bytes()).into_string();
         assert!(!text.contains("se"), "{before}: {text}");
         assert!(text.len() <= MAX_VALUE_BYTES);
     }
@@ -71,13 +72,38 @@ fn a_secret_that_the_cut_divides_does_not_show_its_beginning() {
 
 #[test]
 fn addresses_take_the_form_of_the_installation() {
-    let of = |form, text: &str| redactor(form).address(text.parse::<IpAddr>().unwrap());
+    let of = |form, text: &str| redactor(form).address(text.parse::<IpAddr>().unwrap()).shown().into_string();
     assert_eq!(of(AddressForm::Full, "::ffff:192.0.2.77"), "192.0.2.77");
     assert_eq!(of(AddressForm::Prefix, "192.0.2.77"), "192.0.2.0/24");
     assert_eq!(of(AddressForm::Prefix, "2001:db8:1:2::3"), "2001:db8:1::/48");
     let hash = of(AddressForm::Hash, "192.0.2.77");
     assert!(hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit()));
     assert_ne!(hash, of(AddressForm::Hash, "192.0.2.78"));
+}
+
+#[test]
+fn an_address_is_written_as_the_standard_library_writes_it() {
+    let octets = (0..=255u8).map(|octet| IpAddr::from([octet, 255 - octet, octet / 3, 7]));
+    let others =
+        ["::", "::1", "2001:db8:0:0:1::", "fe80:1111:2222:3333:4444:5555:6666:7777", "::ffff:1.2.3.4", "::1.2.3.4"];
+    for address in octets.chain(others.map(|text| text.parse().unwrap())) {
+        assert_eq!(Written::of(address).shown(), address.to_canonical().to_string());
+    }
+    let longest = Written::network(IpAddr::from([0xFF; 16]), 48).shown().into_string();
+    assert_eq!(longest, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/48");
+}
+
+#[test]
+fn every_byte_that_is_not_shown_is_seen_wherever_it_stands() {
+    for (length, odd) in (1..20).flat_map(|length| (0..=255u8).map(move |odd| (length, odd))) {
+        for at in 0..length {
+            let mut text = vec![b'~'; length];
+            text[at] = odd;
+            text[(at + 1) % length] = if length > 1 { b' ' } else { odd };
+            let plain = (0x20..0x7F).contains(&odd);
+            assert_eq!(printable(&text, 20).as_bytes() == text, plain, "{odd:02x} at {at} of {length}");
+        }
+    }
 }
 
 #[test]
