@@ -49,6 +49,7 @@ pub use exchange::{Judged, Reply, Settings, Step, WhenNoPolicy, answered, explai
 pub use gatehouse_meter::shared as slots;
 pub use gatehouse_policy::{Field, Fields, Policy, PolicyError};
 pub use gatehouse_signals::geo;
+pub use gatehouse_signals::sensitive::UsualTexts;
 pub use gatehouse_signals::{Claims, Connection, Head, Pair};
 pub use limits::{NoSlots, SharedSlots};
 pub use record::{Context, Outcome, record};

@@ -13,9 +13,10 @@ mod wire;
 
 use core::ops::Range;
 
-use gatehouse_signals::{Head, sensitive};
+use gatehouse_signals::Head;
+use gatehouse_signals::sensitive::{self, UsualTexts};
 use gatehouse_verdict::record::{Origin, Part, RecordId, Response};
-use gatehouse_verdict::redact::{AddressForm, Classify, MAX_VALUE_BYTES, Redactor, Shown, printable};
+use gatehouse_verdict::redact::{AddressForm, Classify, MAX_NAME_BYTES, MAX_VALUE_BYTES, Redactor, Shown, printable};
 
 use self::wire::Wire;
 use crate::exchange::Judged;
@@ -52,19 +53,27 @@ pub struct Context {
     pub hash_key_id: u32,
     /// How addresses appear.
     pub address_form: AddressForm,
+    /// What clients send again and again.
+    pub usual: UsualTexts,
 }
 
 /// The sensitive-data classes of `gatehouse-signals`, for the redactor.
 #[derive(Debug, Clone, Copy)]
-struct Classes;
+struct Classes<'a> {
+    usual: &'a UsualTexts,
+}
 
-impl Classify for Classes {
+impl Classify for Classes<'_> {
     fn find(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>, &'static str)) {
         sensitive::find(text).for_each(|(range, class)| found(range, class.as_str()));
     }
 
     fn is_plain(&self, text: &[u8]) -> bool {
         sensitive::is_plain(text)
+    }
+
+    fn is_usual(&self, text: &[u8]) -> bool {
+        self.usual.is_plain(text)
     }
 
     fn classify_segment(&self, value: &[u8]) -> Option<&'static str> {
@@ -85,7 +94,8 @@ pub fn record(
     context: &Context,
     into: &mut Vec<u8>,
 ) {
-    let redactor = Redactor::new(&context.hash_key, context.hash_key_id, context.address_form, Classes);
+    let classes = Classes { usual: &context.usual };
+    let redactor = Redactor::new(&context.hash_key, context.hash_key_id, context.address_form, classes);
     let mut wire = Wire::new(into);
     wire.bytes(fields::record::ID, &id.to_bytes());
     wire.number(fields::record::TRANSACTION, transaction);
@@ -118,7 +128,7 @@ fn origin(origin: &Origin, epoch: u64, wire: &mut Wire<'_>) {
     wire.text(fields::origin::GATE_VERSION, &origin.gate_version);
 }
 
-fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
+fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
     let connection = head.connection;
     let client = judged.subject.client;
     if let Some(of) = client.address {
@@ -143,18 +153,19 @@ fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes>, wi
     }
     wire.shown(fields::downstream::PEER_URI, &shown(connection.peer_uri.as_deref().unwrap_or_default()));
     wire.optional(fields::downstream::MUTUAL_TLS, connection.mutual_tls.map(u64::from));
-    wire.shown(fields::downstream::SNI, &redactor.name(connection.sni.as_deref().unwrap_or_default().as_bytes()));
+    let sni = connection.sni.as_deref().unwrap_or_default();
+    wire.shown(fields::downstream::SNI, &redactor.usual_text(sni.as_bytes(), MAX_NAME_BYTES));
     wire.shown(fields::downstream::TLS_VERSION, &shown(connection.tls_version.as_deref().unwrap_or_default()));
 }
 
-fn response(response: &Response, redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
+fn response(response: &Response, redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
     let content_type = response.content_type.split(';').next().unwrap_or_default().trim();
     wire.number(fields::response::STATUS, response.status.into());
     wire.shown(fields::response::CODE_DETAILS, &shown(&response.code_details));
     wire.number(fields::response::FLAGS, response.flags);
     wire.number(fields::response::HEADER_BYTES, response.header_bytes);
     wire.number(fields::response::BODY_BYTES, response.body_bytes);
-    wire.shown(fields::response::CONTENT_TYPE, &redactor.name(content_type.as_bytes()));
+    wire.shown(fields::response::CONTENT_TYPE, &redactor.usual_text(content_type.as_bytes(), MAX_NAME_BYTES));
     wire.optional(fields::response::GRPC_STATUS, response.grpc_status.map(u64::from));
 }
 

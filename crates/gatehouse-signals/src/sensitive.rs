@@ -7,10 +7,13 @@ mod credentials;
 mod digits;
 mod runs;
 mod scan;
+mod usual;
 
 use core::ops::Range;
 
 use crate::percent;
+
+pub use usual::UsualTexts;
 
 /// How often a percent-encoded segment or value is decoded before it is judged, at most.
 pub const MAX_DECODES: usize = 3;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gatehouse_engine::{Brake, Context, Head, Judged, Outcome, Pair, Policy};
+use gatehouse_engine::{Brake, Context, Head, Judged, Outcome, Pair, Policy, UsualTexts};
 use gatehouse_proto::{MAX_BRAKE_MS, v1};
 use gatehouse_stream::sender::Class;
 use gatehouse_verdict::Record;
@@ -84,7 +84,13 @@ impl Worker {
             snapshot: None,
             store: None,
             // Until the house says how addresses appear, none leaves the gate in the clear.
-            context: Context { origin: Origin::default(), hash_key, hash_key_id: 0, address_form: AddressForm::Hash },
+            context: Context {
+                origin: Origin::default(),
+                hash_key,
+                hash_key_id: 0,
+                address_form: AddressForm::Hash,
+                usual: UsualTexts::default(),
+            },
             record: Vec::new(),
             jitter: dice,
             transactions: 0,

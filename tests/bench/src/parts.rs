@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::io;
 
 use gatehouse_corpora::{Dice, networks};
-use gatehouse_engine::{Context, Judged, Outcome, Policy};
+use gatehouse_engine::{Context, Judged, Outcome, Policy, UsualTexts};
 use gatehouse_meter::limit::{Capacities, Pool};
 use gatehouse_meter::{Count, Keys, Ladder, Limit, LimitSpec, Part, Step};
 use gatehouse_proto::v1;
@@ -149,7 +149,16 @@ fn judged(count: usize) -> io::Result<(Vec<(Seen, Judged)>, Context)> {
     let mut worker = Worker::new(Some(Image::Standard.policy()?), asks());
     let judged = asks().into_iter().take(count).map(|seen| (seen, worker.judge(seen))).collect();
     let origin = Origin { gateway: "edge-1".into(), gateway_cluster: "edges".into(), gate_version: "0.1.0".into() };
-    Ok((judged, Context { origin, hash_key: [9; 16], hash_key_id: 1, address_form: AddressForm::Full }))
+    Ok((
+        judged,
+        Context {
+            origin,
+            hash_key: [9; 16],
+            hash_key_id: 1,
+            address_form: AddressForm::Full,
+            usual: UsualTexts::default(),
+        },
+    ))
 }
 
 fn made(seen: Seen, judged: &Judged, outcome: &Outcome, context: &Context, into: &mut Vec<u8>) {

@@ -5,7 +5,7 @@
 mod pieces;
 
 use gatehouse_engine::record::{Context, Outcome};
-use gatehouse_engine::{Head, Judged, Policy, Step, record};
+use gatehouse_engine::{Head, Judged, Policy, Step, UsualTexts, record};
 use gatehouse_proto::v1;
 use gatehouse_signals::Path;
 use gatehouse_verdict::record::{Origin, RecordId};
@@ -116,8 +116,13 @@ fn kept_out(given: &Given, policy: &Policy) {
     let cookie = format!("k={CANARY}");
     pairs.extend([(&b"cookie"[..], cookie.as_bytes()), (b"authorization", CANARY.as_bytes())]);
     let head = given.head(&pairs);
-    let context =
-        Context { origin: Origin::default(), hash_key: [5; 16], hash_key_id: 1, address_form: AddressForm::Hash };
+    let context = Context {
+        origin: Origin::default(),
+        hash_key: [5; 16],
+        hash_key_id: 1,
+        address_form: AddressForm::Hash,
+        usual: UsualTexts::default(),
+    };
     let judged = Worker::default().judge(policy, head);
     let mut bytes = Vec::new();
     record(RecordId::from_bytes([1; 16]), 1, head, &judged, &Outcome::default(), &context, &mut bytes);

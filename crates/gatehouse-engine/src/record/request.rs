@@ -2,7 +2,7 @@
 
 use gatehouse_signals::head::name_bit;
 use gatehouse_signals::{Head, Path, cookie, host, query};
-use gatehouse_verdict::redact::Redactor;
+use gatehouse_verdict::redact::{MAX_NAME_BYTES, MAX_VALUE_BYTES, Redactor};
 
 use super::Classes;
 use super::fields::{header, parameter as parameter_fields, request as fields};
@@ -37,16 +37,16 @@ pub(super) fn request(
     head: &Head<'_>,
     protocol: &str,
     body_bytes: u64,
-    redactor: &Redactor<Classes>,
+    redactor: &Redactor<Classes<'_>>,
     wire: &mut Wire<'_>,
 ) {
     let raw_path = head.first(b":path").unwrap_or_default();
     let path = Path::parse(raw_path);
-    let word = |name: &[u8]| redactor.bounded_text(head.first(name).unwrap_or_default(), MAX_WORD_BYTES);
+    let word = |name: &[u8]| redactor.usual_text(head.first(name).unwrap_or_default(), MAX_WORD_BYTES);
     let authority = host::without_userinfo(head.first(b":authority").unwrap_or_default()).0;
     wire.shown(fields::METHOD, &word(b":method"));
     wire.shown(fields::SCHEME, &word(b":scheme"));
-    wire.shown(fields::AUTHORITY, &redactor.text(authority));
+    wire.shown(fields::AUTHORITY, &redactor.usual_text(authority, MAX_VALUE_BYTES));
     paths(raw_path, &path.canonical, redactor, wire);
     for pair in path.query.map(query::parameters).into_iter().flatten().take(MAX_PARAMETERS) {
         wire.message(fields::QUERY, |wire| parameter(pair, redactor, wire));
@@ -55,10 +55,10 @@ pub(super) fn request(
         wire.message(fields::COOKIES, |wire| parameter(pair, redactor, wire));
     }
     headers(head, redactor, wire);
-    wire.shown(fields::USER_AGENT, &redactor.text(first(head, b"user-agent")));
+    wire.shown(fields::USER_AGENT, &redactor.usual_text(first(head, b"user-agent"), MAX_VALUE_BYTES));
     wire.shown(fields::REQUEST_ID, &redactor.text(first(head, b"x-request-id")));
     traceparent(first(head, b"traceparent"), redactor, wire);
-    wire.shown(fields::PROTOCOL, &redactor.bounded_text(protocol.as_bytes(), MAX_WORD_BYTES));
+    wire.shown(fields::PROTOCOL, &redactor.usual_text(protocol.as_bytes(), MAX_WORD_BYTES));
     wire.number(fields::HEADER_BYTES, head.headers.iter().map(|(name, value)| octets(name) + octets(value)).sum());
     wire.number(fields::BODY_BYTES, body_bytes);
     wire.number(fields::HEADER_COUNT, u32::try_from(head.headers.len()).unwrap_or(u32::MAX).into());
@@ -70,7 +70,7 @@ fn first<'a>(head: &Head<'a>, name: &[u8]) -> &'a [u8] {
 }
 
 /// The path as received, without its query, and as judged.
-fn paths(raw: &[u8], canonical: &[u8], redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
+fn paths(raw: &[u8], canonical: &[u8], redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
     let received = raw.split(|byte| *byte == b'?').next().unwrap_or(raw);
     let shown = redactor.path(received);
     wire.shown(fields::PATH, &shown);
@@ -81,24 +81,33 @@ fn paths(raw: &[u8], canonical: &[u8], redactor: &Redactor<Classes>, wire: &mut 
     }
 }
 
-fn parameter((name, value): (&[u8], &[u8]), redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
+fn parameter((name, value): (&[u8], &[u8]), redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
     wire.shown(parameter_fields::NAME, &redactor.name(name));
     wire.text(parameter_fields::VALUE_CLASS, redactor.class(value));
     wire.number(parameter_fields::VALUE_LENGTH, u32::try_from(value.len()).unwrap_or(u32::MAX).into());
 }
 
-fn headers(head: &Head<'_>, redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
+fn headers(head: &Head<'_>, redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
     let kept = head.headers.iter().filter_map(|(name, value)| Some((kept(name)?, *value))).take(MAX_HEADERS);
     for (name, value) in kept {
-        let value = if matches!(name, Kept::Whole(b"referer")) { without_query(value) } else { value };
         wire.message(fields::HEADERS, |wire| {
             match name {
                 Kept::Whole(name) => wire.bytes(header::NAME, name),
-                Kept::Begins(name) => wire.shown(header::NAME, &redactor.name(&name.to_ascii_lowercase())),
+                Kept::Begins(name) => header_name(name, redactor, wire),
             }
-            wire.shown(header::VALUE, &redactor.text(value));
+            let shown = match name {
+                Kept::Whole(b"referer") => redactor.text(without_query(value)),
+                _ => redactor.usual_text(value, MAX_VALUE_BYTES),
+            };
+            wire.shown(header::VALUE, &shown);
         });
     }
+}
+
+/// In lower case, which Envoy gives it in.
+fn header_name(name: &[u8], redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
+    let mut write = |name: &[u8]| wire.shown(header::NAME, &redactor.usual_text(name, MAX_NAME_BYTES));
+    if name.iter().any(u8::is_ascii_uppercase) { write(&name.to_ascii_lowercase()) } else { write(name) }
 }
 
 /// The name of a header that is kept.
@@ -150,7 +159,7 @@ fn without_query(uri: &[u8]) -> &[u8] {
 }
 
 /// As it stands where it has the form of W3C Trace Context 3.2 (its ids would look like tokens), else like any text.
-fn traceparent(value: &[u8], redactor: &Redactor<Classes>, wire: &mut Wire<'_>) {
+fn traceparent(value: &[u8], redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
     let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let lengths = value.split(|byte| *byte == b'-').map(<[u8]>::len);
     let formed =

@@ -96,6 +96,7 @@ fn by_the_clients_key_as_records_show_it() {
             hash_key,
             hash_key_id: 1,
             address_form: gatehouse_verdict::redact::AddressForm::Full,
+            usual: gatehouse_signals::sensitive::UsualTexts::default(),
         };
         ask.with(crate::request::Now::default(), |request| {
             let id = gatehouse_verdict::record::RecordId::default();
