@@ -159,7 +159,9 @@ fn downstream(head: &Head<'_>, judged: &Judged, redactor: &Redactor<Classes<'_>>
 }
 
 fn response(response: &Response, redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
-    let content_type = response.content_type.split(';').next().unwrap_or_default().trim();
+    let parameters = response.content_type.bytes().position(|byte| byte == b';');
+    let content_type =
+        parameters.and_then(|at| response.content_type.get(..at)).unwrap_or(&response.content_type).trim();
     wire.number(fields::response::STATUS, response.status.into());
     wire.shown(fields::response::CODE_DETAILS, &shown(&response.code_details));
     wire.number(fields::response::FLAGS, response.flags);

@@ -93,9 +93,13 @@ pub fn is_plain(text: &[u8]) -> bool {
 /// sensitive was found in it.
 #[must_use]
 pub fn classify_segment(segment: &[u8]) -> Option<Class> {
+    if segment.len() < scan::MIN_TEXT_BYTES {
+        return None;
+    }
+    let class = |text: &[u8]| scan::scan(text).0.into_iter().map(|(_, class)| class).min();
     let mut text = std::borrow::Cow::Borrowed(segment);
     for _ in 0..MAX_DECODES {
-        if let Some(class) = find(&text).map(|(_, class)| class).min() {
+        if let Some(class) = class(&text) {
             return Some(class);
         }
         match percent::decode(&text) {
@@ -103,7 +107,7 @@ pub fn classify_segment(segment: &[u8]) -> Option<Class> {
             _ => return None,
         }
     }
-    find(&text).map(|(_, class)| class).min()
+    class(&text)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use gatehouse_signals::sensitive::{self, classify_segment, find, is_plain};
+use gatehouse_signals::sensitive::{self, UsualTexts, classify_segment, find, is_plain};
 use gatehouse_verdict::redact::{AddressForm, Classify, Redactor, printable};
 
 struct Classes;
@@ -24,6 +24,11 @@ impl Classify for Classes {
 /// Longest text a record keeps of these.
 const MOST: usize = 256;
 
+thread_local! {
+    /// As a worker has it: of all inputs so far.
+    static USUAL: UsualTexts = UsualTexts::default();
+}
+
 /// See the module.
 pub fn check(bytes: &[u8]) {
     let found: Vec<_> = find(bytes).collect();
@@ -36,6 +41,9 @@ pub fn check(bytes: &[u8]) {
     assert!(found.is_empty() || classify_segment(bytes).is_some(), "a value that holds one is one");
     let shown = bytes.iter().all(|byte| (0x20..0x7F).contains(byte) && *byte != b'%');
     assert_eq!(is_plain(bytes), shown && found.is_empty(), "plain is what is shown as it stands");
+    for _ in 0..2 {
+        assert_eq!(USUAL.with(|usual| usual.is_plain(bytes)), is_plain(bytes), "remembered or searched");
+    }
     let redactor = Redactor::new(&[7; 16], 1, AddressForm::Full, Classes);
     let kept = redactor.bounded_text(bytes, MOST);
     let kept = core::str::from_utf8(kept.as_bytes()).expect("text");

@@ -143,19 +143,16 @@ fn kept(name: &[u8]) -> Option<Kept<'_>> {
 
 /// A URI up to its query or fragment, also where their marks are percent-encoded, once or more.
 fn without_query(uri: &[u8]) -> &[u8] {
-    let mut at = 0;
-    while let Some(&byte) = uri.get(at) {
-        let escaped = || {
-            let digits = uri.get(at + 1..).unwrap_or_default();
-            let skipped = digits.chunks_exact(2).take_while(|pair| *pair == b"25").count() * 2;
-            matches!(digits.get(skipped..skipped + 2), Some(b"3f" | b"3F" | b"23"))
-        };
-        if matches!(byte, b'?' | b'#') || (byte == b'%' && escaped()) {
-            break;
-        }
-        at += 1;
-    }
-    uri.get(..at).unwrap_or(uri)
+    let escaped = |digits: &[u8]| {
+        let skipped = digits.chunks_exact(2).take_while(|pair| *pair == b"25").count() * 2;
+        matches!(digits.get(skipped..skipped + 2), Some(b"3f" | b"3F" | b"23"))
+    };
+    let end = uri.iter().enumerate().position(|(at, byte)| match byte {
+        b'?' | b'#' => true,
+        b'%' => uri.get(at + 1..).is_some_and(escaped),
+        _ => false,
+    });
+    end.and_then(|end| uri.get(..end)).unwrap_or(uri)
 }
 
 /// As it stands where it has the form of W3C Trace Context 3.2 (its ids would look like tokens), else like any text.

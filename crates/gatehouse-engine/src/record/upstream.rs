@@ -24,14 +24,19 @@ pub(super) fn upstream(upstream: &Upstream, wire: &mut Wire<'_>) {
 
 /// Port, subset and host of a mesh's cluster name, `DIRECTION|PORT|SUBSET|HOST`; of any other name 0 and nothing.
 fn parts(cluster: &str) -> (u16, &str, &str) {
-    let mut parts = cluster.split('|');
-    match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(_), Some(port), Some(subset), Some(host), None) => match port.parse() {
-            Ok(port) => (port, subset, host),
-            Err(_) => (0, "", ""),
-        },
-        _ => (0, "", ""),
-    }
+    let parts = || {
+        let (_, rest) = at_bar(cluster)?;
+        let (port, rest) = at_bar(rest)?;
+        let (subset, host) = at_bar(rest)?;
+        at_bar(host).is_none().then_some((port.parse().ok()?, subset, host))
+    };
+    parts().unwrap_or((0, "", ""))
+}
+
+/// What stands before the first `|` and what behind it. (A search by words of memory is dearer for so short a text.)
+fn at_bar(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == b'|')?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 #[cfg(test)]

@@ -17,16 +17,31 @@ const MIN_BASIC_BYTES: usize = 8;
 /// Shorter runs hold nothing.
 pub(super) const MIN_RUN_BYTES: usize = MIN_BASIC_BYTES;
 
-/// A run of base64 characters, slashes among them: either one token, or segments of a path that are judged one by one.
-pub(super) fn judge(text: &[u8], range: Range<usize>, found: &mut Vec<Found>) {
+/// A run of base64 characters, slashes among them.
+pub(super) struct Run {
+    /// Where it stands.
+    pub range: Range<usize>,
+    /// There may be a digit or a capital in it: without one, as most words are, it is no token.
+    pub mixes: bool,
+    /// There may be a slash or a plus in it.
+    pub has_parts: bool,
+}
+
+/// Either one token, or segments of a path that are judged one by one.
+pub(super) fn judge(text: &[u8], run: Run, found: &mut Vec<Found>) {
+    let Run { range, mixes, has_parts } = run;
     let run = text.get(range.clone()).unwrap_or_default();
-    if run.len() >= MIN_MIXED_BYTES && is_one_token(run) {
+    if !has_parts {
+        found.extend(class(run, mixes).map(|class| (range, class)));
+        return;
+    }
+    if mixes && run.len() >= MIN_MIXED_BYTES && is_one_token(run) {
         found.push((range, Class::Token));
         return;
     }
     let mut at = range.start;
     for piece in run.split(|byte| *byte == b'/') {
-        if let Some(class) = class(piece) {
+        if let Some(class) = class(piece, mixes) {
             found.push((at..at + piece.len(), class));
         }
         at += piece.len() + 1;
@@ -39,11 +54,11 @@ fn is_one_token(run: &[u8]) -> bool {
     separators > 0 && separators * 8 <= run.len() && Kinds::of(run).is_random()
 }
 
-fn class(piece: &[u8]) -> Option<Class> {
+fn class(piece: &[u8], mixes: bool) -> Option<Class> {
     if piece.len() >= MIN_BASIC_BYTES && !piece.starts_with(b"eyJ") && is_basic(piece) {
         return Some(Class::Basic);
     }
-    if piece.len() < MIN_TOKEN_BYTES || is_uuid(piece) {
+    if !mixes || piece.len() < MIN_TOKEN_BYTES || is_uuid(piece) {
         return None;
     }
     let mut words = piece.split(|byte| !byte.is_ascii_alphanumeric());

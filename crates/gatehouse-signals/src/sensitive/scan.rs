@@ -1,9 +1,11 @@
 //! The one pass over a text: nearly every byte costs one look into a table, the rest is handed to whoever may know it.
 
+use core::ops::Range;
+
 use super::{Found, credentials, digits, runs};
 
 /// Shorter texts hold nothing sensitive: `a@b.cc` is the shortest find.
-const MIN_TEXT_BYTES: usize = 6;
+pub(super) const MIN_TEXT_BYTES: usize = 6;
 
 /// A word may begin with it that says what it is.
 const BEGINS: u16 = 1;
@@ -21,6 +23,12 @@ const ENDS: u16 = 16;
 
 /// Is not shown as it stands, or may begin an escape.
 const NOT_PLAIN: u16 = 32;
+
+/// A digit or a capital: a run without one is no token.
+const MIXES: u16 = 64;
+
+/// A slash or a plus: a run without one is one piece.
+const PARTS: u16 = 128;
 
 /// What is looked at whatever stands before it.
 const ALWAYS: u16 = MARK | ENDS;
@@ -42,9 +50,11 @@ const fn kinds() -> [u16; 256] {
     while byte < 0x7F {
         let own = match byte {
             // What else cards begin with, nobody issued (see `digits`).
-            b'2'..=b'6' => CARD,
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'/' | b'-' | b'_' => 0,
-            b'+' => PLUS,
+            b'2'..=b'6' => CARD | MIXES,
+            b'0'..=b'9' | b'A'..=b'Z' => MIXES,
+            b'a'..=b'z' | b'-' | b'_' => 0,
+            b'/' => PARTS,
+            b'+' => PLUS | PARTS,
             b'@' | b':' => MARK | ENDS,
             b'%' => ENDS | NOT_PLAIN,
             _ => ENDS,
@@ -75,28 +85,33 @@ const fn kinds() -> [u16; 256] {
 /// Every find of every kind, in no order, some of them overlapping; and whether all of the text is printable ASCII without a `%`.
 pub(super) fn scan(text: &[u8]) -> (Vec<Found>, bool) {
     let mut pass = Pass::new(text);
-    let (mut seen, mut looked_at, mut run) = (0, FIRST, 0);
-    for (at, &byte) in text.iter().enumerate() {
-        let kind = KINDS.get(usize::from(byte)).copied().unwrap_or_default();
-        seen |= kind;
+    let (mut seen, mut looked_at, mut run, mut in_run) = (0, FIRST, 0, 0);
+    let mut rest = text;
+    while let [byte, behind @ ..] = rest {
+        let kind = KINDS.get(usize::from(*byte)).copied().unwrap_or_default();
         let found = kind & looked_at;
         looked_at = kind >> BEHIND;
         if found != 0 {
+            let at = text.len() - rest.len();
             if found & ENDS != 0 {
                 if at - run >= runs::MIN_RUN_BYTES {
-                    runs::judge(text, run..at, &mut pass.found);
+                    pass.run(run..at, in_run);
                 }
                 run = at + 1;
+                seen |= in_run;
+                in_run = 0;
             }
             if found & !ENDS != 0 {
                 pass.begins(at, found);
             }
         }
+        in_run |= kind;
+        rest = behind;
     }
     if text.len() >= run + runs::MIN_RUN_BYTES {
-        runs::judge(text, run..text.len(), &mut pass.found);
+        pass.run(run..text.len(), in_run);
     }
-    (pass.found, seen & NOT_PLAIN == 0)
+    (pass.found, (seen | in_run) & NOT_PLAIN == 0)
 }
 
 /// What a pass over a text remembers.
@@ -116,7 +131,14 @@ impl<'a> Pass<'a> {
         Self { text, found: Vec::new(), tokens, next_credential: nothing, next_number: nothing }
     }
 
-    /// Something may begin at `at`.
+    /// A run of base64 ended, which holds what `seen` tells.
+    fn run(&mut self, range: Range<usize>, seen: u16) {
+        let run = runs::Run { range, mixes: seen & MIXES != 0, has_parts: seen & PARTS != 0 };
+        runs::judge(self.text, run, &mut self.found);
+    }
+
+    /// Something may begin at `at`. (Apart from the loop, whose few variables then stay in registers.)
+    #[inline(never)]
     fn begins(&mut self, at: usize, found: u16) {
         let credential = found & MARK != 0 || (found & BEGINS != 0 && credentials::may_begin(self.text, at));
         if credential && at >= self.next_credential {

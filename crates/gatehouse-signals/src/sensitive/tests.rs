@@ -178,12 +178,13 @@ fn check_digit(digits: &str) -> char {
 fn plainly(text: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
     let mut tokens = credentials::Runs::new(text);
+    let any = |range| runs::Run { range, mixes: true, has_parts: true };
     let (mut next_credential, mut next_number, mut run) = (0, 0, 0);
     let alike = |at: usize, kind: fn(&u8) -> bool| at.checked_sub(1).and_then(|at| text.get(at)).is_some_and(kind);
     for (at, byte) in text.iter().enumerate().filter(|_| text.len() >= 6) {
         if !byte.is_ascii_alphanumeric() && !b"+/-_".contains(byte) {
             if at - run >= 8 {
-                runs::judge(text, run..at, &mut found);
+                runs::judge(text, any(run..at), &mut found);
             }
             run = at + 1;
         }
@@ -198,7 +199,7 @@ fn plainly(text: &[u8]) -> Vec<Found> {
         }
     }
     if text.len() - run >= 8 {
-        runs::judge(text, run..text.len(), &mut found);
+        runs::judge(text, any(run..text.len()), &mut found);
     }
     found
 }
