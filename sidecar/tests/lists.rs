@@ -11,6 +11,9 @@
 
 #[expect(dead_code, reason = "not every helper is wanted here")]
 mod house;
+#[expect(dead_code, reason = "this server asks clients for no certificate")]
+#[path = "../src/sink/tests/pki.rs"]
+mod pki;
 
 use std::convert::Infallible;
 use std::fs;
@@ -27,7 +30,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use pki::{FAR, Pki};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -52,13 +55,9 @@ struct Server {
 impl Server {
     /// Its authority stands in `ca.pem` of the folder.
     async fn start(folder: &Path) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        fs::write(folder.join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
-        let issuer = Issuer::new(params, key);
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let authority = Pki::new("lists");
+        fs::write(folder.join("ca.pem"), authority.ca.pem()).unwrap();
+        let (certificate, key) = authority.issue(FAR);
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()

@@ -7,6 +7,10 @@
     reason = "a test ends at its first surprise"
 )]
 
+#[expect(dead_code, reason = "the collector serves by its own configuration")]
+#[path = "../src/sink/tests/pki.rs"]
+mod pki;
+
 use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -21,8 +25,8 @@ use gatehouse_policy::document::{Problems, yaml};
 use gatehouse_proto::v1::{Batch, Record, Request};
 use gatehouse_stream::receiver::HighWater;
 use gatehouse_verdict::record::RecordId;
+use pki::{FAR, Pki};
 use prost::Message as _;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio_util::sync::CancellationToken;
 
 const EPOCH: u64 = 0xfeed;
@@ -41,7 +45,6 @@ struct Collector {
 impl Collector {
     /// `grpc` is more of the configuration of the gRPC receiver.
     fn start(folder: &Path, grpc: &str) -> Self {
-        let program = std::env::var_os("OTELCOL_PATH").expect("run `make otel`, which sets OTELCOL_PATH");
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let [http, grpc_port] = [free(), free()];
         let config = folder.join("collector.yaml");
@@ -52,10 +55,7 @@ impl Collector {
         );
         std::fs::write(&config, text).unwrap();
         let log = folder.join("collector.log");
-        let out = std::fs::File::create(&log).unwrap();
-        let mut command = Command::new(program);
-        command.arg("--config").arg(&config).stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
-        let mut child = command.spawn().unwrap();
+        let mut child = spawn(folder, &log);
         let began = Instant::now();
         while [http, grpc_port].iter().any(|port| TcpStream::connect(("127.0.0.1", *port)).is_err()) {
             let said = || std::fs::read_to_string(&log).unwrap();
@@ -71,6 +71,15 @@ impl Collector {
         let uids = text.lines().filter_map(|line| line.split_once("log.record.uid: Str(")?.1.strip_suffix(')'));
         uids.map(|uid| u64::from_str_radix(&uid[16..], 16).unwrap()).collect()
     }
+}
+
+/// The program on the configuration in `folder`.
+fn spawn(folder: &Path, log: &Path) -> Child {
+    let program = std::env::var_os("OTELCOL_PATH").expect("run `make otel`, which sets OTELCOL_PATH");
+    let out = std::fs::File::create(log).unwrap();
+    let mut command = Command::new(program);
+    command.arg("--config").arg(folder.join("collector.yaml")).stdin(Stdio::null());
+    command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap()
 }
 
 impl Drop for Collector {
@@ -188,49 +197,12 @@ async fn a_collector_that_was_away_is_given_all_by_grpc_when_it_is_back() {
     drop(gone);
     house.store(50, 10).await;
     house.until(|status| status.state == State::Retrying).await;
-    let program = std::env::var_os("OTELCOL_PATH").unwrap();
     let log = folder.path().join("back.log");
-    let out = std::fs::File::create(&log).unwrap();
-    let config = folder.path().join("collector.yaml");
-    let mut command = Command::new(program);
-    command.arg("--config").arg(config).stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
-    let back = Collector { child: command.spawn().unwrap(), log, http: 0, grpc: port };
+    let back = Collector { child: spawn(folder.path(), &log), log, http: 0, grpc: port };
     house.until(|status| status.tallies.delivered == 100).await;
     let next = house.next;
     house.stop().await;
     assert_eq!(before.union(&back.taken()).copied().collect::<BTreeSet<_>>(), all(next));
-}
-
-/// An authority.
-struct Pki {
-    ca: rcgen::Certificate,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Pki {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let ca = params.self_signed(&key).unwrap();
-        Self { ca, issuer: Issuer::new(params, key) }
-    }
-
-    /// Mounts files as a Kubernetes secret is: `..data` leads to them and is renamed over.
-    fn mount(&self, folder: &Path, version: &str) {
-        let real = folder.join(version);
-        std::fs::create_dir_all(&real).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let texts = [self.ca.pem(), certificate.pem(), key.serialize_pem()];
-        for (name, text) in ["ca.pem", "tls.crt", "tls.key"].iter().zip(texts) {
-            std::fs::write(real.join(name), text).unwrap();
-        }
-        std::os::unix::fs::symlink(version, folder.join("..fresh")).unwrap();
-        std::fs::rename(folder.join("..fresh"), folder.join("..data")).unwrap();
-    }
 }
 
 fn tls(folder: &Path, [ca, certificate, key]: [&str; 3]) -> String {
@@ -243,7 +215,7 @@ async fn a_new_authority_is_taken_up_by_grpc_within_ten_seconds_while_records_fl
     let (folder, ours, theirs) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (old, new) = (Pki::new("old"), Pki::new("new"));
-    old.mount(theirs.path(), "v1");
+    old.mount(theirs.path(), "v1", FAR);
     let more = tls(theirs.path(), ["client_ca_file", "cert_file", "key_file"]);
     // Connections end soon, so that the old certificate does not live on by an old one.
     let more = format!(
@@ -259,13 +231,13 @@ async fn a_new_authority_is_taken_up_by_grpc_within_ten_seconds_while_records_fl
     house.store(5, 10).await;
     let waiting = house.until(|status| status.state == State::Waiting).await.problem.unwrap();
     assert!(waiting.contains("ca.pem"), "{waiting}");
-    old.mount(ours.path(), "v1");
+    old.mount(ours.path(), "v1", FAR);
     flow(&mut house, |status| status.tallies.delivered > 20).await;
-    new.mount(theirs.path(), "v2");
+    new.mount(theirs.path(), "v2", FAR);
     let held = |status: &Status| status.problem.as_deref().is_some_and(|problem| problem.contains("`tls"));
     flow(&mut house, held).await;
     let before = house.running.board.status().tallies.delivered;
-    new.mount(ours.path(), "v2");
+    new.mount(ours.path(), "v2", FAR);
     flow(&mut house, |status| status.tallies.delivered > before).await;
     let stored = house.next - 1;
     house.until(|status| status.tallies.delivered == stored).await;

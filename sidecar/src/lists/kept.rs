@@ -16,7 +16,7 @@ use super::signed;
 use super::text::Entries;
 use crate::data::DataFolder;
 use crate::deadline::{self, Kept, Now};
-use crate::ocsf::hex::Hex;
+use crate::ocsf::hex::{self, Hex};
 use crate::verdicts::is_list;
 
 const NAME: &str = "gatehouse-list";
@@ -99,7 +99,7 @@ pub(super) fn read(data: &DataFolder, name: &str, now: Now) -> Option<List> {
     let same_boot = deadline::is_this_boot(&read.boot);
     let end_ms = read.end.resume(same_boot, now)?;
     let entries = read.entries.iter().take(MAX_LIST_ENTRIES).filter_map(|(key, own)| {
-        let key = bytes_of(key).filter(|key| Subject::read(key).is_some())?;
+        let key = hex::read(key, MAX_KEY_BYTES).filter(|key| Subject::read(key).is_some())?;
         let end = match own {
             Some(own) => own.resume(same_boot, now)?.min(end_ms),
             None => end_ms,
@@ -157,12 +157,4 @@ fn source(outside: &Outside) -> String {
         let _ = write!(text, " {}", Hex(digest));
     }
     text
-}
-
-/// Bytes from hexadecimal digits.
-fn bytes_of(hex: &str) -> Option<Vec<u8>> {
-    if !hex.len().is_multiple_of(2) || hex.len() > MAX_KEY_BYTES * 2 || !hex.is_ascii() {
-        return None;
-    }
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
 }

@@ -42,6 +42,14 @@ impl<T: AsRef<[u8]>> Serialize for Hex<T> {
     }
 }
 
+/// At most `most` bytes from hexadecimal digits; `None`: they are more, or none.
+pub(crate) fn read(hex: &str, most: usize) -> Option<Vec<u8>> {
+    if !hex.len().is_multiple_of(2) || hex.len() / 2 > most || !hex.is_ascii() {
+        return None;
+    }
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
+}
+
 fn digit(nibble: u8) -> char {
     char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'))
 }
@@ -57,6 +65,8 @@ mod tests {
             let expected: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(Hex(&bytes).to_string(), expected);
             assert_eq!(serde_json::to_string(&Hex(&bytes)).unwrap(), format!("\"{expected}\""));
+            assert_eq!(read(&expected, length).as_ref(), Some(&bytes));
+            assert_eq!(read(&format!("{expected}00"), length), None);
         }
     }
 }

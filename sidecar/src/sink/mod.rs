@@ -108,8 +108,12 @@ pub fn start(
     let work = Work { dead: DeadLetters::new(data, name), common: Arc::clone(common), board, behind, stop, reader };
     match kind {
         Kind::File(config) => work.begin(file::FileSink::new(config, name, data), None),
-        Kind::Https(config) => work.begin(https::HttpsSink::new(config.as_ref().clone()), config.trust()),
-        Kind::Otlp(config) => work.begin(otlp::OtlpSink::new(config.as_ref().clone()), config.trust()),
+        Kind::Https(config) => {
+            work.begin(https::HttpsSink::new(config.as_ref().clone()), config.address.trust(&config.tls))
+        }
+        Kind::Otlp(config) => {
+            work.begin(otlp::OtlpSink::new(config.as_ref().clone()), config.address.trust(&config.tls))
+        }
         #[cfg(feature = "kafka")]
         Kind::Kafka(config) => {
             let sink = kafka::KafkaSink::new(config.clone(), Arc::clone(&work.board));

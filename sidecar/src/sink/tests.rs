@@ -1,5 +1,7 @@
 //! A pump between a real spool and a real file.
 
+pub(super) mod pki;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

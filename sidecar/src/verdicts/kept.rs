@@ -21,7 +21,7 @@ use super::{Entry, KEEP_EVERY_MS, List, MAX_HOLD, Why, is_list};
 use crate::audit::Who;
 use crate::data::{DataError, DataFolder};
 use crate::deadline::{self, Kept, Now};
-use crate::ocsf::hex::Hex;
+use crate::ocsf::hex::{self, Hex};
 
 const FILE: &str = "verdicts.jsonl";
 const NAME: &str = "gatehouse-verdicts";
@@ -204,7 +204,7 @@ impl Line {
                 }
                 let known = lists.entry(list).or_insert_with(|| List::begin(now));
                 known.again();
-                for key in keys.iter().filter_map(|key| bytes(key)) {
+                for key in keys.iter().filter_map(|key| hex::read(key, MAX_KEY_BYTES)) {
                     if known.entries.len() < MAX_LIST_ENTRIES && Subject::read(&key).is_some() {
                         known.entries.insert(key, Entry { end_ms, why: Arc::clone(&why) });
                     }
@@ -215,19 +215,13 @@ impl Line {
                 known.again();
                 match keys {
                     Some(keys) => {
-                        keys.iter().filter_map(|key| bytes(key)).for_each(|key| drop(known.entries.remove(&key)));
+                        keys.iter()
+                            .filter_map(|key| hex::read(key, MAX_KEY_BYTES))
+                            .for_each(|key| drop(known.entries.remove(&key)));
                     }
                     None => known.entries.clear(),
                 }
             }
         }
     }
-}
-
-/// Bytes from hexadecimal digits.
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    if !hex.len().is_multiple_of(2) || hex.len() > MAX_KEY_BYTES * 2 || !hex.is_ascii() {
-        return None;
-    }
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
 }

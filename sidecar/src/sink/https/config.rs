@@ -62,11 +62,6 @@ pub enum Compression {
 }
 
 impl Config {
-    /// The trust that is used: none with plain HTTP.
-    pub(in crate::sink) fn trust(&self) -> Option<&Tls> {
-        self.address.secure.then_some(&self.tls)
-    }
-
     /// Reads `https:`.
     pub fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`https`", problems)?;

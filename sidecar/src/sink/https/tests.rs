@@ -15,18 +15,14 @@ use http_body_util::{BodyExt as _, Channel, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
 
 use super::Config;
 use crate::sink::Kind;
 use crate::sink::board::State;
+use crate::sink::tests::pki::{FAR, Pki};
 use crate::sink::tests::{House, lines};
 
 const GRACE: Duration = Duration::from_secs(20);
@@ -300,57 +296,6 @@ async fn a_bulk_answer_settles_each_event_and_a_lost_answer_makes_no_second_copy
     assert_eq!(sorted(&collector), (1..=10).collect::<Vec<_>>(), "the cut answer was of a batch taken whole");
 }
 
-/// An authority, a server with a certificate of it, and the files of a client.
-struct Pki {
-    ca: rcgen::Certificate,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Pki {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let ca = params.self_signed(&key).unwrap();
-        Self { ca, issuer: Issuer::new(params, key) }
-    }
-
-    fn issue(&self) -> (rcgen::Certificate, KeyPair) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-        (params.signed_by(&key, &self.issuer).unwrap(), key)
-    }
-
-    /// Takes clients of this authority only.
-    fn acceptor(&self) -> TlsAcceptor {
-        let provider = Arc::new(ring::default_provider());
-        let mut roots = tokio_rustls::rustls::RootCertStore::empty();
-        roots.add(self.ca.der().clone()).unwrap();
-        let clients =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
-        let (certificate, key) = self.issue();
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(clients)
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-            .unwrap();
-        TlsAcceptor::from(Arc::new(config))
-    }
-
-    /// A folder of files for a client, as a Kubernetes secret is mounted: `..data` leads to them.
-    fn mount(&self, folder: &Path, version: &str) {
-        let real = folder.join(version);
-        std::fs::create_dir(&real).unwrap();
-        let (certificate, key) = self.issue();
-        std::fs::write(real.join("ca.pem"), self.ca.pem()).unwrap();
-        std::fs::write(real.join("tls.crt"), certificate.pem()).unwrap();
-        std::fs::write(real.join("tls.key"), key.serialize_pem()).unwrap();
-        std::os::unix::fs::symlink(version, folder.join("..fresh")).unwrap();
-        std::fs::rename(folder.join("..fresh"), folder.join("..data")).unwrap();
-    }
-}
-
 fn mutual(port: u16, folder: &Path) -> Kind {
     let file = |name: &str| folder.join("..data").join(name).display().to_string();
     https(&format!(
@@ -365,7 +310,7 @@ fn mutual(port: u16, folder: &Path) -> Kind {
 #[tokio::test]
 async fn trust_material_is_waited_for_and_taken_up_when_it_comes_and_when_it_is_renewed() {
     let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (first, second, collector) = (Pki::new(), Pki::new(), Collector::default());
+    let (first, second, collector) = (Pki::new("authority"), Pki::new("authority"), Collector::default());
     let port = collector.serve(Some(first.acceptor())).await;
     let mut house = House::start(data.path(), &mutual(port, files.path()), 1, GRACE);
     house.store(5, |_| {}).await;
@@ -380,12 +325,12 @@ async fn trust_material_is_waited_for_and_taken_up_when_it_comes_and_when_it_is_
     let told = |status: &crate::sink::board::Status| status.problem.as_deref().unwrap_or_default().contains("no cert");
     assert_eq!(house.until(told).await.state, State::Waiting);
     std::fs::remove_dir_all(files.path().join("..data")).unwrap();
-    second.mount(files.path(), "v1");
+    second.mount(files.path(), "v1", FAR);
     house.until(|status| status.state == State::Retrying).await;
-    first.mount(files.path(), "v2");
+    first.mount(files.path(), "v2", FAR);
     house.until(|status| status.tallies.delivered == 5).await;
     // Renewed while it works: the next batch goes over a connection of the new files.
-    first.mount(files.path(), "v3");
+    first.mount(files.path(), "v3", FAR);
     std::fs::write(files.path().join("token"), "renewed\n").unwrap();
     house.store(5, |_| {}).await;
     house.until(|status| status.tallies.delivered == 10).await;

@@ -9,10 +9,7 @@ use tonic::{Code, Status};
 
 use super::messages::{Details, ExportResponse, RetryInfo};
 use crate::sink::batch::Outcome;
-use crate::sink::peer::{Answer, told};
-
-/// Longest pause that a collector can ask for.
-const MAX_PAUSE: Duration = Duration::from_secs(600);
+use crate::sink::peer::{Answer, MAX_RETRY_AFTER, told};
 
 /// What `answer` means.
 pub(super) fn outcome(answer: &Answer) -> Outcome {
@@ -80,5 +77,5 @@ fn retry_info(status: &Status) -> Option<Duration> {
     let info = details.iter().find(|detail| detail.type_url.ends_with("google.rpc.RetryInfo"))?;
     let delay = RetryInfo::decode(&*info.value).ok()?.delay?;
     let pause = Duration::new(u64::try_from(delay.seconds).ok()?, u32::try_from(delay.nanos).ok()?.min(999_999_999));
-    Some(pause.min(MAX_PAUSE))
+    Some(pause.min(MAX_RETRY_AFTER))
 }

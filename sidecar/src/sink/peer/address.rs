@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use gatehouse_policy::document::{Node, Problems, quoted};
 use http::Uri;
 
+use crate::sink::tls::Tls;
+
 /// A URL with a host: `https`, or `http` to this machine only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -48,6 +50,11 @@ impl Address {
                 "write `https://`, or leave it out",
             );
         }
+    }
+
+    /// The trust that is used: none with plain HTTP.
+    pub(in crate::sink) fn trust<'t>(&self, tls: &'t Tls) -> Option<&'t Tls> {
+        self.secure.then_some(tls)
     }
 
     /// Takes a URL apart; `None`: it is none, or has a login in it.

@@ -23,7 +23,7 @@ const MAX_ANSWER: usize = 16 << 20;
 /// How often the files behind a connection are looked at while the peer is silent.
 const LOOK: Duration = Duration::from_secs(1);
 /// Longest pause that a peer can ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
+pub(in crate::sink) const MAX_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// One peer and the connection to it.
 pub(crate) struct Peer {

@@ -17,5 +17,6 @@ pub use login::Login;
 pub(super) use bounds::batch;
 pub(crate) use bounds::timeout;
 pub(super) use connect::connect;
+pub(super) use http1::MAX_RETRY_AFTER;
 pub(crate) use http1::{Answer, Peer};
 pub(super) use told::told;

@@ -17,78 +17,19 @@ use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use prost::Message as _;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::sink::Kind;
 use crate::sink::board::{State, Status};
 use crate::sink::tests::House;
+use crate::sink::tests::pki::{FAR, Pki, swap};
 
 const GRACE: Duration = Duration::from_secs(20);
 /// The promise: what is renewed is in use after so long.
 const PROMISED: Duration = Duration::from_secs(10);
-
-/// An authority; each has a name of its own, as renewed ones do.
-struct Pki {
-    ca: rcgen::Certificate,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Pki {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let ca = params.self_signed(&key).unwrap();
-        Self { ca, issuer: Issuer::new(params, key) }
-    }
-
-    fn issue(&self, last_year: i32) -> (rcgen::Certificate, KeyPair) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-        params.not_after = date_time_ymd(last_year, 1, 1);
-        (params.signed_by(&key, &self.issuer).unwrap(), key)
-    }
-
-    /// Takes clients of this authority only.
-    fn acceptor(&self) -> TlsAcceptor {
-        let provider = Arc::new(ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(self.ca.der().clone()).unwrap();
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let (certificate, key) = self.issue(2999);
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(clients.build().unwrap())
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap());
-        TlsAcceptor::from(Arc::new(config.unwrap()))
-    }
-
-    /// Files for a client, mounted as a Kubernetes secret is: `..data` leads to them and is renamed over.
-    fn mount(&self, folder: &Path, version: &str, last_year: i32) {
-        let (certificate, key) = self.issue(last_year);
-        swap(folder, version, &[&self.ca.pem(), &certificate.pem(), &key.serialize_pem()]);
-    }
-}
-
-fn swap(folder: &Path, version: &str, texts: &[&str; 3]) {
-    let real = folder.join(version);
-    std::fs::create_dir(&real).unwrap();
-    for (name, text) in ["ca.pem", "tls.crt", "tls.key"].iter().zip(texts) {
-        std::fs::write(real.join(name), text).unwrap();
-    }
-    std::os::unix::fs::symlink(version, folder.join("..fresh")).unwrap();
-    std::fs::rename(folder.join("..fresh"), folder.join("..data")).unwrap();
-}
 
 /// A server whose trust is replaced while it runs; connections by the old one end then.
 #[derive(Clone)]
@@ -209,7 +150,7 @@ async fn trust_that_is_late_or_of_no_use_is_waited_for_with_words_that_say_what_
         house.until(waits(&["ca.pem", "it holds no certificate in PEM; write one there"])).await;
         authority.mount(files.path(), "v2", 2020);
         house.until(waits(&["tls.crt", "it expired at 2020-01-01T00:00:00.000Z; renew it"])).await;
-        stranger.mount(files.path(), "v3", 2999);
+        stranger.mount(files.path(), "v3", FAR);
         house.until(|status| says(status, &["UnknownIssuer", "to the file of `tls.ca`"])).await;
         // Its authority is right, and the client's certificate is of another one.
         let (certificate, key) = stranger.issue(2999);
@@ -233,13 +174,13 @@ async fn a_new_authority_is_taken_up_within_ten_seconds_while_records_flow() {
         let (old, new) = (Pki::new("old"), Pki::new("new"));
         let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (server, port) = Server::start(old.acceptor()).await;
-        old.mount(files.path(), "v1", 2999);
+        old.mount(files.path(), "v1", FAR);
         let mut house = House::start(data.path(), &sinks(port, files.path())[kind], 1, GRACE);
         while_records_flow(&mut house, |status| status.tallies.delivered > 20).await;
         server.renew(new.acceptor());
         while_records_flow(&mut house, |status| status.state == State::Retrying).await;
         let held = house.running.board.status().tallies.delivered;
-        new.mount(files.path(), "v2", 2999);
+        new.mount(files.path(), "v2", FAR);
         while_records_flow(&mut house, |status| status.tallies.delivered > held).await;
         let stored = house.stored();
         house.until(|status| status.tallies.delivered == stored).await;
