@@ -18,7 +18,7 @@ use crate::subject::Subject;
 use refused::Refused;
 pub(crate) use seen::{Did, Seen};
 
-/// Clients whose successes are remembered; 49 bytes each, taken when a policy is first in force.
+/// Clients whose successes are remembered; 48 bytes each, taken when a policy is first in force.
 const FAMILIAR: usize = if cfg!(fuzzing) { 64 } else { 32_768 };
 /// Known-good clients that one change is judged by.
 const JUDGES: usize = if cfg!(fuzzing) { 64 } else { 8192 };

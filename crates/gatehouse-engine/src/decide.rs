@@ -72,7 +72,7 @@ pub(crate) fn judge(
     let mut scratch = state.take_scratch();
     let mut decision: Option<Decision<'_>> = None;
     for host in Hosts::of(request.head, &path).iter() {
-        let Some(scope) = policy.for_host(host) else { continue };
+        let Some(scope) = state.hosts.scope(policy, host) else { continue };
         let subject = Subject::of(policy, scope, request, state);
         let preflight = case.preflight;
         let court = Court { policy, scope, host, path: &path, request, preflight, odd, subject: &subject };

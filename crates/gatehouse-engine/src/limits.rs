@@ -105,8 +105,8 @@ impl Limits {
     /// Whose count the request belongs to in a limit of the policy that was taken over last; `None`: a part of the key cannot be
     /// known.
     pub(crate) fn key_of(&self, limit: usize, spec: &LimitSpec, asker: &Asker<'_, '_>) -> Option<Key> {
-        let begun = self.entries.get(limit)?.begun;
-        let tag = asker.tag(begun.key, &spec.by)?;
+        let begun = &self.entries.get(limit)?.begun;
+        let tag = asker.counted(begun, &spec.by)?;
         let unproven = spec.by.iter().any(gatehouse_policy::KeyPart::is_unproven);
         let beside = if unproven { Some(asker.address(begun.beside)?) } else { None };
         let item = match &spec.count {
@@ -161,9 +161,25 @@ impl Limits {
             }
         }
         for met in met.iter().filter(|met| !met.shared) {
-            self.count(met, slots, now_ns, &mut tries);
+            match met.stand {
+                Stand::Below => self.count_below(met, now_ns, &mut tries),
+                Stand::Passes | Stand::Refuses => {
+                    self.count(met, slots, now_ns, &mut tries);
+                }
+            }
         }
         Ok(tries)
+    }
+
+    /// Counts in a limit of this worker's own that was found not to be over.
+    fn count_below(&mut self, met: &Met, now_ns: u64, tries: &mut Vec<Try>) {
+        let Self { entries, pool, spare, .. } = self;
+        let Some(Entry { limit: Some(limit), domain, .. }) = entries.get(met.limit) else { return };
+        for tag in met.key.tags() {
+            if let Some(ticket) = pool.count(limit, tag, met.key.item, now_ns) {
+                keep(tries, spare, Try { limit: met.limit, domain: *domain, tag, ticket });
+            }
+        }
     }
 
     /// Counts a request that is refused: only in the limit that refused it, whose rule is `by`, so that a flood which one limit
@@ -196,10 +212,7 @@ impl Limits {
             // Over, and let through all the same by what only adds up: its failures count on.
             let passes = || if met.stand == Stand::Passes { entry.pass(pool, tag, slots, now_ns) } else { None };
             if let Some(ticket) = ticket.or_else(passes) {
-                if tries.capacity() == 0 {
-                    *tries = spare.pop().unwrap_or_default();
-                }
-                tries.push(Try { limit: met.limit, domain: entry.domain, tag, ticket });
+                keep(tries, spare, Try { limit: met.limit, domain: entry.domain, tag, ticket });
             }
             let over = over.map(|over| Over { limit: met.limit, step: over.step, retry_after_ns: over.retry_after_ns });
             strictest = strictest.max(over);
@@ -254,6 +267,14 @@ impl Limits {
     pub(crate) fn bytes(&self) -> usize {
         self.pool.bytes()
     }
+}
+
+/// Puts a try into a list that is one of the spare ones, if there are any.
+fn keep(tries: &mut Vec<Try>, spare: &mut Vec<Vec<Try>>, tried: Try) {
+    if tries.capacity() == 0 {
+        *tries = spare.pop().unwrap_or_default();
+    }
+    tries.push(tried);
 }
 
 /// The limit of a try, which stands elsewhere where the policy has changed since; `None`: it is gone.

@@ -207,9 +207,9 @@ impl<'b, 'p> Bench<'b, 'p> {
         match mode {
             Mode::Enforce => {
                 trail.add(rule.index(), 0, then);
-                let act = act?;
+                let action = action_of(&act?);
                 trail.seen.unchanged |= !guarded;
-                Some(Decision::by_rule(rule, act, None))
+                Some(Decision::by_rule(rule, then, action, None))
             }
             Mode::Monitor => {
                 if let Some(act) = act {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use gatehouse_meter::Keys;
-use gatehouse_policy::{Field, Fields, Policy, Rollout, Rule};
+use gatehouse_policy::{Field, Fields, KnownHosts, Policy, Rollout, Rule};
 use gatehouse_signals::geo;
 use gatehouse_verdict::Mode;
 use gatehouse_verdict::redact::KeyedHash;
@@ -50,6 +50,8 @@ pub struct State {
     pub(crate) limits: Limits,
     pub(crate) changes: Changes,
     pub(crate) references: References,
+    /// Of the policy that was taken over last.
+    pub(crate) hosts: KnownHosts,
     /// Behind a pointer, so that lending it moves nothing else; `None`: it is lent, or was never asked for.
     pub(crate) scratch: Option<Box<Scratch>>,
     keys: Keys,
@@ -69,6 +71,7 @@ impl State {
             limits: Limits::new(&key),
             changes: Changes::default(),
             references: References::new(references),
+            hosts: KnownHosts::default(),
             scratch: None,
             keys: Keys::new(&key),
             digest: None,
@@ -145,6 +148,7 @@ impl State {
             return;
         }
         self.digest = Some(policy.digest());
+        self.hosts.forget();
         self.limits.adopt(policy);
         self.knowledge.adopt(policy);
         self.changes.adopt(policy, now_ns);

@@ -58,7 +58,7 @@ pub use failures::{Attempt, FailureLimit, Failures, Ticket};
 pub use gcra::{Gcra, GcraCell};
 pub use guard::{Arm, Effect, Evidence, Familiar, FamiliarSpec, Figures, Guard, GuardSpec, Rollback, canary_share};
 pub use impossible::Impossible;
-pub use key::{Keys, Part, Tag};
+pub use key::{Derived, Keys, Part, Tag};
 pub use ladder::{Ladder, STEPS, Step};
 pub use limit::{BUSY_RETRY, Capacities, Count, Decision, Limit, LimitSpec, LimitTable, Over, Pool};
 pub use scores::{CAP, LABELS, ScoreCell, Scores};

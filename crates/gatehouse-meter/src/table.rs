@@ -1,10 +1,11 @@
 //! A fixed number of cells by key: 8-way sets of full 64-bit tags.
 //!
-//! A set holds its tags beside each other (one cache line), when each was last used, and the cells. Nothing is chained,
-//! moved or grown, so a stranger who brings ten million keys costs time and other keys' memory, never more memory.
+//! Nothing is chained, moved or grown, so a stranger who brings ten million keys costs time and other keys' memory, never more
+//! memory.
 //!
 //! ```text
 //! sets  0 … n-1 | n … 2n-1 | …    n: a power of two; each page is taken when the first key comes that belongs there
+//! set   8 tags | when each was last used | 8 cells     a cache line, a cache line, the cells
 //! ```
 
 use std::array;
@@ -12,6 +13,9 @@ use std::array;
 use crate::impossible::{self, Impossible};
 
 const WAYS: usize = 8;
+
+/// Not used by any key.
+const FREE: u64 = 0;
 
 /// Bytes of a page, about: little enough that to take one is never felt.
 const PAGE_BYTES: usize = 32 * 1024;
@@ -53,7 +57,7 @@ pub struct Evictions {
 
 /// Cells by the 64-bit keyed hash of their keys.
 ///
-/// **Memory**: for each 8 cells 136 bytes and the cells, taken page by page (about 32 KiB) as keys come, never more
+/// **Memory**: for each 8 cells 128 bytes and the cells (in all a multiple of 64), taken page by page (about 32 KiB) as keys come, never more
 /// than for [`Self::capacity`]; [`Self::bytes`] tells how much it is.
 /// **Two keys** never share a cell unless all 64 bits of their hashes are equal: at most 2⁻⁴⁰ for a new key against a full
 /// table of 2²⁴. The hash must be keyed with a secret, or strangers find such keys (and keys of one set) at will.
@@ -65,19 +69,21 @@ pub struct Table<C> {
     sets: usize,
     /// Sets of a page, as a power of two.
     page_bits: u32,
-    /// Counts uses: the order of use is exact even where the clock stands still.
+    /// Counts uses, from 1: the order of use is exact even where the clock stands still.
     uses: u64,
     evictions: Evictions,
 }
 
 type Page<C> = Box<[Set<C>]>;
 
+/// In this order and on a line of its own: a look-up that finds nothing reads one line, one that finds a cell reads a second and
+/// the cell.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 struct Set<C> {
     tags: [u64; WAYS],
+    /// 0: the way is free, whatever tag is left in it. (Every tag, zero too, is a key's.)
     used: [u64; WAYS],
-    /// One bit for each way that is taken: every tag, zero too, is a key's.
-    taken: u8,
     cells: [C; WAYS],
 }
 
@@ -110,7 +116,7 @@ impl<C: Cell> Table<C> {
 
     /// The cell of a key, fresh if it had none; `None` where that would push out a cell that is not [`Hold::Spent`].
     pub fn claim(&mut self, tag: u64, now: u64) -> Option<&mut C> {
-        let has_room = |set: &Set<C>| set.find(tag).is_some() || set.taken != u8::MAX || set.has_spent(now);
+        let has_room = |set: &Set<C>| set.find(tag).is_some() || set.free().is_some() || set.has_spent(now);
         self.set(tag).is_none_or(has_room).then(|| self.entry(tag, now))
     }
 
@@ -133,26 +139,26 @@ impl<C: Cell> Table<C> {
     /// Forgets a key; says whether it had a cell.
     pub fn remove(&mut self, tag: u64) -> bool {
         let Some(set) = self.set_mut(tag) else { return false };
-        let Some(way) = set.find(tag) else { return false };
-        set.taken &= !(1 << way);
+        let Some(used) = set.find(tag).and_then(|way| set.used.get_mut(way)) else { return false };
+        *used = FREE;
         true
     }
 
     /// Forgets all keys, without counting them as evicted; passes over the sets.
     pub fn clear(&mut self) {
         for set in self.pages.iter_mut().flatten().flatten() {
-            set.taken = 0;
+            set.used = [FREE; WAYS];
         }
     }
 
     /// Cells that keys have now, spent ones included.
     pub fn len(&self) -> usize {
-        self.all().map(|set| set.taken.count_ones() as usize).sum()
+        self.all().map(|set| set.used.iter().filter(|used| **used != FREE).count()).sum()
     }
 
     /// Whether no key has a cell.
     pub fn is_empty(&self) -> bool {
-        self.all().all(|set| set.taken == 0)
+        self.all().all(|set| set.used == [FREE; WAYS])
     }
 
     /// The most cells that keys can have.
@@ -196,14 +202,27 @@ impl<C: Cell> Table<C> {
 
 impl<C: Cell> Default for Set<C> {
     fn default() -> Self {
-        Self { tags: [0; WAYS], used: [0; WAYS], taken: 0, cells: array::from_fn(|_| C::default()) }
+        Self { tags: [0; WAYS], used: [FREE; WAYS], cells: array::from_fn(|_| C::default()) }
     }
 }
 
 impl<C: Cell> Set<C> {
+    /// All tags are compared, since no branch could be foretold by where a key happens to stand.
+    #[inline]
     fn find(&self, tag: u64) -> Option<usize> {
-        let same = |(way, &held): (usize, &u64)| held == tag && self.taken >> way & 1 == 1;
-        self.tags.iter().enumerate().position(same)
+        let mut same = self.tags.iter().zip(0..).fold(0u32, |same, (held, way)| same | u32::from(*held == tag) << way);
+        while same != 0 {
+            let way = same.trailing_zeros() as usize;
+            if self.used.get(way).is_some_and(|used| *used != FREE) {
+                return Some(way);
+            }
+            same &= same - 1;
+        }
+        None
+    }
+
+    fn free(&self) -> Option<usize> {
+        self.used.iter().position(|used| *used == FREE)
     }
 
     /// Whether a cell counts nothing any more, in a set whose ways are all taken.
@@ -211,14 +230,12 @@ impl<C: Cell> Set<C> {
         self.cells.iter().any(|cell| cell.hold(now) == Hold::Spent)
     }
 
-    /// Gives a way to a tag that has none, with a fresh cell in it.
+    /// Gives a way to a tag that has none, with a fresh cell in it; the caller says when it was used.
     #[expect(clippy::indexing_slicing, reason = "a way is below 8")]
     fn admit(&mut self, tag: u64, now: u64, evictions: &mut Evictions) -> usize {
-        let free = self.taken.trailing_ones() as usize;
-        let way = if free < WAYS { free } else { self.evict(now, evictions) };
+        let way = self.free().unwrap_or_else(|| self.evict(now, evictions));
         self.tags[way] = tag;
         self.cells[way] = C::default();
-        self.taken |= 1 << way;
         way
     }
 

@@ -82,6 +82,11 @@ impl WindowLimit {
         self.refused(cell, step, now)
     }
 
+    /// Counts one request that is known to be within the limit, as [`Self::admit`] would.
+    pub fn add(&self, cell: &mut WindowCell, now: u64) {
+        cell.window.add(self.span, now, 1);
+    }
+
     /// What [`Self::admit`] would answer, counting nothing: for a request that several limits must agree on.
     ///
     /// A refusal here begins no block, so its `retry_after` may be shorter than the one of `admit`.

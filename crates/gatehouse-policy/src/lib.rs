@@ -56,7 +56,9 @@ pub use index::Candidates;
 pub use lint::{Dear, Surroundings};
 pub use loader::{ImageLoader, Progress};
 pub use matcher::{Facts, Phase, ResponseFacts, Signals, Truth};
-pub use policy::{ClientKey, Count, IdentityHeaders, KeyPart, LimitSpec, Policy, Rule, Scope, StepSpec, Support};
+pub use policy::{
+    ClientKey, Count, IdentityHeaders, KeyPart, KnownHosts, LimitSpec, Policy, Rule, Scope, StepSpec, Support,
+};
 pub use spec::types::{Ambiguous, Backend, Parameters, Rollout, Tier};
 pub use spec::{Holds, Library, Origin, Outside};
 

@@ -2,12 +2,14 @@
 //! inline policy).
 
 mod clients;
+mod hosts;
 mod limits;
 pub(crate) mod load;
 mod rule;
 mod scope;
 
 pub use clients::ClientKey;
+pub use hosts::KnownHosts;
 pub use limits::{Count, KeyPart, LimitSpec, StepSpec};
 pub use rule::Rule;
 pub use scope::{IdentityHeaders, Scope, Support};
@@ -167,8 +169,18 @@ impl Policy {
     /// holds everywhere. `None`: no document speaks for it.
     #[must_use]
     pub fn for_host(&self, host: &[u8]) -> Option<Scope<'_>> {
+        self.covered(self.scope_of(host))
+    }
+
+    /// The number of the scope of `host`; 0: what holds everywhere.
+    fn scope_of(&self, host: &[u8]) -> usize {
         let found = if host.len() > MAX_HOST { None } else { keys::find_host(&self.view, host) };
-        let scope = Scope::new(self, found.unwrap_or(0));
+        found.unwrap_or(0)
+    }
+
+    /// The scope of that number, if some document speaks for it.
+    fn covered(&self, number: usize) -> Option<Scope<'_>> {
+        let scope = Scope::new(self, number);
         scope.is_covered().then_some(scope)
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn reply(decision: &Decision<'_>, scene: &Scene<'_>, head: Head<'_>) 
         Reason::NoPolicy => Problem::NoPolicy,
         _ => Problem::Blocked,
     };
-    match decision.act {
+    match decision.act() {
         Some(act) => reply_to(&act, decision.over, scene, head),
         None => {
             let refuse = Refuse { status: decision.status, problem, own: Own::default() };

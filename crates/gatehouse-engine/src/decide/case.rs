@@ -1,6 +1,6 @@
 //! The end of a judgement: what was admitted is counted, and the verdict becomes what the host must do.
 
-use gatehouse_policy::{Action as Act, Names, Policy, Scope};
+use gatehouse_policy::{Names, Policy, Scope};
 use gatehouse_signals::Head;
 use gatehouse_signals::path::{Ambiguity, Path};
 use gatehouse_verdict::{Action, Verdict};
@@ -14,7 +14,7 @@ use crate::scratch::Met;
 use crate::state::State;
 use crate::subject::Subject;
 
-use super::trail::{Decision, Over, Trail};
+use super::trail::{Decision, Over, Trail, action_of};
 use super::{answer, readings, settings};
 
 /// What is known of the request by the time it is decided.
@@ -169,13 +169,16 @@ fn count<'p>(
         decision.wait_for(limits.refuse(met, by, slots, now_ns));
         return Vec::new();
     }
-    let act = |met: &Met, over: Over| policy.rule(met.rule).step_then(over.step).decides();
-    let refuses = |met: &Met, over| act(met, over).is_some_and(|act| !matches!(act, Act::Allow));
+    let final_word = |met: &Met, over: Over| {
+        let then = policy.rule(met.rule).step_then(over.step);
+        then.decides().map(|act| (then, action_of(&act)))
+    };
+    let refuses = |met: &Met, over| final_word(met, over).is_some_and(|(_, action)| action != Action::Allow);
     match limits.admit(met, slots, now_ns, refuses) {
         Ok(tries) => tries,
         Err((met, over)) => {
-            if let Some(act) = act(&met, over) {
-                *decision = Decision::by_rule(policy.rule(met.rule), act, Some(over));
+            if let Some((then, action)) = final_word(&met, over) {
+                *decision = Decision::by_rule(policy.rule(met.rule), then, action, Some(over));
             }
             Vec::new()
         }

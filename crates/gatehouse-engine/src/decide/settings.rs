@@ -6,20 +6,14 @@ use gatehouse_verdict::{Action, Mode, Reason};
 
 use crate::state::State;
 
-use super::trail::{Decision, Trail};
+use super::trail::{Decision, Trail, Word};
 use super::walk::Court;
-
-/// Words that stand for a setting where a rule's name is shown; no rule may be called so.
-pub(super) const OTHERWISE: &str = "otherwise";
-const AMBIGUOUS: &str = "ambiguous";
-const IDENTITY_HEADERS: &str = "identity-headers";
-const MUTUAL_TLS: &str = "mutual-tls";
 
 /// A refusal by a document's own word.
 #[derive(Clone, Copy)]
 struct Refusal<'p> {
     document: &'p str,
-    word: &'static str,
+    word: Word,
     mode: Mode,
     reason: Reason,
     status: u16,
@@ -39,7 +33,7 @@ impl<'p> Court<'_, 'p> {
             if self.mode_of(refusal.mode, document, state) == Mode::Enforce {
                 return Some(Decision::by_setting(reason, status, document, word));
             }
-            trail.would_have(Action::Block, || [document, "/", word].concat());
+            trail.would_have(Action::Block, || word.of(document));
         }
         None
     }
@@ -57,7 +51,7 @@ impl<'p> Court<'_, 'p> {
         let missing = self.request.head.connection.mutual_tls != Some(true);
         (missing && self.request.known.has(Field::TlsMutual)).then_some(Refusal {
             document,
-            word: MUTUAL_TLS,
+            word: Word::MutualTls,
             mode,
             reason: Reason::NoPeer,
             status: 403,
@@ -70,7 +64,7 @@ impl<'p> Court<'_, 'p> {
         let forged = || self.request.head.headers.iter().any(|(name, _)| headers.names.holds(name));
         (!is_trusted(self.scope, self.request.head) && forged()).then_some(Refusal {
             document: headers.document,
-            word: IDENTITY_HEADERS,
+            word: Word::IdentityHeaders,
             mode: headers.mode,
             reason: Reason::IdentityHeader,
             status: 400,
@@ -86,7 +80,7 @@ impl<'p> Court<'_, 'p> {
             return None;
         }
         let (mode, document) = self.scope.ambiguous_mode();
-        Some(Refusal { document, word: AMBIGUOUS, mode, reason: Reason::Ambiguous, status: 400 })
+        Some(Refusal { document, word: Word::Ambiguous, mode, reason: Reason::Ambiguous, status: 400 })
     }
 }
 

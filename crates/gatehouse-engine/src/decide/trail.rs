@@ -96,14 +96,16 @@ pub(crate) fn action_of(decided: &Act<'_>) -> Action {
     }
 }
 
-/// What was decided, why and by whom.
+/// What was decided, why and by whom. Small, since it is handed on a lot: what an action says is read from the policy when it is
+/// carried out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decision<'p> {
     pub(crate) reason: Reason,
-    /// `None`: the request goes on.
-    pub(crate) act: Option<Act<'p>>,
+    action: Action,
     /// Status of a refusal that no rule words.
     pub(crate) status: u16,
+    /// What mitigates the request; `None`: it goes on, or is refused without a rule's words.
+    then: Option<Then<'p>>,
     /// Of a limit that is over: nanoseconds until it is worth trying again, and what the limit is.
     pub(crate) over: Option<Over>,
     by: By<'p>,
@@ -127,33 +129,67 @@ enum By<'p> {
     Nobody,
     Rule(Rule<'p>),
     /// A document's own word: its name, and which word.
-    Setting(&'p str, &'static str),
+    Setting(&'p str, Word),
+}
+
+/// A word that stands for a setting where a rule's name is shown; no rule may be called so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    Ambiguous,
+    IdentityHeaders,
+    MutualTls,
+    Otherwise,
+}
+
+impl Word {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ambiguous => "ambiguous",
+            Self::IdentityHeaders => "identity-headers",
+            Self::MutualTls => "mutual-tls",
+            Self::Otherwise => "otherwise",
+        }
+    }
+
+    /// `policy/word`.
+    pub(crate) fn of(self, document: &str) -> String {
+        [document, "/", self.as_str()].concat()
+    }
 }
 
 impl<'p> Decision<'p> {
     pub(crate) const fn allowed(reason: Reason) -> Self {
-        Self { reason, act: None, status: 0, over: None, by: By::Nobody }
+        Self { reason, action: Action::Allow, status: 0, then: None, over: None, by: By::Nobody }
     }
 
     /// Refused by nobody's rule.
     pub(crate) const fn refused(reason: Reason, status: u16) -> Self {
-        Self { status, ..Self::allowed(reason) }
+        Self { status, action: Action::Block, ..Self::allowed(reason) }
     }
 
     /// Refused by a setting of a document.
-    pub(crate) const fn by_setting(reason: Reason, status: u16, document: &'p str, word: &'static str) -> Self {
+    pub(crate) const fn by_setting(reason: Reason, status: u16, document: &'p str, word: Word) -> Self {
         Self { by: By::Setting(document, word), ..Self::refused(reason, status) }
     }
 
-    pub(crate) fn by_rule(rule: Rule<'p>, act: Act<'p>, over: Option<Over>) -> Self {
-        Self { reason: Reason::Rule, act: mitigating(act), status: 0, over, by: By::Rule(rule) }
+    /// `then`: what the rule does; `action`: its final word.
+    pub(crate) fn by_rule(rule: Rule<'p>, then: Then<'p>, action: Action, over: Option<Over>) -> Self {
+        Self { over, by: By::Rule(rule), ..Self::carried_out(Reason::Rule, then, action) }
     }
 
-    pub(crate) fn otherwise(document: impl FnOnce() -> &'p str, act: Act<'p>) -> Self {
-        let act = mitigating(act);
+    pub(crate) fn otherwise(document: impl FnOnce() -> &'p str, then: Then<'p>, action: Action) -> Self {
         // The usual way of most requests: nobody is named.
-        let by = if act.is_some() { By::Setting(document(), "otherwise") } else { By::Nobody };
-        Self { reason: Reason::Otherwise, act, status: 0, over: None, by }
+        let by = if action == Action::Allow { By::Nobody } else { By::Setting(document(), Word::Otherwise) };
+        Self { by, ..Self::carried_out(Reason::Otherwise, then, action) }
+    }
+
+    fn carried_out(reason: Reason, then: Then<'p>, action: Action) -> Self {
+        Self { action, then: (action != Action::Allow).then_some(then), ..Self::allowed(reason) }
+    }
+
+    /// What is done to the request; `None`: it goes on, or is refused without a rule's words.
+    pub(crate) fn act(&self) -> Option<Act<'p>> {
+        self.then.and_then(Then::decides)
     }
 
     /// The limit that refuses lasts this long after the request was counted.
@@ -180,12 +216,8 @@ impl<'p> Decision<'p> {
         }
     }
 
-    pub(crate) fn action(&self) -> Action {
-        match &self.act {
-            Some(act) => action_of(act),
-            None if self.status != 0 => Action::Block,
-            None => Action::Allow,
-        }
+    pub(crate) const fn action(&self) -> Action {
+        self.action
     }
 
     /// The request does not go on.
@@ -215,11 +247,7 @@ impl<'p> Decision<'p> {
         match self.by {
             By::Nobody => None,
             By::Rule(rule) => Some(rule.id()),
-            By::Setting(document, word) => Some([document, "/", word].concat()),
+            By::Setting(document, word) => Some(word.of(document)),
         }
     }
-}
-
-fn mitigating(act: Act<'_>) -> Option<Act<'_>> {
-    (!matches!(act, Act::Allow)).then_some(act)
 }

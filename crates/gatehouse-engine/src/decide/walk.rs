@@ -2,9 +2,9 @@
 
 use core::cell::OnceCell;
 
-use gatehouse_policy::{Action as Act, Facts, Phase, Policy, Rule, Scope, Tier, Truth};
+use gatehouse_policy::{Action as Act, Facts, Phase, Policy, Rule, Scope, Then, Tier, Truth};
 use gatehouse_signals::path::Path;
-use gatehouse_verdict::{Mode, Reason};
+use gatehouse_verdict::{Action, Mode, Reason};
 
 use crate::changes::Did;
 use crate::lazy::Lazy;
@@ -17,8 +17,7 @@ use crate::trace::{Sum, Trace};
 
 use super::odd::Odd;
 use super::readings::{self, Methods, Reading};
-use super::settings::OTHERWISE;
-use super::trail::{Decision, Over, Trail, action_of};
+use super::trail::{Decision, Over, Trail, Word, action_of};
 use super::unknown;
 
 /// One scope judging one request.
@@ -139,10 +138,10 @@ impl<'p> Walk<'_, '_, 'p> {
                 return None;
             }
             let step = if rule.limit().is_some() { self.over(rule)?.step } else { 0 };
-            rule.step_then(step).decides()
+            rule.step_then(step).decides().map(|act| action_of(&act))
         };
-        let act = rest.find_map(decides).or_else(|| self.enforced_otherwise());
-        act.is_some_and(|act| !matches!(act, Act::Allow))
+        let otherwise = || self.enforced_otherwise().map(|(_, action)| action);
+        rest.find_map(decides).or_else(otherwise).is_some_and(|action| action != Action::Allow)
     }
 
     /// How far the rule's limit is over for this request; `None`: it is not, or cannot be told.
@@ -174,7 +173,7 @@ impl<'p> Walk<'_, '_, 'p> {
         match mode {
             Mode::Enforce => {
                 self.trail.add(rule.index(), step, then);
-                act.map(|act| Decision::by_rule(rule, act, over))
+                act.map(|act| Decision::by_rule(rule, then, action_of(&act), over))
             }
             Mode::Monitor => {
                 if let Some(act) = act {
@@ -226,26 +225,26 @@ impl<'p> Walk<'_, '_, 'p> {
     }
 
     fn otherwise(&mut self) -> Decision<'p> {
-        if let Some(act) = self.enforced_otherwise() {
-            return Decision::otherwise(|| self.court.scope.otherwise_document(), act);
-        }
         let scope = self.court.scope;
+        if let Some((then, action)) = self.enforced_otherwise() {
+            return Decision::otherwise(|| scope.otherwise_document(), then, action);
+        }
         if let Some((then, _)) = scope.otherwise()
-            && let Some(act) = then.decides().filter(|act| !matches!(act, Act::Allow))
+            && let Some(action) = then.decides().map(|act| action_of(&act)).filter(|action| *action != Action::Allow)
         {
-            self.trail.would_have(action_of(&act), || [scope.otherwise_document(), "/", OTHERWISE].concat());
+            self.trail.would_have(action, || Word::Otherwise.of(scope.otherwise_document()));
         }
         Decision::allowed(Reason::Otherwise)
     }
 
     /// What happens where no rule decides.
-    fn enforced_otherwise(&self) -> Option<Act<'p>> {
+    fn enforced_otherwise(&self) -> Option<(Then<'p>, Action)> {
         let scope = self.court.scope;
         let (then, mode) = scope.otherwise()?;
-        let act = then.decides()?;
+        let action = action_of(&then.decides()?);
         // A word that lets through reaches as far in any mode.
         let reaches = || self.court.mode_of(mode, scope.otherwise_document(), self.state) == Mode::Enforce;
-        (matches!(act, Act::Allow) || reaches()).then_some(act)
+        (action == Action::Allow || reaches()).then_some((then, action))
     }
 
     fn note(&mut self, rule: Rule<'p>, truth: Truth, mode: Mode, standing: Standing) {

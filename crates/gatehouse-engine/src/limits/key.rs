@@ -4,7 +4,7 @@ use core::cell::OnceCell;
 use core::iter::Peekable;
 use std::borrow::Cow;
 
-use gatehouse_meter::{Keys, Part, Tag};
+use gatehouse_meter::{Derived, Keys, Part, Tag};
 use gatehouse_policy::{Facts, Field, KeyPart, Signals as _};
 use gatehouse_signals::geo::Place;
 use gatehouse_signals::{cookie, path, query};
@@ -42,11 +42,18 @@ pub(super) struct Begun {
     pub(super) key: Tag,
     pub(super) beside: Tag,
     pub(super) item: Tag,
+    /// Of limits by client alone, whose tag is a keyed hash already.
+    pub(super) client: Derived,
 }
 
 impl Begun {
     pub(super) fn of(keys: &Keys, domain: u64) -> Self {
-        Self { key: keys.key(domain), beside: keys.key(domain ^ BESIDE), item: keys.item(domain) }
+        Self {
+            key: keys.key(domain),
+            beside: keys.key(domain ^ BESIDE),
+            item: keys.item(domain),
+            client: keys.derived(domain),
+        }
     }
 }
 
@@ -62,6 +69,14 @@ pub(crate) struct Asker<'a, 'f> {
 }
 
 impl Asker<'_, '_> {
+    /// Whose count it is, by `parts`; `None`: one of them cannot be known.
+    pub(super) fn counted(&self, begun: &Begun, parts: &[KeyPart]) -> Option<u64> {
+        match parts {
+            [KeyPart::Client] => Some(begun.client.of(self.subject.tag?)),
+            _ => self.tag(begun.key, parts),
+        }
+    }
+
     /// The tag of `parts`; `None`: one of them cannot be known.
     pub(crate) fn tag(&self, tag: Tag, parts: &[KeyPart]) -> Option<u64> {
         parts.iter().try_fold(tag, |tag, part| self.add(tag, part)).map(|tag| tag.finish())

@@ -168,6 +168,25 @@ fn limits_items_and_secrets_each_have_tags_of_their_own() {
     assert_eq!(std::collections::BTreeSet::from(tags).len(), 4);
 }
 
+proptest! {
+    #[test]
+    fn tags_that_differ_make_tags_that_differ(one: u64, other: u64, domain: u64) {
+        let derived = Keys::new(&[1; 16]).derived(domain);
+        prop_assert_eq!(derived.of(one) == derived.of(other), one == other);
+    }
+}
+
+#[test]
+fn tags_made_of_a_tag_are_others_for_each_limit_and_each_secret_and_fill_a_table_evenly() {
+    let (a, b) = (Keys::new(&[1; 16]), Keys::new(&[2; 16]));
+    let of = [a.derived(1).of(7), a.derived(2).of(7), b.derived(1).of(7), a.key(1).part(Part::Client(&[7])).finish()];
+    assert_eq!(std::collections::BTreeSet::from(of).len(), 4);
+    assert_eq!(format!("{:?}", a.derived(1)), "Derived(secret)");
+    let mut eighths = [0; 8];
+    (0..8_000).for_each(|tag| eighths[(a.derived(1).of(tag) >> 61) as usize] += 1);
+    assert!(eighths.iter().all(|count| (850..1_150).contains(count)), "{eighths:?}");
+}
+
 #[test]
 fn addresses_of_one_network_share_its_prefix() {
     let keys = Keys::new(&[1; 16]);

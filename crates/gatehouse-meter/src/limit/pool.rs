@@ -10,13 +10,13 @@ use crate::{Distinct, Failures, GcraCell, WindowCell};
 /// How many cells each kind may have; each is taken when a limit of the kind is asked for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacities {
-    /// Cells of distinct counts: 1,089 bytes each.
+    /// Cells of distinct counts: 1,088 bytes each.
     pub distinct: usize,
-    /// Cells of counts of failures: 153 bytes each.
+    /// Cells of counts of failures: 152 bytes each.
     pub failures: usize,
-    /// Cells of rates: 49 bytes each.
+    /// Cells of rates: 40 bytes each.
     pub rate: usize,
-    /// Cells of windows: 129 bytes each.
+    /// Cells of windows: 120 bytes each.
     pub window: usize,
 }
 
@@ -81,6 +81,12 @@ impl Pool {
     /// Counts a request, as [`LimitTable::request`](crate::LimitTable::request). `None`: the kind was not prepared.
     pub fn request(&mut self, limit: &Limit, tag: u64, item: Option<u64>, now: u64) -> Option<Decision> {
         each!(self, limit, rule, table => rule.request(table.entry(tag, now), item, now))
+    }
+
+    /// Counts a request that is known to be within the limit: [`Self::would`] said so of the same key at the same moment, and
+    /// nothing was counted for it since. Gives the ticket of a limit of failures.
+    pub fn count(&mut self, limit: &Limit, tag: u64, item: Option<u64>, now: u64) -> Option<Ticket> {
+        each!(self, limit, rule, table => rule.count(table.entry(tag, now), item, now)).flatten()
     }
 
     /// Begins a try although the key is over its limit of failures; `None` for the other kinds.

@@ -18,6 +18,11 @@ pub(crate) trait Rule {
     /// Counts a request.
     fn request(&self, cell: &mut Self::Cell, item: Option<u64>, now: u64) -> Decision;
 
+    /// Counts a request that is known to be within the limit: [`Self::would`] said so, and nothing was counted since.
+    fn count(&self, cell: &mut Self::Cell, item: Option<u64>, now: u64) -> Option<Ticket> {
+        self.request(cell, item, now).ticket
+    }
+
     /// Takes the answer of a try.
     fn answer(&self, _cell: &mut Self::Cell, _ticket: Ticket, _failed: bool, _now: u64) {}
 
@@ -34,6 +39,11 @@ impl Rule for WindowLimit {
 
     fn request(&self, cell: &mut WindowCell, _: Option<u64>, now: u64) -> Decision {
         self.admit(cell, now).into()
+    }
+
+    fn count(&self, cell: &mut WindowCell, _: Option<u64>, now: u64) -> Option<Ticket> {
+        self.add(cell, now);
+        None
     }
 }
 

@@ -163,7 +163,7 @@ fn ten_million_keys_stay_within_the_cap_and_the_counter_tells() {
         tag = tag.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let _ = table.request(tag, None, now);
     }
-    let bytes = 1_250 * (136 + 8 * 24);
+    let bytes = 1_250 * (128 + 8 * 24);
     assert_eq!((table.len(), table.capacity(), table.bytes()), (10_000, 10_000, bytes));
     assert_eq!(table.evictions(), Evictions { idle: 9_990_000, ..Evictions::default() });
 }

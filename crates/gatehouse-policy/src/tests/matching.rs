@@ -183,3 +183,22 @@ fn a_rule_is_the_same_while_what_it_means_is_the_same() {
     }
     assert_ne!(of(&rules(first, "192.0.2.0/24", "")).0, base.0);
 }
+
+#[test]
+fn a_host_that_is_remembered_has_the_scope_that_it_has() {
+    let one = policy(&document("one", "hosts: a.example"));
+    let other = policy(&document("other", "hosts: '*.example'"));
+    let long = format!("{}.example", "a".repeat(60));
+    let many: Vec<String> = (0..500).map(|host| format!("h{host}.example")).collect();
+    let names = ["a.example", "b.example", "a.exampl", "", ".example", &long];
+    let asked = || names.into_iter().chain(many.iter().map(String::as_str));
+    let mut known = crate::KnownHosts::default();
+    for policy in [&one, &other, &one] {
+        known.forget();
+        for host in asked().chain(asked()).map(str::as_bytes) {
+            let name = |scope: crate::Scope<'_>| scope.name().to_owned();
+            assert_eq!(known.scope(policy, host).map(name), policy.for_host(host).map(name), "{host:?}");
+        }
+    }
+    assert!(known.scope(&one, b"a.example").is_some() && known.scope(&one, b"b.example").is_none());
+}
