@@ -71,8 +71,11 @@ pub(crate) fn judge(
     state.adopt(policy, request.now.mono_ns);
     let mut scratch = state.take_scratch();
     let mut decision: Option<Decision<'_>> = None;
-    for host in Hosts::of(request.head, &path).iter() {
-        let Some(scope) = state.hosts.scope(policy, host) else { continue };
+    let authority = authority(request.head);
+    let mut known = state.hosts.find(policy, authority);
+    let name = if known.is_some() { Cow::Borrowed(authority) } else { Host::parse(authority).name };
+    for host in Hosts::beside(name, &path).iter() {
+        let Some(scope) = known.take().unwrap_or_else(|| state.scope_of(policy, host)) else { continue };
         let subject = Subject::of(policy, scope, request, state);
         let preflight = case.preflight;
         let court = Court { policy, scope, host, path: &path, request, preflight, odd, subject: &subject };
@@ -89,6 +92,10 @@ pub(crate) fn with<'a>(head: Head<'a>, kept: Option<&'a [Pair<'a>]>) -> Head<'a>
     Head { headers: kept.unwrap_or(head.headers), ..head }
 }
 
+fn authority<'a>(head: Head<'a>) -> &'a [u8] {
+    head.first(b":authority").or_else(|| head.first(b"host")).unwrap_or_default()
+}
+
 /// The host that is asked for; then another that an absolute-form target names, since either may be believed.
 pub(crate) struct Hosts<'a> {
     first: Cow<'a, [u8]>,
@@ -97,8 +104,10 @@ pub(crate) struct Hosts<'a> {
 
 impl<'a> Hosts<'a> {
     pub(crate) fn of(head: Head<'a>, path: &Path<'a>) -> Self {
-        let authority = head.first(b":authority").or_else(|| head.first(b"host")).unwrap_or_default();
-        let first = Host::parse(authority).name;
+        Self::beside(Host::parse(authority(head)).name, path)
+    }
+
+    fn beside(first: Cow<'a, [u8]>, path: &Path<'a>) -> Self {
         let second = path.authority.map(|other| Host::parse(other).name).filter(|other| *other != first);
         Self { first, second }
     }

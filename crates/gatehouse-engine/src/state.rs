@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use gatehouse_meter::Keys;
-use gatehouse_policy::{Field, Fields, KnownHosts, Policy, Rollout, Rule};
+use gatehouse_policy::{Field, Fields, KnownHosts, Policy, Rollout, Rule, Scope};
 use gatehouse_signals::geo;
+use gatehouse_signals::host::Host;
 use gatehouse_verdict::Mode;
 use gatehouse_verdict::redact::KeyedHash;
 
@@ -152,6 +153,16 @@ impl State {
         self.limits.adopt(policy);
         self.knowledge.adopt(policy);
         self.changes.adopt(policy, now_ns);
+    }
+
+    /// What the policy says about a host. Remembered are only names that are read as they stand, so that the next request for one
+    /// need not read it: `a.example..` is read as `a.example.`, but that is read as `a.example`.
+    pub(crate) fn scope_of<'p>(&mut self, policy: &'p Policy, host: &[u8]) -> Option<Scope<'p>> {
+        match self.hosts.find(policy, host) {
+            Some(scope) => scope,
+            None if *Host::parse(host).name == *host => self.hosts.learn(policy, host),
+            None => policy.for_host(host),
+        }
     }
 
     /// Whether a rule decides for this client at this moment.

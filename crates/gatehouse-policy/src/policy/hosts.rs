@@ -44,21 +44,29 @@ impl KnownHosts {
         self.places.fill(Place::EMPTY);
     }
 
-    /// [`Policy::for_host`], by what was asked before.
+    /// `host` was learned lately, and this is [`Policy::for_host`].
+    #[inline]
     #[must_use]
-    pub fn scope<'p>(&mut self, policy: &'p Policy, host: &[u8]) -> Option<Scope<'p>> {
-        let place = (hash::bytes(host) >> (u64::BITS - PLACES_BITS)) as usize;
-        let known = self.places.get_mut(place).filter(|_| !host.is_empty());
-        if let Some(known) = known.as_deref().filter(|known| known.holds(host)) {
-            return policy.covered(known.scope as usize);
-        }
+    pub fn find<'p>(&self, policy: &'p Policy, host: &[u8]) -> Option<Option<Scope<'p>>> {
+        let place = self.places.get(place(host)).filter(|place| place.holds(host) && !host.is_empty())?;
+        Some(policy.covered(place.scope as usize))
+    }
+
+    /// [`Policy::for_host`], which is remembered.
+    #[must_use]
+    pub fn learn<'p>(&mut self, policy: &'p Policy, host: &[u8]) -> Option<Scope<'p>> {
         let number = policy.scope_of(host);
-        if let (Some(known), Ok(scope)) = (known, u32::try_from(number))
-            && let Some(own) = known.host.get_mut(..host.len())
+        if let (Some(place), Ok(scope)) = (self.places.get_mut(place(host)), u32::try_from(number))
+            && let Some(own) = place.host.get_mut(..host.len())
         {
             own.copy_from_slice(host);
-            (known.length, known.scope) = (host.len() as u8, scope);
+            (place.length, place.scope) = (host.len() as u8, scope);
         }
         policy.covered(number)
     }
+}
+
+#[inline]
+fn place(host: &[u8]) -> usize {
+    (hash::bytes(host) >> (u64::BITS - PLACES_BITS)) as usize
 }

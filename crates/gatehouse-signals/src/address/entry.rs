@@ -14,6 +14,49 @@ pub(super) fn read(entry: &[u8]) -> Option<IpAddr> {
     bare(entry.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).map_or(entry, <[u8]>::trim_ascii))
 }
 
+/// The address of the last entry of a list, and what stands before its comma; `None`: nothing does.
+#[inline]
+pub(super) fn last(list: &[u8]) -> (Option<IpAddr>, Option<&[u8]>) {
+    if let Some((plain, before)) = dotted_last(list) {
+        return ((!plain.is_unspecified()).then_some(IpAddr::V4(plain)), before);
+    }
+    match list.iter().rposition(|byte| *byte == b',') {
+        Some(comma) => (list.get(comma + 1..).and_then(read), list.get(..comma)),
+        None => (read(list), None),
+    }
+}
+
+/// The same where it is an IPv4 address as nearly every proxy writes one, read once, from its end.
+fn dotted_last(list: &[u8]) -> Option<(Ipv4Addr, Option<&[u8]>)> {
+    let (fourth, rest) = number_last(list)?;
+    let (third, rest) = number_last(rest.strip_suffix(b".")?)?;
+    let (second, rest) = number_last(rest.strip_suffix(b".")?)?;
+    let (first, rest) = number_last(rest.strip_suffix(b".")?)?;
+    let before = match rest {
+        [] => None,
+        [before @ .., b',', b' '] | [before @ .., b','] => Some(before),
+        _ => return None,
+    };
+    Some((Ipv4Addr::new(first, second, third, fourth), before))
+}
+
+/// A number below 256 at the end of a text, without leading zeros, and what stands before its digits; at most three are read.
+#[inline]
+fn number_last(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (last, rest) = digit_last(text)?;
+    let Some((tens, rest)) = digit_last(rest) else { return Some((last, rest)) };
+    let two = tens * 10 + last;
+    let Some((hundreds, rest)) = digit_last(rest) else { return (tens != 0).then_some((two, rest)) };
+    Some((hundreds.checked_mul(100)?.checked_add(two)?, rest)).filter(|_| hundreds != 0)
+}
+
+#[inline]
+fn digit_last(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (last, rest) = text.split_last()?;
+    let digit = last.wrapping_sub(b'0');
+    (digit < 10).then_some((digit, rest))
+}
+
 /// An address without quotes and blanks around it.
 pub(super) fn bare(text: &[u8]) -> Option<IpAddr> {
     if let Some(plain) = dotted(text) {
@@ -100,6 +143,18 @@ mod tests {
             text in "[0-9]{0,4}(\\.[0-9]{0,4}){2,4}|([0-9]{1,3}\\.){3}[0-9]{1,3}|[0-9.]{7,15}"
         ) {
             prop_assert_eq!(dotted(text.as_bytes()), text.parse::<Ipv4Addr>().ok());
+        }
+
+        #[test]
+        fn the_last_of_a_list_is_what_stands_behind_its_last_comma(
+            list in "([0-9a-f:.]{0,8},? ?){0,3}([0-9]{0,4}(\\.[0-9]{0,4}){2,4}|([0-9]{1,3}\\.){3}[0-9]{1,3}|\\[::1\\]:80)[ ,]?"
+        ) {
+            let list = list.as_bytes();
+            let expected = match list.iter().rposition(|byte| *byte == b',') {
+                Some(comma) => (read(&list[comma + 1..]), Some(&list[..comma])),
+                None => (read(list), None),
+            };
+            prop_assert_eq!(last(list), expected);
         }
     }
 }

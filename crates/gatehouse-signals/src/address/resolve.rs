@@ -26,9 +26,9 @@ pub(super) fn resolve(head: &Head<'_>, source: &Source, trust: &Trust) -> Found 
         Source::Header(name) => at(single(head, name), peer),
         Source::XForwardedFor => {
             let mut entries = Entries::of(head);
-            let last = entries.next().map(entry::read);
+            let last = entries.next();
             let last = last.filter(|last| last.is_none() || *last != peer.address);
-            walk(last.into_iter().chain(entries.map(entry::read)), trust, peer)
+            walk(last.into_iter().chain(entries), trust, peer)
         }
         Source::Forwarded => {
             walk(values(head, b"forwarded").flat_map(forwarded::elements).map(forwarded::address), trust, peer)
@@ -79,18 +79,19 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = &'a [u8];
+impl Iterator for Entries<'_> {
+    /// `None`: no address.
+    type Item = Option<IpAddr>;
 
     #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
+    fn next(&mut self) -> Option<Option<IpAddr>> {
         let value = match self.value.take() {
             Some(value) => value,
             None => self.next_value()?,
         };
-        let Some(comma) = value.iter().rposition(|byte| *byte == b',') else { return Some(value) };
-        self.value = value.get(..comma);
-        value.get(comma + 1..)
+        let (address, before) = entry::last(value);
+        self.value = before;
+        Some(address)
     }
 }
 

@@ -31,3 +31,33 @@ proptest! {
         prop_assert_eq!(judged.verdict.mitigates(), matches!(judged.step, Step::Reply(_)));
     }
 }
+
+fn reason(host: &str, state: &mut State) -> Reason {
+    static CLAIMED: std::sync::LazyLock<Policy> =
+        std::sync::LazyLock::new(|| policy(&[("p", r#""hosts":["shop.example.com"],"otherwise":"block""#)]));
+    let connection = Connection::default();
+    let pairs: [(&[u8], &[u8]); 2] = [(b":path", b"/"), (b":authority", host.as_bytes())];
+    judge(Some(&CLAIMED), &Settings::default(), request(Head::new(&pairs, &connection)), state, &NoSlots).verdict.reason
+}
+
+#[test]
+fn a_host_that_is_remembered_hides_no_other_way_of_writing_one() {
+    let mut state = State::new([3; 16], &[1; 16]);
+    // Each is read as the name that the next one has as it stands.
+    for _ in 0..2 {
+        assert_eq!(reason("shop.example.com..", &mut state), Reason::NotCovered);
+        assert_eq!(reason("shop.example.com.", &mut state), Reason::Otherwise);
+        assert_eq!(reason("open@shop.example.com", &mut state), Reason::Otherwise);
+        assert_eq!(reason("shop.example.com", &mut state), Reason::Otherwise);
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_was_asked_before_changes_no_scope(hosts in proptest::collection::vec("(SHOP|shop|%73hop|x)\\.example\\.com[.]{0,3}(:80|@|)", 1..12)) {
+        let mut state = State::new([3; 16], &[1; 16]);
+        for host in hosts.iter().chain(&hosts) {
+            prop_assert_eq!(reason(host, &mut state), reason(host, &mut State::new([3; 16], &[1; 16])), "{}", host);
+        }
+    }
+}
