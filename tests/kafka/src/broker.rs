@@ -1,7 +1,6 @@
 //! One broker: started, killed, frozen, restarted on the same data.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,7 +9,13 @@ use tempfile::TempDir;
 use crate::certificates::Certificates;
 use crate::messages::{self, Message};
 use crate::process::{run, spawn};
+use crate::rights::{self, Right};
 use crate::{jars, ports};
+
+mod properties;
+mod renewed;
+
+pub use renewed::Disk;
 
 /// Who logs in at the SASL listener.
 pub const SASL_USER: &str = "gatehouse";
@@ -32,6 +37,7 @@ pub struct Broker {
     plain: u16,
     mutual_tls: u16,
     sasl: u16,
+    password: String,
     place: Place,
     child: Option<Child>,
 }
@@ -45,6 +51,8 @@ struct Place {
     voters: String,
     /// Port that clients are told for the plain listener.
     told: u16,
+    /// Nobody may do anything without a right, but for clients of the plain listener.
+    guarded: bool,
 }
 
 impl Broker {
@@ -63,8 +71,19 @@ impl Broker {
     #[must_use]
     pub fn start_on(plain: u16, told: u16) -> Self {
         let [controller] = ports::free();
-        let voters = format!("1@127.0.0.1:{controller}");
-        let mut broker = Self::prepare(plain, Place { node: 1, controller, voters, told });
+        Self::start_alone(plain, Place { node: 1, controller, voters: voter(controller), told, guarded: false })
+    }
+
+    /// Starts a broker that lets clients of its plain listener do everything, and others what they are granted. Panics like
+    /// [`Broker::start`].
+    #[must_use]
+    pub fn start_guarded() -> Self {
+        let [plain, controller] = ports::free();
+        Self::start_alone(plain, Place { node: 1, controller, voters: voter(controller), told: plain, guarded: true })
+    }
+
+    fn start_alone(plain: u16, place: Place) -> Self {
+        let mut broker = Self::prepare(plain, place);
         broker.restart();
         broker
     }
@@ -78,8 +97,8 @@ impl Broker {
         let voters = controllers.iter().enumerate().map(voter).collect::<Vec<_>>().join(",");
         let mut brokers = std::array::from_fn(|at| {
             let [plain] = ports::free();
-            let place = Place { node: at + 1, controller: controllers[at], voters: voters.clone(), told: plain };
-            Self::prepare(plain, place)
+            let (controller, voters) = (controllers[at], voters.clone());
+            Self::prepare(plain, Place { node: at + 1, controller, voters, told: plain, guarded: false })
         });
         // None is ready before two of them run.
         brokers.iter_mut().for_each(Self::spawn);
@@ -93,7 +112,8 @@ impl Broker {
         fs::create_dir(folder.path().join("tmp")).unwrap();
         let certificates = Certificates::make(&folder.path().join("certificates"));
         let [mutual_tls, sasl] = ports::free();
-        let broker = Self { folder, class_path, certificates, plain, mutual_tls, sasl, place, child: None };
+        let password = SASL_PASSWORD.into();
+        let broker = Self { folder, class_path, certificates, plain, mutual_tls, sasl, password, place, child: None };
         broker.write_properties();
         broker.format();
         broker
@@ -137,6 +157,22 @@ impl Broker {
     /// The broker refuses.
     pub fn delete_topic(&self, topic: &str) {
         messages::delete_topic(&self.plain(), topic);
+    }
+
+    /// Gives `principal` (`User:…`) rights to `topic`, on a broker that is guarded.
+    ///
+    /// # Panics
+    /// The broker refuses.
+    pub fn grant(&self, principal: &str, topic: &str, rights: &[Right]) {
+        rights::grant(&self.plain(), principal, topic, rights);
+    }
+
+    /// Takes from `principal` what [`Broker::grant`] gave.
+    ///
+    /// # Panics
+    /// The broker refuses, or one was not granted.
+    pub fn revoke(&self, principal: &str, topic: &str, rights: &[Right]) {
+        rights::revoke(&self.plain(), principal, topic, rights);
     }
 
     /// Everything that the topic holds now, in order within each partition. Blocks.
@@ -229,62 +265,10 @@ impl Broker {
         }
         run(&mut java, JAVA);
     }
+}
 
-    fn write_properties(&self) {
-        let Self { plain, mutual_tls, sasl, place, .. } = self;
-        let Place { node, controller, voters, told } = place;
-        let copies = voters.split(',').count();
-        let at = |name: &str, port: &u16| format!("{name}://127.0.0.1:{port}");
-        let others = [at("TLS", mutual_tls), at("LOGIN", sasl), at("CONTROLLER", controller)].join(",");
-        let listeners = format!("{},{others}", at("PLAIN", plain));
-        let advertised = format!("{},{others}", at("PLAIN", told));
-        let path = |path: &Path| path.display().to_string();
-        let (keys, authority) = (path(&self.certificates.broker), path(&self.certificates.ca));
-        let login = "listener.name.login";
-        let module = "org.apache.kafka.common.security";
-        let text = format!(
-            "process.roles=broker,controller\n\
-             node.id={node}\n\
-             controller.quorum.voters={voters}\n\
-             controller.listener.names=CONTROLLER\n\
-             listeners={listeners}\n\
-             advertised.listeners={advertised}\n\
-             listener.security.protocol.map=PLAIN:PLAINTEXT,TLS:SSL,LOGIN:SASL_SSL,CONTROLLER:PLAINTEXT\n\
-             inter.broker.listener.name=PLAIN\n\
-             log.dirs={data}\n\
-             auto.create.topics.enable=false\n\
-             default.replication.factor={copies}\n\
-             min.insync.replicas={least}\n\
-             offsets.topic.replication.factor=1\n\
-             offsets.topic.num.partitions=1\n\
-             transaction.state.log.replication.factor=1\n\
-             transaction.state.log.min.isr=1\n\
-             transaction.state.log.num.partitions=1\n\
-             share.coordinator.state.topic.replication.factor=1\n\
-             share.coordinator.state.topic.min.isr=1\n\
-             share.coordinator.state.topic.num.partitions=1\n\
-             group.initial.rebalance.delay.ms=0\n\
-             # After a kill the old registration has to lapse before the broker may come back.\n\
-             broker.session.timeout.ms=2000\n\
-             broker.heartbeat.interval.ms=300\n\
-             log.cleaner.backoff.ms=1000\n\
-             # Its default alone would not fit into the small heap.\n\
-             log.cleaner.dedupe.buffer.size=4194304\n\
-             ssl.keystore.type=PEM\n\
-             ssl.keystore.location={keys}\n\
-             ssl.truststore.type=PEM\n\
-             ssl.truststore.location={authority}\n\
-             listener.name.tls.ssl.client.auth=required\n\
-             {login}.ssl.client.auth=none\n\
-             {login}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
-             {login}.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_{SASL_USER}=\"{SASL_PASSWORD}\";\n\
-             {login}.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;\n\
-             {login}.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;\n",
-            data = self.folder.path().join("data").display(),
-            least = copies.div_ceil(2),
-        );
-        fs::write(self.properties(), text).unwrap();
-    }
+fn voter(controller: u16) -> String {
+    format!("1@127.0.0.1:{controller}")
 }
 
 /// Killed, not asked: a lone node takes minutes to stop politely.

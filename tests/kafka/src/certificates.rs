@@ -6,6 +6,9 @@ use std::process::Command;
 
 use crate::process::run;
 
+const KEY: [&str; 6] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout"];
+const CLIENT: &str = "extendedKeyUsage=clientAuth\n";
+
 /// Where the files are.
 #[derive(Debug, Clone)]
 pub struct Certificates {
@@ -27,27 +30,38 @@ impl Certificates {
     pub(crate) fn make(folder: &Path) -> Self {
         fs::create_dir_all(folder).unwrap();
         let ca = folder.join("ca.pem");
-        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout"];
         openssl(
             folder,
             &["req", "-x509"],
-            &[&key, &["ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=test authority"]],
+            &[&KEY, &["ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=test authority"]],
         );
-        let issue = |name: &str, extensions: &str| {
-            let file = |ending: &str| format!("{name}.{ending}");
-            fs::write(folder.join(file("ext")), extensions).unwrap();
-            openssl(folder, &["req"], &[&key, &[&file("key"), "-out", &file("csr"), "-subj", &format!("/CN={name}")]]);
-            let sign =
-                ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-extfile", &file("ext")];
-            openssl(folder, &["x509", "-req", "-in", &file("csr")], &[&sign, &["-out", &file("crt")]]);
-        };
-        issue("broker", "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n");
-        issue("client", "extendedKeyUsage=clientAuth\n");
+        issue(folder, "broker", "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n");
+        issue(folder, "client", CLIENT);
         let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
         let broker = folder.join("broker.pem");
         fs::write(&broker, [read("broker.key"), read("broker.crt"), read("ca.pem")].concat()).unwrap();
         Self { ca, client_certificate: folder.join("client.crt"), client_key: folder.join("client.key"), broker }
     }
+
+    /// The certificate and the key of another client, by the same authority: `User:CN=NAME` to the broker.
+    ///
+    /// # Panics
+    /// `openssl` is missing or fails.
+    #[must_use]
+    pub fn issue(&self, name: &str) -> (PathBuf, PathBuf) {
+        let folder = self.ca.parent().unwrap();
+        issue(folder, name, CLIENT);
+        (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")))
+    }
+}
+
+/// A certificate of the authority in `folder`.
+fn issue(folder: &Path, name: &str, extensions: &str) {
+    let file = |ending: &str| format!("{name}.{ending}");
+    fs::write(folder.join(file("ext")), extensions).unwrap();
+    openssl(folder, &["req"], &[&KEY, &[&file("key"), "-out", &file("csr"), "-subj", &format!("/CN={name}")]]);
+    let sign = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-extfile", &file("ext")];
+    openssl(folder, &["x509", "-req", "-in", &file("csr")], &[&sign, &["-out", &file("crt")]]);
 }
 
 fn openssl(folder: &Path, verb: &[&str], more: &[&[&str]]) {

@@ -18,7 +18,9 @@ mod jars;
 mod messages;
 mod ports;
 mod process;
+mod rights;
 
-pub use broker::{Broker, SASL_PASSWORD, SASL_USER};
+pub use broker::{Broker, Disk, SASL_PASSWORD, SASL_USER};
 pub use certificates::Certificates;
 pub use messages::Message;
+pub use rights::Right;
