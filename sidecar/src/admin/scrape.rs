@@ -204,10 +204,13 @@ impl Scrape {
         let failures: Vec<_> = statuses.iter().map(|sink| (sink.name.as_str(), sink.tallies.failures)).collect();
         let troubled: Vec<_> =
             statuses.iter().map(|sink| (sink.name.as_str(), u64::from(sink.problem.is_some()))).collect();
-        let is_waiting = |sink: &board::Status| u64::from(sink.state == board::State::Waiting);
-        let waiting: Vec<_> = statuses.iter().map(|sink| (sink.name.as_str(), is_waiting(sink))).collect();
+        let in_state = |state| -> Vec<(&str, u64)> {
+            statuses.iter().map(|sink| (sink.name.as_str(), u64::from(sink.state == state))).collect()
+        };
         let help = "1: the sink waits for certificates, a token or a password";
-        out.gauges("gatehouse_sink_waiting", help, "sink", &waiting)?;
+        out.gauges("gatehouse_sink_waiting", help, "sink", &in_state(board::State::Waiting))?;
+        let help = "1: the peer refuses the sink's login, or its right to write";
+        out.gauges("gatehouse_sink_denied", help, "sink", &in_state(board::State::Denied))?;
         out.expiries(&statuses)?;
         out.counters(
             "gatehouse_sink_failed_attempts",
@@ -215,11 +218,14 @@ impl Scrape {
             "sink",
             &failures,
         )?;
-        let skipped = |read: fn(&board::Tallies) -> u64| -> Vec<(&str, u64)> {
+        let tallied = |read: fn(&board::Tallies) -> u64| -> Vec<(&str, u64)> {
             statuses.iter().map(|sink| (sink.name.as_str(), read(&sink.tallies))).collect()
         };
-        let for_size = skipped(|tallies| tallies.skipped_for_size);
-        let for_age = skipped(|tallies| tallies.skipped_for_age);
+        let fatal = tallied(|tallies| tallies.fatal_errors);
+        let help = "Clients of a peer that were of no further use and were built anew";
+        out.counters("gatehouse_sink_fatal_errors", help, "sink", &fatal)?;
+        let for_size = tallied(|tallies| tallies.skipped_for_size);
+        let for_age = tallied(|tallies| tallies.skipped_for_age);
         let help = "Records passed over since the start, because too many bytes lay before the sink";
         out.counters("gatehouse_sink_skipped_for_size_records", help, "sink", &for_size)?;
         let help = "Records passed over since the start, because they were too old";

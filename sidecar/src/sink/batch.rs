@@ -83,6 +83,7 @@ impl<P: Post + 'static> Sink for P {
         let sent = send_all(self, parcel, progress).await;
         sent.map_err(|trouble| match trouble {
             Trouble::Retry(reason) => Trouble::Retry(format!("{}: {reason}", self.address())),
+            Trouble::Denied(reason) => Trouble::Denied(format!("{}: {reason}", self.address())),
             waiting @ Trouble::Waiting(_) => waiting,
         })
     }
@@ -122,7 +123,7 @@ async fn send_all<P: Post>(post: &mut P, parcel: &Arc<Parcel>, progress: &mut Pr
             Outcome::Forbidden(reason) => {
                 // The next batch reads the login anew.
                 post.hang_up();
-                return Err(Trouble::Retry(reason));
+                return Err(Trouble::Denied(reason));
             }
         }
     }

@@ -19,6 +19,8 @@ pub enum State {
     Retrying,
     /// Something that only people can bring is missing (a certificate file); looked for again, for ever.
     Waiting,
+    /// The peer refuses the login, or the right to write; tried again, for ever.
+    Denied,
     /// Shut down.
     Stopped,
 }
@@ -51,6 +53,8 @@ pub struct Tallies {
     pub letters_given_up: u64,
     /// Attempts that failed.
     pub failures: u64,
+    /// Of these, how often the client of the peer was of no further use and was built anew.
+    pub fatal_errors: u64,
 }
 
 /// A sink at one moment.
@@ -86,6 +90,8 @@ pub enum Trouble {
     Retry(String),
     /// Passes when people bring what is named.
     Waiting(String),
+    /// The peer knows us and says no: passes when people mend the login, or give the right.
+    Denied(String),
 }
 
 impl Trouble {
@@ -93,7 +99,7 @@ impl Trouble {
     #[must_use]
     pub fn message(&self) -> &str {
         match self {
-            Self::Retry(message) | Self::Waiting(message) => message,
+            Self::Retry(message) | Self::Waiting(message) | Self::Denied(message) => message,
         }
     }
 }
@@ -187,6 +193,7 @@ fn show(status: &mut Status, trouble: &Trouble) {
     let state = match trouble {
         Trouble::Retry(_) => State::Retrying,
         Trouble::Waiting(_) => State::Waiting,
+        Trouble::Denied(_) => State::Denied,
     };
     let now = Rfc3339(now_ms()).to_string();
     if status.state != state || status.problem.as_deref() != Some(trouble.message()) {

@@ -242,6 +242,22 @@ async fn a_collector_that_fails_in_every_way_loses_nothing_and_duplicates_are_co
 }
 
 #[tokio::test]
+async fn a_refused_login_is_told_as_such() {
+    let data = tempfile::tempdir().unwrap();
+    let collector = Collector::default();
+    collector
+        .with(|seen| seen.acts = [Act::Status(401, "who"), Act::Status(401, "who"), Act::Status(403, "no")].into());
+    let port = collector.serve(None).await;
+    let mut house = House::start(data.path(), &https(&format!("url: http://127.0.0.1:{port}/in\n")), 1, GRACE);
+    house.store(5, |_| {}).await;
+    let denied = house.until(|status| status.state == State::Denied).await.problem.unwrap();
+    assert!(denied.contains("the login is refused") && denied.contains(&port.to_string()), "{denied}");
+    let well = house.until(|status| status.tallies.delivered == 5).await;
+    assert_eq!((well.state, well.problem, well.tallies.failures), (State::Delivering, None, 3));
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_poisoned_event_is_found_by_halving_and_only_it_becomes_a_dead_letter() {
     let data = tempfile::tempdir().unwrap();
     let collector = Collector::default();
