@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gatehouse_policy::document::{Fields, Node, Problems, quoted};
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use super::options;
 use crate::sink::tls::{Tls, path};
@@ -119,6 +119,8 @@ impl Config {
             .set("compression.codec", "zstd")
             .set("queue.buffering.max.kbytes", "65536")
             .set("queue.buffering.max.messages", "100000");
+        // What the client makes of a connection that a broker closed.
+        client.set_log_level(RDKafkaLogLevel::Info);
         self.secure(&mut client, password);
         client
     }

@@ -12,9 +12,11 @@
 
 mod config;
 mod encode;
+mod last_error;
 mod options;
 mod round;
 mod send;
+mod told;
 
 pub use crate::sink::tls::Tls;
 pub use crate::sink::trust::Secret;

@@ -1,6 +1,6 @@
 //! Handing messages over and waiting for their receipts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 
 use super::Config;
 use super::encode::message;
+use super::last_error::LastError;
 use super::round::{Receipt, Round};
+use super::told;
 use crate::sink::Sink;
 use crate::sink::board::{Board, Trouble};
 use crate::sink::parcel::{Parcel, Progress};
@@ -60,11 +62,14 @@ impl Sink for KafkaSink {
         round.end();
         match result {
             Ok(()) => self.line = Some(line),
-            Err(Failure { trouble, renew }) => {
-                if renew {
-                    hang_up(Some(line)).await;
-                } else {
-                    self.line = Some(line);
+            Err(Failure { trouble, then }) => {
+                match then {
+                    Then::Keep => self.line = Some(line),
+                    Then::Renew => hang_up(Some(line)).await,
+                    Then::Replace => {
+                        self.board.tally(|tallies| tallies.fatal_errors += 1);
+                        hang_up(Some(line)).await;
+                    }
                 }
                 return Err(trouble);
             }
@@ -88,7 +93,17 @@ async fn hang_up(line: Option<Line>) {
 /// Why an attempt failed, and whether the producer is of further use.
 struct Failure {
     trouble: Trouble,
-    renew: bool,
+    then: Then,
+}
+
+/// What to do with the producer of a failed attempt.
+enum Then {
+    /// It goes on.
+    Keep,
+    /// The next attempt makes a new one, to look anew at what the old one remembers: files, rights.
+    Renew,
+    /// It met a fatal error: it will never send again.
+    Replace,
 }
 
 /// A producer, its receipts, and the files that it was made from.
@@ -96,7 +111,7 @@ struct Line {
     producer: ThreadedProducer<Context>,
     /// Holds at most one receipt for each message that was handed over: the events of one parcel.
     receipts: mpsc::UnboundedReceiver<Receipt>,
-    last_error: Arc<Mutex<Option<String>>>,
+    last_error: Arc<LastError>,
     material: Material,
     /// Counts messages, so that a receipt of an earlier attempt is not taken for one of this.
     serial: usize,
@@ -104,21 +119,24 @@ struct Line {
 
 struct Context {
     receipts: mpsc::UnboundedSender<Receipt>,
-    last_error: Arc<Mutex<Option<String>>>,
+    last_error: Arc<LastError>,
 }
 
 impl ClientContext for Context {
-    /// The client says the same thing in `error`; this is for whoever asks for more.
+    /// A connection that a broker closed is no error to the client; what it makes of that stands in its log only.
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(facility, message, "kafka client");
+        if let Some(said) = told::said_of_broker(facility, message) {
+            self.last_error.note(RDKafkaErrorCode::BrokerTransportFailure, said);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code();
+        let code = code_of(&error);
         tracing::debug!(?code, reason, "kafka client error");
         // "All brokers are down" says less than the reason that came before it.
-        if code != Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.into());
+        if code != RDKafkaErrorCode::AllBrokersDown {
+            self.last_error.note(code, reason);
         }
     }
 }
@@ -129,11 +147,15 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
         let result = match result {
             Ok(_) => Ok(()),
-            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
+            Err((error, _)) => Err(code_of(error)),
         };
         // Nobody listens when the line is being hung up: what it held is sent again by the next one.
         let _ = self.receipts.send(Receipt { opaque, result });
     }
+}
+
+fn code_of(error: &KafkaError) -> RDKafkaErrorCode {
+    error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)
 }
 
 impl Line {
@@ -143,7 +165,7 @@ impl Line {
         config.tls.as_ref().map(Tls::check).transpose()?;
         let password = password_file.map(Secret::read).transpose()?;
         let (sender, receipts) = mpsc::unbounded_channel();
-        let last_error = Arc::new(Mutex::new(None));
+        let last_error = Arc::new(LastError::default());
         let context = Context { receipts: sender, last_error: Arc::clone(&last_error) };
         let client = config.client(password.as_ref());
         let producer = ThreadedProducer::from_config_and_context(&client, context).map_err(|error| match error {
@@ -151,7 +173,7 @@ impl Line {
             KafkaError::ClientConfig(_, _, name, _) => {
                 Trouble::Retry(format!("the Kafka client does not take its option `{name}`"))
             }
-            error => Trouble::Retry(error.to_string()),
+            error => told::trouble(code_of(&error), &error.to_string(), &config.topic),
         })?;
         Ok(Self { producer, receipts, last_error, material, serial: 0 })
     }
@@ -178,8 +200,10 @@ impl Line {
             }
         }
         match round.failed.take() {
-            Some(code) => Err(self.failure(code.to_string())),
-            None => round.judge_invalid().map_err(|problem| self.failure(problem.into())),
+            Some(code) => Err(self.failure(code, round)),
+            None => round
+                .judge_invalid()
+                .map_err(|problem| Failure { trouble: Trouble::Retry(problem.into()), then: Then::Keep }),
         }
     }
 
@@ -190,8 +214,7 @@ impl Line {
         self.serial = self.serial.wrapping_add(1);
         loop {
             let sent = self.producer.send(message(round.parcel, event, round.topic, self.serial));
-            let code = sent.map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown));
-            match code {
+            match sent.map_err(|(error, _)| code_of(&error)) {
                 Ok(()) => _ = round.out.insert(self.serial, index),
                 Err(RDKafkaErrorCode::QueueFull) => {
                     self.receive(round, ROOM).await?;
@@ -223,37 +246,49 @@ impl Line {
                     round.receipt(&receipt);
                 }
                 round.heard();
-                *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.last_error.forget();
                 Ok(())
             }
             // The context lives as long as the producer.
-            Ok(None) => Err(self.failure("Kafka client has ended".into())),
+            Ok(None) => Err(Failure { trouble: Trouble::Retry("Kafka client has ended".into()), then: Then::Renew }),
             Err(_) => self.look(round),
         }
     }
 
     /// Nothing came for a while: is there a fatal error, is the trust material renewed, what does the status say?
     fn look(&self, round: &mut Round<'_>) -> Result<(), Failure> {
-        if self.producer.client().fatal_error().is_some() {
-            return Err(self.failure("fatal error of the Kafka client".into()));
+        if let Some(failure) = self.fatal(round.topic) {
+            return Err(failure);
         }
         if self.material.is_stale() {
-            return Err(Failure {
-                trouble: Trouble::Retry("trust material was renewed, connecting anew".into()),
-                renew: true,
-            });
+            let trouble = Trouble::Retry("trust material was renewed, connecting anew".into());
+            return Err(Failure { trouble, then: Then::Renew });
         }
         if round.silent_since.elapsed() >= SILENCE {
-            let reason = self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            round.board.hangs(&Trouble::Retry(reason.unwrap_or_else(|| "no answer from the brokers".into())));
+            let silent = || Trouble::Retry("no answer from the brokers".into());
+            round.board.hangs(&self.last_error.trouble(round.topic).unwrap_or_else(silent));
         }
         Ok(())
     }
 
-    fn failure(&self, message: String) -> Failure {
-        let fatal = self.producer.client().fatal_error();
-        let renew = fatal.is_some();
-        let message = fatal.map_or(message, |(code, reason)| format!("{code}: {reason}"));
-        Failure { trouble: Trouble::Retry(message), renew }
+    /// Why a message was given up: by a fatal error, if there is one.
+    fn failure(&self, code: RDKafkaErrorCode, round: &Round<'_>) -> Failure {
+        self.fatal(round.topic).unwrap_or_else(|| {
+            let trouble = told::trouble(code, &code.to_string(), round.topic);
+            // The client asks about the rights to a topic only now and then.
+            let then = if matches!(trouble, Trouble::Denied(_)) { Then::Renew } else { Then::Keep };
+            Failure { trouble, then }
+        })
+    }
+
+    fn fatal(&self, topic: &str) -> Option<Failure> {
+        let (code, reason) = self.producer.client().fatal_error()?;
+        let trouble = match told::trouble(code, &reason, topic) {
+            Trouble::Retry(said) => {
+                Trouble::Retry(format!("the Kafka client met a fatal error and is built anew: {said}"))
+            }
+            other => other,
+        };
+        Some(Failure { trouble, then: Then::Replace })
     }
 }
