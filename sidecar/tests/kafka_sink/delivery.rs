@@ -8,7 +8,7 @@ use gatehouse_kafka::Broker;
 use gatehouse_proto::v1::Batch;
 use prost::Message as _;
 
-use crate::house::{EPOCH, House, assert_complete, mutual_tls, plain, read_all, record};
+use crate::house::{EPOCH, House, assert_complete, mutual_tls, plain, read_all, record, says, sequence};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_missing_after_the_broker_was_killed_and_frozen() {
@@ -148,4 +148,36 @@ async fn a_record_refused_alone_is_a_dead_letter_and_a_topic_that_refuses_all_is
     assert_eq!(last["keyed"].tallies.delivered, 49);
     let (_broker, keyed) = read_all(broker, "keyed").await;
     assert!(keyed.iter().all(|message| message.key.is_some()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_deleted_is_told_and_gets_all_that_was_not_in_it_when_it_is_made_again() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start();
+    broker.create_topic("events", 3, &[]);
+    let config = format!(
+        "kafka: {{ brokers: '{}', topic: events, options: {{ topic.metadata.propagation.max.ms: 500 }} }}",
+        broker.plain()
+    );
+    let mut house = House::start(data.path(), &[("events", &*config)], 1, Duration::from_secs(30));
+    house.flow("events", "some are delivered", |status| status.tallies.delivered > 100).await;
+    // At once, and so late that the client notices.
+    for is_late in [false, true] {
+        let all = house.next - 1;
+        house.until("events", "all is delivered", |status| status.tallies.delivered == all).await;
+        let first = house.next;
+        broker.delete_topic("events");
+        if is_late {
+            house.flow("events", "the status tells", |status| says(status, &["there is no topic `events`"])).await;
+            assert_eq!(house.status("events").state, State::Retrying);
+        }
+        broker.create_topic("events", 3, &[]);
+        house.store(5).await;
+        let all = house.next - 1;
+        let well = house.until("events", "all is delivered", |status| status.tallies.delivered == all).await;
+        assert_eq!((well.state, well.tallies.dead_lettered), (State::Delivering, 0));
+        let there: BTreeSet<u64> = broker.read_all("events").iter().map(sequence).collect();
+        assert_eq!(there, (first..house.next).collect());
+    }
+    house.stop().await;
 }

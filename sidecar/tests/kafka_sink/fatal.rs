@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatehouse::sink::board::State;
 use gatehouse_kafka::{Broker, Right, SASL_PASSWORD};
 
-use crate::house::{House, assert_complete, login, plain, read_all, says};
+use crate::house::{House, assert_complete, login, plain, read_all, says, sequence};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_forgot_what_it_took_ends_the_client_and_a_new_one_sends_on() {
@@ -37,8 +37,7 @@ async fn a_broker_that_forgot_what_it_took_ends_the_client_and_a_new_one_sends_o
     let next = house.next;
     house.stop().await;
     let (_broker, messages) = read_all(broker, "events").await;
-    let sequence = |id: &str| u64::from_str_radix(&id[16..], 16).unwrap();
-    let there: BTreeSet<u64> = messages.iter().map(|message| sequence(message.header("ce_id").unwrap())).collect();
+    let there: BTreeSet<u64> = messages.iter().map(sequence).collect();
     assert_eq!(there, (1..kept).chain(forgotten..next).collect(), "all but what the broker itself forgot");
 }
 

@@ -164,6 +164,11 @@ pub(crate) async fn read_all(broker: Broker, topic: &str) -> (Broker, Vec<Messag
     .unwrap()
 }
 
+/// The sequence of the record that a message carries.
+pub(crate) fn sequence(message: &Message) -> u64 {
+    u64::from_str_radix(&message.header("ce_id").unwrap()[16..], 16).unwrap()
+}
+
 /// Each record below `next` is there, each loss is there, each message is what the documentation says. Returns how many
 /// messages are there more than once.
 pub(crate) fn assert_complete(messages: &[Message], next: u64) -> usize {
@@ -176,7 +181,7 @@ pub(crate) fn assert_complete(messages: &[Message], next: u64) -> usize {
         assert_eq!(message.header("ce_specversion"), Some("1.0"));
         assert_eq!(message.header("ce_source"), Some("/gatehouse/edge%201"));
         assert_eq!(message.header("content-type"), Some("application/json"));
-        let sequence = u64::from_str_radix(&id[16..], 16).unwrap();
+        let sequence = sequence(message);
         if message.header("ce_type") == Some("dev.gatehouse.loss.v1") {
             assert_eq!((message.key.as_ref(), value["count"].as_u64()), (None, Some(5)));
             losses.insert(sequence);

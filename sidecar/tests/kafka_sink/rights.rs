@@ -7,7 +7,7 @@ use gatehouse_kafka::{Broker, Right, SASL_PASSWORD};
 use gatehouse_proto::v1::gate_message::Message as FromGate;
 use serde_json::Value;
 
-use crate::house::{EPOCH, PATIENCE, login, read_all};
+use crate::house::{EPOCH, PATIENCE, login, read_all, sequence};
 use crate::live::{Gate, House, batch, hello};
 
 const BOTH: [Right; 2] = [Right::Write, Right::Describe];
@@ -105,7 +105,6 @@ async fn a_right_that_is_taken_away_is_told_as_such_and_nothing_is_lost_when_it_
     drop(flow.gate);
     flow.house.stop().await;
     let (_broker, messages) = read_all(broker, "events").await;
-    let sequence = |id: &str| u64::from_str_radix(&id[16..], 16).unwrap();
-    let there: BTreeSet<u64> = messages.iter().map(|message| sequence(message.header("ce_id").unwrap())).collect();
+    let there: BTreeSet<u64> = messages.iter().map(sequence).collect();
     assert_eq!(there, (0..stored).collect());
 }
