@@ -101,6 +101,7 @@ async fn a_right_that_is_taken_away_is_told_as_such_and_nothing_is_lost_when_it_
     let sink = flow.drained().await;
     assert_eq!((sink["delivered"].as_u64(), sink["difference"].as_i64()), (Some(flow.next), Some(0)), "{sink}");
     assert_eq!((sink["dead_lettered"].as_u64(), sink["skipped"].as_u64()), (Some(0), Some(0)), "{sink}");
+    assert_eq!(flow.metric("gatehouse_sink_fatal_errors_total").await, sink["process"]["fatal_errors"].to_string());
     let stored = flow.next;
     drop(flow.gate);
     flow.house.stop().await;
