@@ -6,6 +6,7 @@
 //!   format: ndjson                          # json, ndjson, splunk, elasticsearch (the URL names the index: …/INDEX/_bulk)
 //!   compress: gzip                          # gzip, zstd, none
 //!   auth: { token_file: /etc/collector/token }   # or { username: …, password_file: … }
+//!   headers: { x-tenant: shop, x-api-key: { file: /etc/collector/key } }   # of your own
 //!   tls: { ca: …, certificate: …, key: … }  # default: the system's authorities
 //!   batch: 1MiB                             # of a body, before compression
 //!   timeout: 30s                            # for a whole answer
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use gatehouse_policy::document::{Fields, Node, Problems};
 
-use crate::sink::peer::{Address, Login, batch, timeout};
+use crate::sink::peer::{Address, Headers, Login, batch, timeout};
 use crate::sink::tls::Tls;
 
 /// Where batches are posted, and how.
@@ -29,6 +30,8 @@ pub struct Config {
     pub compression: Compression,
     /// Who the house says it is.
     pub login: Option<Login>,
+    /// What else it says with every request.
+    pub headers: Headers,
     /// By which trust.
     pub tls: Tls,
     /// Bytes of a body before compression, about; an event larger than this stands alone.
@@ -69,6 +72,8 @@ impl Config {
         let format = fields.take("format").and_then(|node| Format::read(node, problems));
         let compression = fields.take("compress").and_then(|node| Compression::read(node, problems));
         let login = fields.take("auth").and_then(|node| Login::read(node, problems));
+        let headers =
+            fields.take("headers").and_then(|node| Headers::read(node, login.as_ref(), problems)).unwrap_or_default();
         let tls_node = fields.take("tls");
         let tls = tls_node.and_then(|node| Tls::read(node, problems));
         let batch = fields.take("batch").and_then(|node| batch(node, problems)).unwrap_or(1 << 20);
@@ -82,6 +87,7 @@ impl Config {
             format: format.unwrap_or(Format::Ndjson),
             compression: compression.unwrap_or(Compression::Gzip),
             login,
+            headers,
             tls: tls.unwrap_or_default(),
             batch,
             timeout,

@@ -22,7 +22,8 @@ impl HttpsSink {
     pub fn new(config: Config) -> Self {
         let scheme = if config.format == Format::Splunk { "Splunk" } else { "Bearer" };
         let login = config.login.clone().map(|login| (login, scheme));
-        let peer = Peer::new(config.address.clone(), config.tls.clone(), login, config.timeout);
+        let peer = Peer::new(config.address.clone(), config.tls.clone(), login, config.timeout)
+            .with_headers(config.headers.clone());
         Self { config, peer }
     }
 }

@@ -6,6 +6,7 @@
 //!   url: https://otel.example:4318/v1/logs   # with grpc https://otel.example:4317; http:// only to this machine
 //!   compress: gzip                           # gzip, none
 //!   auth: { token_file: /etc/otel/token }    # or { username: …, password_file: … }
+//!   headers: { x-tenant: shop, x-api-key: { file: /etc/otel/key } }   # of your own
 //!   tls: { ca: …, certificate: …, key: … }   # default: the system's authorities
 //!   batch: 1MiB                              # of events in a request, about
 //!   timeout: 30s                             # for a whole answer
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use gatehouse_policy::document::{Fields, Node, Problems};
 
-use crate::sink::peer::{Address, Login, batch, timeout};
+use crate::sink::peer::{Address, Headers, Login, batch, timeout};
 use crate::sink::tls::Tls;
 
 /// Which collector, and by which trust.
@@ -29,6 +30,8 @@ pub struct Config {
     pub gzip: bool,
     /// Who the house says it is.
     pub login: Option<Login>,
+    /// What else it says with every request.
+    pub headers: Headers,
     /// By which trust.
     pub tls: Tls,
     /// Bytes of the events of a request, about.
@@ -47,6 +50,8 @@ impl Config {
         let address = url.and_then(|node| Address::read(node, problems));
         let compress = fields.take("compress").and_then(|node| node.one_of(&["gzip", "none"], problems));
         let login = fields.take("auth").and_then(|node| Login::read(node, problems));
+        let headers =
+            fields.take("headers").and_then(|node| Headers::read(node, login.as_ref(), problems)).unwrap_or_default();
         let tls_node = fields.take("tls");
         let tls = tls_node.and_then(|node| Tls::read(node, problems)).unwrap_or_default();
         let batch = fields.take("batch").and_then(|node| batch(node, problems)).unwrap_or(1 << 20);
@@ -59,6 +64,6 @@ impl Config {
             problems.push(&node.place, "a URL for `protocol: grpc` has no path", help);
         }
         address.refuse_idle_tls(tls_node, problems);
-        Some(Self { grpc, address, gzip: compress != Some("none"), login, tls, batch, timeout })
+        Some(Self { grpc, address, gzip: compress != Some("none"), login, headers, tls, batch, timeout })
     }
 }

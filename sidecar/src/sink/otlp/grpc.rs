@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use http::Uri;
+use http::header::AUTHORIZATION;
 use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 use tonic::client::Grpc;
 use tonic::codec::CompressionEncoding;
-use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
@@ -17,7 +17,7 @@ use tonic_prost::ProstCodec;
 use super::Config;
 use super::messages::{ExportRequest, ExportResponse};
 use crate::sink::board::Trouble;
-use crate::sink::peer::connect;
+use crate::sink::peer::{Login, connect};
 use crate::sink::tls::Tls;
 use crate::sink::trust::Material;
 
@@ -38,7 +38,8 @@ pub(super) struct Collector {
 
 struct Line {
     client: Grpc<Channel>,
-    authorization: Option<MetadataValue<Ascii>>,
+    /// The login and what the operator adds.
+    headers: Vec<(HeaderName, HeaderValue)>,
     material: Material,
 }
 
@@ -70,9 +71,7 @@ impl Collector {
         };
         let mut request = Request::new(export);
         request.set_timeout(self.config.timeout);
-        if let Some(authorization) = &line.authorization {
-            request.metadata_mut().insert("authorization", authorization.clone());
-        }
+        request.metadata_mut().as_mut().extend(line.headers.iter().cloned());
         let Line { client, material, .. } = &mut line;
         let answer = tokio::select! {
             answer = call(client, request) => answer,
@@ -90,16 +89,15 @@ impl Collector {
     }
 
     async fn connect(&self) -> Result<Line, Trouble> {
-        let Config { address, tls, login, .. } = &self.config;
+        let Config { address, tls, login, headers: own, .. } = &self.config;
         let used = address.secure.then_some(tls);
-        let own = login.as_ref().map(crate::sink::peer::Login::file);
+        let secrets = login.as_ref().map(Login::file).into_iter().chain(own.files());
         // Looked at before it is read: what is renewed in between shows as stale.
-        let material = Material::look(used.into_iter().flat_map(Tls::files).chain(own))?;
-        let header = login.as_ref().map(|login| login.header("Bearer")).transpose()?;
-        let authorization = header.map(|header| MetadataValue::try_from(header.as_bytes())).transpose();
-        let mut authorization = authorization
-            .map_err(|_| Trouble::Waiting("password file: it holds what no gRPC metadata can carry".into()))?;
-        authorization.iter_mut().for_each(|value| value.set_sensitive(true));
+        let material = Material::look(used.into_iter().flat_map(Tls::files).chain(secrets))?;
+        let mut headers = own.lines()?;
+        if let Some(login) = login {
+            headers.push((AUTHORIZATION, login.header("Bearer")?));
+        }
         // The one connection is made here, where what is wrong with its trust can be told; a second one is a line of its own.
         let mut stream = Some(TokioIo::new(connect(address, tls, b"h2").await?));
         let connector = tower::service_fn(move |_: Uri| {
@@ -115,7 +113,7 @@ impl Collector {
             // A collector answers in kind, asked or not.
             client = client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
         }
-        Ok(Line { client, authorization, material })
+        Ok(Line { client, headers, material })
     }
 }
 

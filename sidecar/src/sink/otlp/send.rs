@@ -32,7 +32,8 @@ impl OtlpSink {
             Wire::Grpc(Box::new(Collector::new(config.clone())))
         } else {
             let login = config.login.clone().map(|login| (login, "Bearer"));
-            Wire::Http(Box::new(Peer::new(config.address.clone(), config.tls.clone(), login, config.timeout)))
+            let peer = Peer::new(config.address.clone(), config.tls.clone(), login, config.timeout);
+            Wire::Http(Box::new(peer.with_headers(config.headers.clone())))
         };
         Self { config, wire }
     }

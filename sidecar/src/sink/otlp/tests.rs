@@ -1,5 +1,7 @@
 //! The sink between a real spool and a real HTTP server that reads with the messages that OpenTelemetry publishes.
 
+mod grpc;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::io::Read as _;

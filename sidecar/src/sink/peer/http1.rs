@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::connect::connect;
 use super::told::told;
-use super::{Address, Login};
+use super::{Address, Headers, Login};
 use crate::sink::board::Trouble;
 use crate::sink::tls::Tls;
 use crate::sink::trust::Material;
@@ -30,6 +30,7 @@ pub(crate) struct Peer {
     address: Address,
     tls: Tls,
     login: Option<(Login, &'static str)>,
+    own: Headers,
     timeout: Duration,
     line: Option<Line>,
     /// The peer asked not to be asked before.
@@ -39,6 +40,7 @@ pub(crate) struct Peer {
 struct Line {
     sender: SendRequest<Full<Bytes>>,
     authorization: Option<HeaderValue>,
+    own: Vec<(HeaderName, HeaderValue)>,
     material: Material,
     _connection: AbortOnDropHandle<()>,
 }
@@ -72,7 +74,13 @@ pub(crate) struct Failure {
 impl Peer {
     /// `scheme` is that of a token. Nothing is connected yet.
     pub(crate) fn new(address: Address, tls: Tls, login: Option<(Login, &'static str)>, timeout: Duration) -> Self {
-        Self { address, tls, login, timeout, line: None, not_before: None }
+        Self { address, tls, login, own: Headers::default(), timeout, line: None, not_before: None }
+    }
+
+    /// Says `own` too with every request.
+    pub(crate) fn with_headers(mut self, own: Headers) -> Self {
+        self.own = own;
+        self
     }
 
     /// Lets the next request wait so long.
@@ -132,11 +140,12 @@ impl Peer {
 
     async fn connect(&self) -> Result<Line, Trouble> {
         let login = self.login.as_ref();
-        let own = login.map(|(login, _)| login.file());
+        let secrets = login.map(|(login, _)| login.file()).into_iter().chain(self.own.files());
         let tls = if self.address.secure { Some(&self.tls) } else { None };
         // Looked at before it is read: what is renewed in between shows as stale.
-        let material = Material::look(tls.into_iter().flat_map(Tls::files).chain(own))?;
+        let material = Material::look(tls.into_iter().flat_map(Tls::files).chain(secrets))?;
         let authorization = login.map(|(login, scheme)| login.header(scheme)).transpose()?;
+        let own = self.own.lines()?;
         let stream = connect(&self.address, &self.tls, b"http/1.1").await?;
         let authority = &self.address.authority;
         let (sender, connection) = handshake(TokioIo::new(stream))
@@ -144,14 +153,14 @@ impl Peer {
             .map_err(|error| Trouble::Retry(format!("cannot speak HTTP with {authority}: {error}")))?;
         // How it ends shows at the sender.
         let connection = tokio::spawn(async move { _ = connection.await });
-        Ok(Line { sender, authorization, material, _connection: AbortOnDropHandle::new(connection) })
+        Ok(Line { sender, authorization, own, material, _connection: AbortOnDropHandle::new(connection) })
     }
 
     fn request(&self, line: &Line, asked: Asked<'_>) -> Result<Request<Full<Bytes>>, http::Error> {
         let Asked { method, target, headers, body, .. } = asked;
         let mut request = Request::builder().method(method).uri(target);
         request = request.header(HOST, &self.address.authority).header(USER_AGENT, "gatehouse");
-        for (name, value) in headers {
+        for (name, value) in headers.iter().chain(&line.own) {
             request = request.header(name, value);
         }
         if let Some(authorization) = &line.authorization {

@@ -1,9 +1,11 @@
-//! A peer over HTTP, for every sink that has one: its address, its trust, the login; one connection, made anew when it ends
+//! A peer over HTTP, for every sink that has one: its address, its trust, the login, headers of the
+//! operator; one connection, made anew when it ends
 //! or when a file behind it is renewed.
 
 mod address;
 mod bounds;
 mod connect;
+mod headers;
 mod http1;
 mod login;
 mod told;
@@ -12,6 +14,7 @@ mod told;
 mod tests;
 
 pub use address::Address;
+pub use headers::Headers;
 pub use login::Login;
 
 pub(super) use bounds::batch;

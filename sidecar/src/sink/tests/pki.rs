@@ -50,7 +50,9 @@ impl Pki {
             .unwrap()
             .with_client_cert_verifier(clients.build().unwrap())
             .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap());
-        TlsAcceptor::from(Arc::new(config.unwrap()))
+        let mut config = config.unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        TlsAcceptor::from(Arc::new(config))
     }
 
     /// Files for a client, mounted as a Kubernetes secret is: `..data` leads to them and is renamed over.
