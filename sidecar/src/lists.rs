@@ -84,6 +84,17 @@ struct Known {
     problem: Option<String>,
 }
 
+impl Known {
+    /// What is in force while nothing new comes.
+    fn stands(&self, expires: Duration, now: Now) -> &'static str {
+        match self.good_ms {
+            None => "there was no good one yet: it is empty",
+            Some(good_ms) if since(good_ms, now) >= expires => "the last good one has expired: it is empty",
+            Some(_) => "the last good one stays",
+        }
+    }
+}
+
 /// One list as `/status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct View {
@@ -220,10 +231,7 @@ impl Board {
     fn view(&self, entries: usize, now: Now) -> View {
         let (known, outside) = (self.known().clone(), &self.outside);
         let (kind, from) = outside.origin.words();
-        let age = {
-            let since = known.good_ms.unwrap_or_else(|| signed(self.begun_ms));
-            Duration::from_millis(u64::try_from(signed(now.boot_ms).saturating_sub(since)).unwrap_or_default())
-        };
+        let age = since(known.good_ms.unwrap_or_else(|| signed(self.begun_ms)), now);
         View {
             name: outside.list.clone(),
             kind,
@@ -241,6 +249,11 @@ impl Board {
             problem: known.problem,
         }
     }
+}
+
+/// How long ago that was, by the clock since boot.
+fn since(ms: i64, now: Now) -> Duration {
+    Duration::from_millis(u64::try_from(signed(now.boot_ms).saturating_sub(ms)).unwrap_or_default())
 }
 
 /// Milliseconds that may lie before the machine was started.

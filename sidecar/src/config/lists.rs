@@ -20,6 +20,11 @@ use crate::sink::tls::Tls;
 /// Size of an answer where nothing is written.
 const DEFAULT_SIZE: usize = 8 << 20;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Why a list does not come by plain HTTP from elsewhere, and what to do.
+const CLEAR: (&str, &str) = (
+    "whoever is between could write the list",
+    "write `https://`; plain `http://` is for sources on this machine (`127.0.0.1`, `[::1]`, `localhost`)",
+);
 /// Sources in one house, at most.
 const MAX_SOURCES: usize = 64;
 
@@ -93,7 +98,7 @@ impl Lists {
 impl Source {
     fn read(entry: &Entry, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(&entry.value, "a source of lists", problems)?;
-        let url = fields.require("url").and_then(|node| Address::read(node, problems));
+        let url = fields.require("url").and_then(|node| Address::read_safe(node, CLEAR, problems));
         let login = fields.take("auth").and_then(|node| Login::read(node, problems));
         let tls_node = fields.take("tls");
         let tls = tls_node.and_then(|node| Tls::read(node, problems));
@@ -166,7 +171,10 @@ mod tests {
         for (text, words) in [
             ("size: 1GiB", "lists:1:7: `size` is out of range"),
             ("timeout: 1h", "lists:1:10: `timeout` is out of range"),
-            ("sources: { a: { url: \"http://lists.example/\" } }", "events would travel in clear text"),
+            (
+                "sources: { a: { url: \"http://lists.example/\" } }",
+                "lists:1:22: whoever is between could write the list",
+            ),
             ("sources: { a: { auth: { token_file: k } } }", "has no `url`"),
             (
                 "sources: { a: { url: \"https://a.example/\", auth: { token: k } } }",

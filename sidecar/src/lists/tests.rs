@@ -138,3 +138,12 @@ fn what_is_no_answer_of_an_engine_changes_nothing_and_asks_for_all() {
         assert!(decisions.question(NOW).ends_with("startup=true"));
     }
 }
+
+#[test]
+fn what_is_in_force_while_a_source_is_silent_is_said_as_it_is() {
+    let hour = Duration::from_secs(3600);
+    let stands = |good_ms| Known { good_ms, ..Known::default() }.stands(hour, NOW);
+    assert_eq!(stands(None), "there was no good one yet: it is empty");
+    assert_eq!(stands(Some(signed(NOW.boot_ms) - 3_599_999)), "the last good one stays");
+    assert_eq!(stands(Some(signed(NOW.boot_ms) - 3_600_000)), "the last good one has expired: it is empty");
+}

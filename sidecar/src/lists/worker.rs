@@ -116,13 +116,8 @@ impl Worker {
             Err(problem) => {
                 known.failures = known.failures.saturating_add(1);
                 if known.problem.as_ref() != Some(&problem) {
-                    tracing::error!(
-                        list,
-                        kind,
-                        from,
-                        problem,
-                        "list from outside is not fetched, the last good one stays"
-                    );
+                    let stands = known.stands(self.board.outside.expires, Now::read());
+                    tracing::error!(list, kind, from, problem, "list from outside is not fetched, {stands}");
                 }
                 known.problem = Some(problem);
             }

@@ -24,8 +24,14 @@ pub struct Address {
 }
 
 impl Address {
-    /// Reads a URL.
+    /// Reads the URL of whom events are sent to.
     pub(crate) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let help = "write `https://`; plain `http://` is for peers on this machine (`127.0.0.1`, `[::1]`, `localhost`)";
+        Self::read_safe(node, ("events would travel in clear text", help), problems)
+    }
+
+    /// Reads a URL; `clear` says what is wrong with plain HTTP to another machine, and what to do.
+    pub(crate) fn read_safe(node: &Node, clear: (&str, &str), problems: &mut Problems) -> Option<Self> {
         let text = node.string(problems)?;
         let Some(address) = Self::parse(text) else {
             let help = "write one such as `https://collector.example/ingest`, without a login in it";
@@ -33,9 +39,7 @@ impl Address {
             return None;
         };
         if !address.secure && !address.is_loopback() {
-            let help =
-                "write `https://`; plain `http://` is for peers on this machine (`127.0.0.1`, `[::1]`, `localhost`)";
-            problems.push(&node.place, "events would travel in clear text", help);
+            problems.push(&node.place, clear.0, clear.1);
             return None;
         }
         Some(address)
