@@ -10,8 +10,12 @@ pub mod agent;
 pub mod answers;
 pub mod asked;
 pub mod cookie;
+#[path = "../../../sidecar/src/deadline.rs"]
+#[allow(dead_code, reason = "the sidecar's own, of which this uses a part")]
+mod deadline;
 pub mod decision;
 pub mod documents;
+pub mod fetched;
 pub mod fingerprint;
 pub mod geo;
 mod given;
@@ -38,6 +42,8 @@ mod request;
 pub mod shared;
 pub mod spool;
 pub mod stream;
+#[allow(dead_code, unreachable_pub, reason = "the sidecar's own, of which this uses a part")]
+mod verdicts;
 #[path = "../../../sidecar/src/when.rs"]
 #[allow(dead_code, reason = "the sidecar's own, of which this uses a part")]
 mod when;
