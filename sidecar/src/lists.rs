@@ -16,14 +16,16 @@
 //! of thousands of networks are for `cidrs` with `files`: they are compiled into the policy, in chunks, as a new revision.
 //!
 //! **The last good one stays, but not for ever.** A fetch that fails, a text with more than one wrong line in a hundred, another
-//! digest: the list stays what it was. Its entries end `expires` after the last fetch that succeeded (a file is as old as it was
-//! last written), in the gates also without the house: a list that nobody refreshes bans whoever has such an address today. Half
-//! of that time before, it counts as stale, which is an alert. Ends are moved on in steps of an eighth of `expires`, so that an
-//! unchanged list is not sent again each time.
+//! digest, a signature that is wrong: the list stays what it was. Its entries end `expires` after the last fetch that succeeded (a
+//! file is as old as it was last written), in the gates also without the house: a list that nobody refreshes bans whoever has such
+//! an address today. Half of that time before, it counts as stale, which is an alert. Ends are moved on in steps of an eighth of
+//! `expires`, so that an unchanged list is not sent again each time.
 
 mod crowdsec;
 mod fetch;
 mod kept;
+mod place;
+mod proof;
 mod text;
 mod worker;
 

@@ -276,6 +276,63 @@ async fn a_version_that_is_held_is_not_sent_again_and_another_digest_is_refused(
     house.stop().await;
 }
 
+/// What `minisign -S` writes beside a file that holds `text`.
+fn signed(keys: &minisign::KeyPair, text: &str) -> String {
+    minisign::sign(None, &keys.sk, text.as_bytes(), None, None).unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_list_is_taken_by_its_key_only_and_the_last_good_one_stays() {
+    let keys = || minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    let (ours, others) = (keys(), keys());
+    let key = ours.pk.to_base64();
+    let (server, desk) = start(&format!("{FEED}, signature: {{ key: \"{key}\" }}")).await;
+    let serve = |list: &str, signature: Option<String>| {
+        let list = list.to_owned();
+        server.serve(move |target, _| match (target, &signature) {
+            ("/feeds/bad.txt", _) => (200, Vec::new(), list.clone()),
+            ("/feeds/bad.txt.minisig", Some(signature)) => (200, Vec::new(), signature.clone()),
+            _ => (404, Vec::new(), String::new()),
+        });
+    };
+    let (good, altered) = ("192.0.2.7\n192.0.2.8\n", "192.0.2.7\n");
+    serve(good, Some(signed(&ours, good)));
+    let house = desk.house().await;
+    holds(&house, 2).await;
+
+    serve(altered, Some(signed(&ours, good)));
+    problem(&house, "its signature is not of these bytes").await;
+    serve(altered, Some(signed(&others, altered)));
+    problem(&house, "its signature is by another key").await;
+    serve(altered, None);
+    problem(&house, "/feeds/bad.txt.minisig`: it answered with status 404").await;
+    serve(altered, Some("192.0.2.9\n".into()));
+    problem(&house, "it is none of minisign").await;
+    assert_eq!(of(&house).await["entries"], 2);
+    serve(altered, Some(signed(&ours, altered)));
+    holds(&house, 1).await;
+
+    // Another key makes another list of it: nothing that was taken by the first one is held, also over a restart.
+    house.stop().await;
+    desk.write(&format!("{FEED}, signature: {{ key: \"{}\" }}", others.pk.to_base64()));
+    let house = desk.house().await;
+    problem(&house, "its signature is by another key").await;
+    assert_eq!(of(&house).await["entries"], 0);
+
+    // A file, and its signature beside it.
+    fs::write(desk.dir.path().join("policies/own.txt"), good).unwrap();
+    desk.write(&format!("from: {{ file: own.txt }}, every: 1s, signature: {{ key: \"{key}\" }}"));
+    problem(&house, "its signature `own.txt.minisig`:").await;
+    fs::write(desk.dir.path().join("policies/own.txt.minisig"), signed(&ours, good)).unwrap();
+    holds(&house, 2).await;
+    // Whom the configuration does not name is not asked for a signature either.
+    let elsewhere = format!("https://localhost:{}/admin/own.minisig", desk.port);
+    desk.write(&format!("from: {{ file: own.txt }}, every: 1s, signature: {{ key: \"{key}\", url: \"{elsewhere}\" }}"));
+    problem(&house, "its signature cannot be had: the house may not ask").await;
+    assert!(!server.asked().iter().any(|(target, _)| target.starts_with("/admin")));
+    house.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_the_configuration_does_not_name_is_never_asked_and_files_are_read_below_the_folder() {
     let (server, desk) = start(r#"from: { url: "https://localhost:PORT/admin" }, every: 1s"#).await;

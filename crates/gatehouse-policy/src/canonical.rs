@@ -169,10 +169,15 @@ fn fetched(map: Map, outside: &Outside) -> Map {
         let hex = digest.iter().fold(String::from("sha256:"), |text, byte| format!("{text}{byte:02x}"));
         Written::Text(hex)
     });
+    let signature = outside.signature.as_ref().map(|signature| {
+        let (word, at) = signature.at.words();
+        Map::new().text("key", &signature.key).text(word, at).done()
+    });
     map.map("from", Map::new().text(word, text))
         .some("of", of)
         .text("every", &time(outside.every))
         .some("digest", digest)
+        .some("signature", signature)
         .text("expires", &time(outside.expires))
 }
 

@@ -60,7 +60,7 @@ pub use policy::{
     ClientKey, Count, IdentityHeaders, KeyPart, KnownHosts, LimitSpec, Policy, Rule, Scope, StepSpec, Support,
 };
 pub use spec::types::{Ambiguous, Backend, Parameters, Rollout, Tier};
-pub use spec::{Holds, Library, Origin, Outside};
+pub use spec::{Holds, Library, Origin, Outside, Signature};
 
 /// Highest (and only) image format version that this build writes and reads.
 pub const IMAGE_VERSION: u32 = 2;

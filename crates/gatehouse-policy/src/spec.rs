@@ -36,7 +36,7 @@ pub(crate) mod types;
 mod who;
 
 pub use library::Library;
-pub use outside::{Holds, Origin, Outside};
+pub use outside::{Holds, Origin, Outside, Signature};
 pub(crate) use pattern::{HostPattern, PathPattern, TextPattern};
 #[cfg(feature = "yaml")]
 pub(crate) use refusal::PLACEHOLDERS;

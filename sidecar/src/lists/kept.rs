@@ -11,7 +11,7 @@ use gatehouse_proto::MAX_LIST_ENTRIES;
 use gatehouse_proto::subject::{MAX_KEY_BYTES, Subject};
 use serde::{Deserialize, Serialize};
 
-use super::fetch::Mark;
+use super::place::Mark;
 use super::signed;
 use super::text::Entries;
 use crate::data::DataFolder;
@@ -155,6 +155,10 @@ fn source(outside: &Outside) -> String {
     if let Some(digest) = outside.digest {
         // Writing to a text cannot fail.
         let _ = write!(text, " {}", Hex(digest));
+    }
+    // Where the signature stands makes no other list of it; who signed it does.
+    if let Some(signature) = &outside.signature {
+        let _ = write!(text, " signed {}", signature.key);
     }
     text
 }

@@ -43,6 +43,7 @@ pub(super) enum Kind {
     Rate,
     Regex,
     Scope,
+    SigningKey,
     Size,
     TextMatch,
     TrustDomain,
@@ -62,7 +63,7 @@ pub(super) struct About {
 
 impl Kind {
     /// Every kind.
-    pub(super) const ALL: [Self; 42] = [
+    pub(super) const ALL: [Self; 43] = [
         Self::Account,
         Self::AddressSource,
         Self::Any,
@@ -100,6 +101,7 @@ impl Kind {
         Self::Rate,
         Self::Regex,
         Self::Scope,
+        Self::SigningKey,
         Self::Size,
         Self::TextMatch,
         Self::TrustDomain,
@@ -321,6 +323,12 @@ impl Kind {
                 r"^[a-z0-9-]+(/[a-z0-9-]+){0,3}$",
                 "`organisation/tenant/workspace/group`, or the first of these",
                 &["acme", "acme/retail/shop"],
+            ),
+            Self::SigningKey => (
+                "signing key",
+                r"^RW[Q-T][0-9A-Za-z+/]{53}$",
+                "a public key of minisign, the second line of `minisign.pub`",
+                &["RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"],
             ),
             Self::Size => (
                 "size",

@@ -20,8 +20,13 @@ fn read_list(entry: &Entry, problems: &mut Problems) -> Option<List> {
     let mut fields = Fields::of("list", &entry.value, &*what, problems)?;
     let kinds = KINDS.map(|word| (word, fields.take(word)));
     let (files, expires) = (fields.take("files"), fields.take("expires"));
-    let beside =
-        outside::Written { of: fields.take("of"), every: fields.take("every"), expires, digest: fields.take("digest") };
+    let beside = outside::Written {
+        of: fields.take("of"),
+        every: fields.take("every"),
+        expires,
+        digest: fields.take("digest"),
+        signature: fields.take("signature"),
+    };
     let told = problems.0.len();
     fields.finish(problems);
     let known = problems.0.len() == told;

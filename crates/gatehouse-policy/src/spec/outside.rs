@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use crate::document::{Fields, Node, Problems, Value, quoted};
 
+mod signature;
+
+pub use signature::Signature;
+
 use super::{bounds, library};
 
 /// A list that the house fills from outside.
@@ -24,6 +28,8 @@ pub struct Outside {
     pub expires: Duration,
     /// SHA-256 that the fetched bytes must have; `None`: any.
     pub digest: Option<[u8; 32]>,
+    /// The signature that the fetched bytes must have; `None`: any, or none.
+    pub signature: Option<Signature>,
 }
 
 /// Where entries come from.
@@ -57,6 +63,7 @@ pub(super) struct Written<'n> {
     pub(super) every: Option<&'n Node>,
     pub(super) expires: Option<&'n Node>,
     pub(super) digest: Option<&'n Node>,
+    pub(super) signature: Option<&'n Node>,
 }
 
 impl Holds {
@@ -129,7 +136,9 @@ impl Written<'_> {
         let every = self.every.map_or(Some(bounds::LIST_EVERY), |node| span(node, "every", EVERY, problems));
         let expires = self.expires.map_or(Some(bounds::LIST_EXPIRES), |node| span(node, "expires", EXPIRES, problems));
         let digest = self.digest.map(|node| read_digest(node, problems));
-        if let (Origin::CrowdSec(_), Some(node)) = (&origin, self.of.or(self.digest)) {
+        let signature = self.signature.map(|node| signature::read(node, &origin, problems));
+        let idle = self.of.or(self.digest).or(self.signature);
+        if let (Origin::CrowdSec(_), Some(node)) = (&origin, idle) {
             let help = "leave it out: decisions are about addresses, and change all the time";
             problems.push(&node.place, "this does not go with `crowdsec`", help);
         }
@@ -138,13 +147,15 @@ impl Written<'_> {
             let help = "let a list hold for at least twice the time between two fetches";
             problems.push(&node.place, "the list would expire after one fetch that fails", help);
         }
-        let outside = Outside { list: list.to_owned(), origin, of: of?, every, expires, digest: digest.flatten() };
+        let (digest, signature) = (digest.flatten(), signature.flatten());
+        let outside = Outside { list: list.to_owned(), origin, of: of?, every, expires, digest, signature };
         (problems.0.len() == told).then_some(outside)
     }
 
     /// None of these goes with a list that is filled by hand, or by its document.
     pub(super) fn refuse(self, what: &str, problems: &mut Problems) {
-        for (word, node) in [("of", self.of), ("every", self.every), ("digest", self.digest)] {
+        let written = [("of", self.of), ("every", self.every), ("digest", self.digest), ("signature", self.signature)];
+        for (word, node) in written {
             if let Some(node) = node {
                 let help = "leave it out, or name a source, such as `from: { url: https://… }`";
                 problems.push(&node.place, format!("{what} is not fetched: `{word}` says nothing of it"), help);
@@ -171,7 +182,7 @@ fn read_of(node: &Node, problems: &mut Problems) -> Option<Holds> {
     Holds::WORDS.iter().find(|(word, _)| *word == found).map(|(_, holds)| *holds)
 }
 
-fn read_url(node: &Node, problems: &mut Problems) -> Option<String> {
+pub(super) fn read_url(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = node.string(problems)?;
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let plain = text.len() <= bounds::URL && text.bytes().all(|b| b.is_ascii_graphic() && !b"\\#\"<>`".contains(&b));
