@@ -190,11 +190,11 @@ impl House {
         self.access_log.stop().await;
         self.admin.shutdown().await;
         forget_addresses(&self.data)?;
-        let remaining = tell_what_remains(&self.spool);
+        let (remaining, sinks) = tell_what_remains(&self.spool);
         let spool = self.spool;
         let closed = tokio::task::spawn_blocking(move || spool.close()).await;
         closed.unwrap_or(Err(SpoolError::WriterGone))?;
-        tracing::info!(remaining, "house stopped, everything is synced");
+        tracing::info!(remaining, sinks, "house stopped, everything is synced");
         Ok(())
     }
 }
@@ -311,8 +311,9 @@ fn forget_addresses(data: &DataFolder) -> Result<(), DataError> {
     [ADMIN_ADDRESS, INTAKE_ADDRESS].iter().try_for_each(|name| data.remove(name))
 }
 
-/// Says what each sink did not deliver in time, so that whoever takes the volume away knows what is on it. The largest of the counts.
-fn tell_what_remains(spool: &Spool) -> u64 {
+/// Says what each sink did not deliver in time, so that whoever takes the volume away knows what is on it. The largest of the counts,
+/// and each of them in words.
+fn tell_what_remains(spool: &Spool) -> (u64, String) {
     let readers = spool.handle().stat().readers;
     for reader in readers.iter().filter(|reader| reader.pending.records > 0) {
         let (records, bytes) = (reader.pending.records, reader.pending.bytes);
@@ -323,7 +324,8 @@ fn tell_what_remains(spool: &Spool) -> u64 {
             "records stay in the spool, to be delivered after the next start"
         );
     }
-    readers.iter().map(|reader| reader.pending.records).max().unwrap_or_default()
+    let each: Vec<_> = readers.iter().map(|reader| format!("{} {}", reader.name, reader.pending.records)).collect();
+    (readers.iter().map(|reader| reader.pending.records).max().unwrap_or_default(), each.join(", "))
 }
 
 /// What is done by the clock.

@@ -17,6 +17,7 @@ use std::fs;
 use gatehouse::run::RunError;
 use gatehouse_proto::v1;
 use gatehouse_proto::v1::gate_message::Message as FromGate;
+use gatehouse_proto::v1::house_message::Message as ToGate;
 use gatehouse_proto::v1::policy_ack;
 use house::{Gate, House, batch, events, hello, http, record, until};
 use tonic::Code;
@@ -134,6 +135,41 @@ async fn a_stop_drains_what_was_taken_in() {
     let delivered = events(dir.path());
     assert!(delivered.len() as u64 >= acknowledged, "{} delivered, {acknowledged} acknowledged", delivered.len());
     assert_eq!(ids(&delivered).len(), delivered.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_leaves_says_what_it_held_and_a_house_that_stops_what_stays_on_its_volume() {
+    let dir = tempfile::tempdir().unwrap();
+    // Nothing can be written into a folder, so all that is stored stays.
+    fs::create_dir(dir.path().join("events.ndjson")).unwrap();
+    let house = House::start(dir.path(), "").await;
+    let mut leaving = house.attach(hello(EPOCH, 1)).await;
+    leaving.greeted().await;
+    leaving.send(FromGate::Batch(batch(EPOCH, 0..2))).await;
+    leaving.durable(2).await;
+    let counters = Some(v1::Counters { seen: 5, ..v1::Counters::default() });
+    let bye = v1::Bye { epoch: EPOCH, next_seq: 5, counters, held_records: Some(3), unsent_records: Some(2) };
+    leaving.send(FromGate::Bye(bye)).await;
+    leaving.leave().await;
+    until("the gate to be gone", async || house.status().await["books"]["epochs"][0]["open"] == false).await;
+    let epoch = house.status().await["books"]["epochs"][0].clone();
+    let said = ["held", "unsent", "unknown_tail"].map(|word| epoch[word].as_u64());
+    assert_eq!((&epoch["bye"], said), (&true.into(), [Some(3), Some(2), Some(3)]), "{epoch}");
+
+    let features = vec![v1::hello::Feature::Farewell.into()];
+    let mut gate = house.attach(v1::Hello { features, ..hello(EPOCH + 1, 1) }).await;
+    gate.greeted().await;
+    gate.send(FromGate::Batch(batch(EPOCH + 1, 0..3))).await;
+    gate.durable(3).await;
+    house.stop().await;
+    let mut last = None;
+    while let Some(answer) = gate.answer().await.unwrap() {
+        last = Some(answer);
+    }
+    let Some(ToGate::Farewell(farewell)) = last else { panic!("a farewell comes last: {last:?}") };
+    let pending: Vec<_> = farewell.pending.iter().map(|one| (one.sink.as_str(), one.records)).collect();
+    assert_eq!(pending, [("events", 5)]);
+    assert!(farewell.pending[0].bytes > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

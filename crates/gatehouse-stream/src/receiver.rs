@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use gatehouse_proto::{PROTOCOL, v1};
 
-pub use self::books::{Books, Dropped, HighWater, Tallies, Totals, UNKNOWN_FIELDS};
+pub use self::books::{Books, Dropped, HighWater, Left, Tallies, Totals, UNKNOWN_FIELDS};
 use self::epoch::Epoch;
 pub use self::error::{BatchError, HelloError};
 
@@ -169,14 +169,13 @@ impl Receiver {
         epoch.ticket(epoch_id)
     }
 
-    /// The gate said goodbye.
-    pub fn bye(&mut self, ticket: &Ticket, bye: &v1::Bye) {
-        if let Some(epoch) = self.current(ticket)
-            && bye.epoch == ticket.epoch
-        {
-            epoch.bye = true;
-            epoch.told(bye.counters.as_ref(), bye.next_seq);
-        }
+    /// The gate said goodbye; returns what it held then, if it says so.
+    pub fn bye(&mut self, ticket: &Ticket, bye: &v1::Bye) -> Option<Left> {
+        let epoch = self.current(ticket).filter(|_| bye.epoch == ticket.epoch)?;
+        epoch.bye = true;
+        epoch.told(bye.counters.as_ref(), bye.next_seq);
+        epoch.left = bye.held_records.map(|held| Left { held, unsent: bye.unsent_records.unwrap_or(0).min(held) });
+        epoch.left
     }
 
     /// A stream ended, however it ended. Nothing happens when a newer one has taken its place.

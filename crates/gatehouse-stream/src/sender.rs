@@ -173,10 +173,17 @@ impl Sender {
         self.counters.envoy_seen = self.counters.envoy_seen.max(seen);
     }
 
-    /// The last message of this epoch.
+    /// The last message of this epoch: what is not sent by then ends with the gate, and is counted in it.
     #[must_use]
     pub fn bye(&self) -> v1::Bye {
-        v1::Bye { epoch: self.epoch, next_seq: self.next_seq, counters: Some(self.counters.clone()) }
+        let (held, unsent) = self.ring.records();
+        v1::Bye {
+            epoch: self.epoch,
+            next_seq: self.next_seq,
+            counters: Some(self.counters.clone()),
+            held_records: Some(held),
+            unsent_records: Some(unsent),
+        }
     }
 
     /// Totals since the epoch began. They count what was dropped exactly; the loss ranges may name another reason where

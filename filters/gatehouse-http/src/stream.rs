@@ -32,7 +32,7 @@ const FULL: usize = 32 * 1024;
 const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// What this gate understands beyond the first messages.
-const FEATURES: [Feature; 4] = [Feature::Brake, Feature::Tables, Feature::Lists, Feature::Rollbacks];
+const FEATURES: [Feature; 5] = [Feature::Brake, Feature::Tables, Feature::Lists, Feature::Rollbacks, Feature::Farewell];
 /// Rollbacks that the house does not know of yet, at most; what is beyond is in the counters and the log.
 const MAX_UNTOLD: usize = 64;
 

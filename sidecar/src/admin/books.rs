@@ -56,6 +56,9 @@ struct EpochAccount {
     stream: u32,
     open: bool,
     bye: bool,
+    /// What the gate held when it said goodbye: not acknowledged to it, and never sent. `null`: it did not say.
+    held: Option<u64>,
+    unsent: Option<u64>,
     durable_seq: u64,
     #[serde(flatten)]
     account: Account,
@@ -163,6 +166,8 @@ impl From<Books> for EpochAccount {
             stream: books.stream_no,
             open: books.open,
             bye: books.bye,
+            held: books.left.map(|left| left.held),
+            unsent: books.left.map(|left| left.unsent),
             durable_seq: books.durable_seq,
             account: Account::from(&alone),
             without_policy: books.counters.without_policy,

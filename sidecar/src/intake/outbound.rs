@@ -16,6 +16,7 @@ use crate::brake::Brakes;
 use crate::geo::{self, Image};
 use crate::policies::Snapshot;
 use crate::rollout::rollbacks::Rollbacks;
+use crate::spool::{ReaderStat, Stat};
 use crate::verdicts::{Cursor, Verdicts};
 
 /// How often lists are sent anew on one stream because the gate has another version.
@@ -46,6 +47,8 @@ pub(super) struct Outbound {
     answers: VecDeque<ToGate>,
     lists: Option<Lists>,
     table: Option<Table>,
+    /// The gate is told when the house stops.
+    farewell: bool,
 }
 
 /// The verdict lists, for a gate that understands them.
@@ -111,11 +114,23 @@ impl Outbound {
             answers: VecDeque::new(),
             lists,
             table,
+            farewell: understands(Feature::Farewell),
             policy: intake.policies.subscribe(),
             sending: None,
             image_version: hello.image_version,
             given: hello.policy_digest,
         }
+    }
+
+    /// The last words of a house with such a spool, for a gate that understands them.
+    pub(super) fn farewell(&self, stat: Stat) -> Option<ToGate> {
+        let pending = |reader: ReaderStat| v1::farewell::Pending {
+            sink: reader.name,
+            records: reader.pending.records,
+            bytes: reader.pending.bytes,
+        };
+        let pending = stat.readers.into_iter().map(pending).collect();
+        self.farewell.then_some(ToGate::Farewell(v1::Farewell { pending }))
     }
 
     /// The next thing to tell; waits until there is one. Dropping the future loses nothing.

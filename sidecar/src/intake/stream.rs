@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatehouse_proto::v1;
 use gatehouse_proto::v1::gate_message::Message as FromGate;
 use gatehouse_proto::v1::house_message::Message as ToGate;
-use gatehouse_stream::receiver::{HelloError, Ticket};
+use gatehouse_stream::receiver::{HelloError, Left, Ticket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Code, Status, Streaming};
 
@@ -169,7 +169,7 @@ impl Stream {
                 Ok(())
             }
             Some(FromGate::Bye(bye)) => {
-                self.intake.receiver().bye(&self.ticket, &bye);
+                self.left(&bye);
                 Ok(())
             }
             Some(FromGate::BrakeAck(ack)) => {
@@ -200,6 +200,17 @@ impl Stream {
             Some(FromGate::Hello(_)) => {
                 Err(End::Refused("second_hello", Status::failed_precondition("hello was said before on this stream")))
             }
+        }
+    }
+
+    fn left(&self, bye: &v1::Bye) {
+        let (left, epoch) = (self.intake.receiver().bye(&self.ticket, bye), self.ticket.epoch());
+        match left {
+            Some(Left { held, unsent }) if unsent > 0 => {
+                tracing::warn!(epoch, held, unsent, "gate said goodbye, records that it had not sent ended with it");
+            }
+            Some(Left { held, .. }) => tracing::info!(epoch, held, "gate said goodbye"),
+            None => tracing::info!(epoch, "gate said goodbye"),
         }
     }
 
@@ -272,12 +283,16 @@ impl Stream {
         }
     }
 
-    /// The house stops: no credit; what was taken in is booked, and acknowledged as far as it is durable.
+    /// The house stops: no credit; what was taken in is booked, and acknowledged as far as it is durable. Last, what stays on the
+    /// volume is said.
     async fn finish(&mut self) -> End {
         let _ = self.give_credit().await;
         // All permits are back when the ledger has booked everything of this stream.
         let _ = self.room.acquire_many(BATCHES_ON_THE_WAY).await;
         let _ = self.give_credit().await;
+        if let Some(farewell) = self.outbound.farewell(self.intake.spool.stat()) {
+            let _ = self.send(farewell).await;
+        }
         End::Stopping
     }
 

@@ -75,6 +75,7 @@ fn a_house_that_ends_says_what_its_sinks_have_not_delivered() {
         lines.iter().find(|line| line["message"].as_str().unwrap().starts_with("records stay in the spool")).unwrap();
     assert_eq!((stays["sink"].as_str(), stays["records"].as_u64()), (Some("events"), Some(3)), "{stays}");
     assert_eq!(lines.last().unwrap()["remaining"], 3, "{said}");
+    assert_eq!(lines.last().unwrap()["sinks"], "events 3", "{said}");
     let (code, out, _) = output(&["spool", "dump", text(dir.path()), "--sink", "events"]);
     assert_eq!((code, out.lines().count()), (0, 3), "they are on the volume");
 }

@@ -295,6 +295,12 @@ impl Gate {
         }
     }
 
+    /// Says nothing more, as a filter that ends; the house has heard all of it then.
+    pub(crate) async fn leave(mut self) {
+        (self.to_house, _) = mpsc::channel(1);
+        self.end().await.0.unwrap();
+    }
+
     /// Reads to the end of the stream; what the house gave as its reason, and the last credit before it.
     pub(crate) async fn end(&mut self) -> (Result<(), Status>, Option<v1::Credit>) {
         let mut last = None;

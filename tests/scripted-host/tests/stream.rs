@@ -219,6 +219,8 @@ fn the_last_root_says_goodbye() {
     let heard = house.heard(&mut gate);
     let Some(gate_message::Message::Bye(bye)) = heard.last() else { panic!("Bye comes last: {heard:?}") };
     assert_eq!((bye.epoch, bye.next_seq), (hello.epoch, 1));
+    // It was sent with the last batch, and nobody was left to hear that it is durable.
+    assert_eq!((bye.held_records, bye.unsent_records), (Some(1), Some(0)));
 }
 
 #[test]

@@ -406,7 +406,7 @@ pub mod gate_message {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HouseMessage {
-    #[prost(oneof = "house_message::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "house_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub message: ::core::option::Option<house_message::Message>,
 }
 /// Nested message and enum types in `HouseMessage`.
@@ -427,6 +427,8 @@ pub mod house_message {
         Table(super::TableChunk),
         #[prost(message, tag = "7")]
         Rollbacks(super::Rollbacks),
+        #[prost(message, tag = "8")]
+        Farewell(super::Farewell),
     }
 }
 /// First message of every stream.
@@ -506,6 +508,8 @@ pub mod hello {
         Lists = 3,
         /// Rollbacks.
         Rollbacks = 4,
+        /// Farewell.
+        Farewell = 5,
     }
     impl Feature {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -519,6 +523,7 @@ pub mod hello {
                 Self::Tables => "FEATURE_TABLES",
                 Self::Lists => "FEATURE_LISTS",
                 Self::Rollbacks => "FEATURE_ROLLBACKS",
+                Self::Farewell => "FEATURE_FAREWELL",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -529,6 +534,7 @@ pub mod hello {
                 "FEATURE_TABLES" => Some(Self::Tables),
                 "FEATURE_LISTS" => Some(Self::Lists),
                 "FEATURE_ROLLBACKS" => Some(Self::Rollbacks),
+                "FEATURE_FAREWELL" => Some(Self::Farewell),
                 _ => None,
             }
         }
@@ -856,6 +862,32 @@ pub struct Bye {
     pub next_seq: u64,
     #[prost(message, optional, tag = "3")]
     pub counters: ::core::option::Option<Counters>,
+    /// Records that the gate holds and that were not acknowledged to it; and those of them that it never sent, which end with it.
+    /// Not said by a gate that knows no such count.
+    #[prost(uint64, optional, tag = "4")]
+    pub held_records: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "5")]
+    pub unsent_records: ::core::option::Option<u64>,
+}
+/// Last message of a house that stops in good order. All that was acknowledged is on its volume, and stays there until the sinks
+/// have it: at most this much, since they go on for a while.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Farewell {
+    #[prost(message, repeated, tag = "1")]
+    pub pending: ::prost::alloc::vec::Vec<farewell::Pending>,
+}
+/// Nested message and enum types in `Farewell`.
+pub mod farewell {
+    /// Of one sink.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Pending {
+        #[prost(string, tag = "1")]
+        pub sink: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "2")]
+        pub records: u64,
+        #[prost(uint64, tag = "3")]
+        pub bytes: u64,
+    }
 }
 /// First answer to Hello.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

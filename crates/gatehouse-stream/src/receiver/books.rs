@@ -113,6 +113,15 @@ pub struct HighWater {
     pub last_ms: u64,
 }
 
+/// What a gate held when it said goodbye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Records that were not acknowledged to it.
+    pub held: u64,
+    /// Those of them that it never sent: they ended with it.
+    pub unsent: u64,
+}
+
 /// The account of one epoch. `seen` is always the sum of `stored`, `dropped`, `elsewhere`, `in_flight`, `unknown_tail`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Books {
@@ -126,6 +135,8 @@ pub struct Books {
     pub open: bool,
     /// It said goodbye.
     pub bye: bool,
+    /// What it held then; `None`: it did not say, or not to this process.
+    pub left: Option<Left>,
     /// Last sign of life, milliseconds since the Unix epoch.
     pub last_ms: u64,
     /// Everything below is durable.

@@ -3,7 +3,7 @@
 use gatehouse_proto::v1;
 
 use super::run::{self, Run};
-use super::{BatchError, Books, HighWater, Parcel, Taken, Ticket, UNKNOWN_FIELDS};
+use super::{BatchError, Books, HighWater, Left, Parcel, Taken, Ticket, UNKNOWN_FIELDS};
 
 /// Longest node name kept, bytes; the rest is cut.
 const MAX_NODE_BYTES: usize = 256;
@@ -27,6 +27,8 @@ pub(super) struct Epoch {
     seen: u64,
     counters: v1::Counters,
     pub(super) bye: bool,
+    /// What the gate held when it said goodbye to this process.
+    pub(super) left: Option<Left>,
     pub(super) last_ms: u64,
 }
 
@@ -47,6 +49,7 @@ impl Epoch {
         self.open = true;
         self.broken = false;
         self.bye = false;
+        self.left = None;
         self.node = hello.node.chars().take(MAX_NODE_BYTES / 4).collect();
         self.last_ms = self.last_ms.max(now_ms);
         self.told(hello.counters.as_ref(), hello.next_seq);
@@ -136,6 +139,7 @@ impl Epoch {
             stream_no: self.stream_no,
             open: self.open,
             bye: self.bye,
+            left: self.left,
             last_ms: self.last_ms,
             durable_seq: durable.durable_seq,
             seen,

@@ -174,7 +174,8 @@ fn a_worker_that_vanished_leaves_an_unknown_tail_and_one_that_said_goodbye_none(
         let next_seq = if epoch == 1 { 5 } else { 8 };
         let counters = Some(v1::Counters { seen: next_seq, ..v1::Counters::default() });
         if epoch == 1 {
-            receiver.bye(&ticket, &v1::Bye { epoch, next_seq, counters });
+            let bye = v1::Bye { epoch, next_seq, counters, held_records: Some(5), unsent_records: Some(0) };
+            assert_eq!(receiver.bye(&ticket, &bye), Some(Left { held: 5, unsent: 0 }));
         } else {
             let empty = v1::Batch { epoch, first_seq: 5, counters, ..v1::Batch::default() };
             assert_eq!(receiver.batch(&ticket, empty, 10), Ok(Taken::Duplicate));
@@ -183,7 +184,8 @@ fn a_worker_that_vanished_leaves_an_unknown_tail_and_one_that_said_goodbye_none(
     }
     let books = receiver.books();
     assert_eq!((books[0].bye, books[0].unknown_tail), (true, 0));
-    assert_eq!((books[1].bye, books[1].unknown_tail), (false, 3));
+    assert_eq!(books[0].left, Some(Left { held: 5, unsent: 0 }));
+    assert_eq!((books[1].bye, books[1].unknown_tail, books[1].left), (false, 3, None));
 
     receiver.age(20 + EPOCH_LIFE_MS);
     assert_eq!(receiver.books().len(), 2);
@@ -191,6 +193,20 @@ fn a_worker_that_vanished_leaves_an_unknown_tail_and_one_that_said_goodbye_none(
     assert!(receiver.books().is_empty());
     let past = receiver.past();
     assert_eq!((past.epochs, past.seen, past.stored, past.unknown_tail), (2, 13, 10, 3));
+}
+
+#[test]
+fn what_a_gate_held_is_known_only_as_it_said_and_until_it_comes_back() {
+    let mut receiver = Receiver::default();
+    let ticket = receiver.hello(&hello(1, 1, 0, 8), 10).unwrap().ticket;
+    let of_before = v1::Bye { epoch: 1, next_seq: 8, ..v1::Bye::default() };
+    assert_eq!(receiver.bye(&ticket, &of_before), None, "an older gate does not say");
+    let odd = v1::Bye { held_records: Some(3), unsent_records: Some(9), ..of_before };
+    assert_eq!(receiver.bye(&ticket, &odd), Some(Left { held: 3, unsent: 3 }), "more than all it holds is not unsent");
+    let other = v1::Bye { epoch: 2, ..odd };
+    assert_eq!((receiver.bye(&ticket, &other), receiver.books()[0].left), (None, Some(Left { held: 3, unsent: 3 })));
+    receiver.hello(&hello(1, 2, 0, 8), 20).unwrap();
+    assert_eq!((receiver.books()[0].bye, receiver.books()[0].left), (false, None));
 }
 
 #[test]

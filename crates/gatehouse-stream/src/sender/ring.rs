@@ -208,6 +208,15 @@ impl Ring {
         self.items.len().saturating_sub(self.cursor)
     }
 
+    /// Records that are held, and those of them that no stream has sent. Walks over all of them.
+    pub(super) fn records(&self) -> (u64, u64) {
+        let count = |from: usize| {
+            let items = self.items.range(from.min(self.items.len())..);
+            items.filter(|item| matches!(item.what, What::Record { .. })).count() as u64
+        };
+        (count(0), count(self.sent))
+    }
+
     pub(super) fn unsent_bytes(&self) -> usize {
         self.unsent_bytes
     }

@@ -177,6 +177,29 @@ fn the_last_word_says_how_far_the_epoch_came() {
     let bye = sender.bye();
     let counters = bye.counters.unwrap();
     assert_eq!((bye.epoch, bye.next_seq, counters.without_policy, counters.envoy_seen), (7, 1, 1, 12));
+    assert_eq!((bye.held_records, bye.unsent_records), (Some(1), Some(1)));
+}
+
+#[test]
+fn the_last_word_counts_what_is_held_and_what_was_never_sent() {
+    let mut sender = sender(8 * KIB);
+    let left = |sender: &Sender| (sender.bye().held_records.unwrap(), sender.bye().unsent_records.unwrap());
+    sender.push(Class::Kept, vec![1]);
+    sender.push_lost(Reason::Unreadable);
+    sender.push(Class::Kept, vec![2]);
+    sender.opened();
+    sender.credit(&credit(0, 65_536)).unwrap();
+    assert_eq!(left(&sender), (2, 2), "a loss is no record");
+    while sender.next_batch().is_some() {}
+    assert_eq!(left(&sender), (2, 0));
+    sender.push(Class::Kept, vec![3]);
+    assert_eq!(left(&sender), (3, 1));
+    // Another stream sends all of it again: what an earlier one sent may have arrived.
+    sender.closed();
+    assert_eq!(left(&sender), (3, 1));
+    sender.opened();
+    sender.credit(&credit(3, 0)).unwrap();
+    assert_eq!(left(&sender), (1, 1), "what is durable is not held");
 }
 
 #[test]

@@ -121,6 +121,10 @@ impl Link {
                 }
                 Some(Heard::Brake(brake))
             }
+            house_message::Message::Farewell(farewell) => {
+                host::log(Level::Info, &parting(&farewell));
+                None
+            }
         })
     }
 
@@ -181,7 +185,43 @@ impl Link {
     }
 }
 
+/// The last words of a house, for the log; of the first sinks by name.
+fn parting(farewell: &v1::Farewell) -> String {
+    const NAMED: usize = 8;
+    const LONGEST: usize = 64;
+    let waiting = farewell.pending.iter().filter(|sink| sink.records > 0);
+    let sinks: Vec<String> = waiting
+        .take(NAMED)
+        .map(|one| {
+            let name: String = one.sink.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+            format!("{} records for `{name}`", one.records)
+        })
+        .collect();
+    if sinks.is_empty() {
+        return "the house stops, and leaves nothing on its volume".into();
+    }
+    format!("the house stops, on its volume stay at most {}", sinks.join(", "))
+}
+
 fn read(length: usize) -> Option<HouseMessage> {
     let bytes = host::buffer(host::Buffer::GrpcMessage, length).ok()?.filter(|bytes| !bytes.is_empty())?;
     HouseMessage::decode(bytes.as_slice()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_a_house_name_what_stays_and_are_bounded() {
+        let pending = |sink: &str, records| v1::farewell::Pending { sink: sink.into(), records, bytes: 9 };
+        let said = |pending| parting(&v1::Farewell { pending });
+        assert_eq!(said(vec![pending("events", 0)]), "the house stops, and leaves nothing on its volume");
+        assert_eq!(
+            said(vec![pending("events", 3), pending("done", 0), pending("a\nb", 1)]),
+            "the house stops, on its volume stay at most 3 records for `events`, 1 records for `ab`"
+        );
+        let many = said((0..1000).map(|_| pending(&"x".repeat(9000), 1)).collect());
+        assert!(many.len() < 1000, "{}", many.len());
+    }
 }
