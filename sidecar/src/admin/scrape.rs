@@ -85,6 +85,14 @@ impl Scrape {
         )?;
         let help = "Decisions that rules of the policy in force would have made";
         out.gauge("gatehouse_policy_would_have_decisions", help, counts.would_have)?;
+        let by_rule = self.0.intake.counts.by_rule();
+        let each = |value: fn(&(String, u64, u64)) -> u64| -> Vec<(&str, u64)> {
+            by_rule.iter().map(|rule| (rule.0.as_str(), value(rule))).collect()
+        };
+        let help = "Decisions of each rule of the policy in force, of those that did anything";
+        out.counters("gatehouse_policy_rule_decisions", help, "rule", &each(|rule| rule.1))?;
+        let help = "Decisions that each rule of the policy in force would have made";
+        out.counters("gatehouse_policy_rule_would_have_decisions", help, "rule", &each(|rule| rule.2))?;
         let back = current.as_ref().map_or(0, |policy| self.0.standing.rollbacks.rules(policy).len());
         out.gauge(
             "gatehouse_policy_rolled_back_rules",

@@ -15,6 +15,10 @@ use crate::policies::Snapshot;
 
 /// Names that are counted beside those of the policy's rules (`policy/otherwise`, …), at most; further ones are summed up.
 const MAX_OTHERS: usize = 1024;
+/// Rules that metrics have by name, at most: the first that did anything; the others together.
+const MAX_NAMED: usize = 512;
+/// What the others together are called; no rule is.
+const OTHERS: &str = "(others)";
 /// Longest name that is counted.
 const MAX_NAME: usize = 200;
 
@@ -32,6 +36,8 @@ struct Table {
     /// In the order of decision, then others.
     rules: BTreeMap<String, Rule>,
     known: usize,
+    /// Rules that metrics have by name.
+    named: usize,
     /// Decisions by names for which there is no room.
     unnamed: u64,
     records: u64,
@@ -46,6 +52,8 @@ struct Rule {
     enforced: u64,
     would_have: u64,
     last_ms: u64,
+    /// Metrics have it by name.
+    named: bool,
 }
 
 /// The counts, for people.
@@ -154,6 +162,25 @@ impl Counts {
         }
     }
 
+    /// What rules did and would have done, for metrics: by name, as long as the policy is in force under the same ones.
+    #[must_use]
+    pub fn by_rule(&self) -> Vec<(String, u64, u64)> {
+        let table = self.current();
+        let mut by_rule = Vec::with_capacity(table.named + 1);
+        let mut others = (0u64, 0u64);
+        for (name, rule) in table.rules.iter().filter(|(_, rule)| rule.last_ms > 0 || rule.named) {
+            if rule.named {
+                by_rule.push((name.clone(), rule.enforced, rule.would_have));
+            } else {
+                others = (others.0.saturating_add(rule.enforced), others.1.saturating_add(rule.would_have));
+            }
+        }
+        if others != (0, 0) {
+            by_rule.push((OTHERS.into(), others.0, others.1));
+        }
+        by_rule
+    }
+
     /// The sums.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -226,6 +253,10 @@ impl Table {
         if let Some(rule) = self.rules.get_mut(name) {
             *counter(rule) += 1;
             rule.last_ms = rule.last_ms.max(at_ms);
+            if !rule.named && self.named < MAX_NAMED {
+                rule.named = true;
+                self.named += 1;
+            }
         }
     }
 

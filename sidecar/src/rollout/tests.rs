@@ -57,6 +57,26 @@ fn batch(records: &[v1::Record]) -> v1::Batch {
 }
 
 #[test]
+fn metrics_have_what_fired_by_name_and_a_bounded_number_of_names() {
+    let quiet = rule("quiet", "/a") + &rule("busy", "/b");
+    let shown = snapshot(1, &quiet);
+    let (_policies, watched) = watch::channel(Some(shown.clone()));
+    let counts = Counts::new(watched);
+    assert!(counts.by_rule().is_empty());
+    counts.observe(&batch(&[record(&shown, "shop/busy", &[]), record(&shown, "shop/busy", &["shop/other"])]));
+    assert_eq!(counts.by_rule(), [("shop/busy".into(), 2, 0), ("shop/other".into(), 0, 1)]);
+    let many: Vec<_> = (0..600).map(|n| record(&shown, &format!("shop/made-{n:04}"), &[])).collect();
+    counts.observe(&batch(&many));
+    let by_rule = counts.by_rule();
+    assert_eq!((by_rule.len(), by_rule.last().unwrap()), (513, &("(others)".into(), 90, 0)));
+    // What had a name keeps it.
+    assert_eq!(by_rule[0], ("shop/busy".into(), 2, 0));
+    counts.observe(&batch(&[record(&shown, "shop/busy", &[]), record(&shown, "shop/quiet", &[])]));
+    let by_rule = counts.by_rule();
+    assert_eq!((&by_rule[0].1, by_rule.last().unwrap()), (&3, &("(others)".into(), 91, 0)));
+}
+
+#[test]
 fn rules_are_counted_as_long_as_their_policy_is_in_force_and_silent_ones_are_listed() {
     let first = snapshot(1, &(rule("a", "/a") + &rule("b", "/b")));
     let (current, policy) = watch::channel(Some(first.clone()));
