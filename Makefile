@@ -75,8 +75,9 @@ otel: ## The OTLP sink before a real OpenTelemetry Collector, by HTTP and by gRP
 faults: wasm wasm-trap house ## Real faults on real processes, every record accounted for; FULL=1 repeats more, ONLY="NAME …", ACCEPT=1 writes docs/reliability.md
 	@tests/tools/faults
 
-soak: wasm house ## A million requests: linear memory, resident memory, books (minutes)
-	@tests/tools/run-e2e soak -- --ignored --nocapture
+soak: wasm ## A million requests, then twenty minutes at 2,000 a second to a file and to Kafka: memory, files, spool, books (half an hour; release build; SOAK_MINUTES)
+	@cargo build -q --release -p gatehouse
+	@export GATEHOUSE_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/gatehouse; tests/tools/run-e2e soak steady -- --ignored --nocapture --test-threads 1
 
 load: wasm house ## A policy of 1,000 rules and 100,000 networks comes into force: the longest step that holds a worker
 	@tests/tools/run-e2e load -- --ignored --nocapture
