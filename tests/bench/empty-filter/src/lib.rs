@@ -1,4 +1,4 @@
-//! A filter that does nothing; with any configuration one that makes the host calls of an allowed request of the gate and no work:
+//! A filter that does nothing with requests (once a second it tells its memory); with any configuration one that makes the host calls of an allowed request of the gate and no work:
 //! a clock, one reading of all headers, one counter, and at the log a second clock and one scalar.
 #![expect(unsafe_code, reason = "the ABI: imported calls, exported names, and memory that the host fills")]
 
@@ -16,7 +16,13 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_vm_start(_context: u32, _size: usize) -> u32 {
+    calls::at_start();
     1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(_context: u32) {
+    calls::at_tick();
 }
 
 #[unsafe(no_mangle)]
@@ -54,10 +60,21 @@ extern "C" fn proxy_on_delete(_context: u32) {}
 #[cfg(target_arch = "wasm32")]
 mod calls {
     use core::ptr::null_mut;
+    use core::sync::atomic::{AtomicU32, Ordering};
+
+    const GAUGE: u32 = 1;
+    const MEMORY: &[u8] = b"bench_filter_memory_bytes";
+    const PAGE: u64 = 65_536;
+
+    /// The gauge of the memory; 0: there is none.
+    static METRIC: AtomicU32 = AtomicU32::new(0);
 
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
         fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        fn proxy_define_metric(kind: u32, name: *const u8, size: usize, metric: *mut u32) -> u32;
+        fn proxy_record_metric(metric: u32, value: u64) -> u32;
         fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
         fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     }
@@ -68,6 +85,22 @@ mod calls {
             // SAFETY: the host got this block from `proxy_on_memory_allocate`, with this size.
             drop(unsafe { Box::from_raw(core::ptr::slice_from_raw_parts_mut(data, size)) });
         }
+    }
+
+    pub(super) fn at_start() {
+        let mut metric = 0;
+        // SAFETY: the name is read, and the place of the number written, only while it is called.
+        unsafe {
+            proxy_define_metric(GAUGE, MEMORY.as_ptr(), MEMORY.len(), &raw mut metric);
+            proxy_set_tick_period_milliseconds(1000);
+        }
+        METRIC.store(metric, Ordering::Relaxed);
+    }
+
+    pub(super) fn at_tick() {
+        let bytes = core::arch::wasm32::memory_size(0) as u64 * PAGE;
+        // SAFETY: two numbers.
+        unsafe { proxy_record_metric(METRIC.load(Ordering::Relaxed), bytes) };
     }
 
     pub(super) fn at_request() {
@@ -94,6 +127,10 @@ mod calls {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod calls {
+    pub(super) fn at_start() {}
+
+    pub(super) fn at_tick() {}
+
     pub(super) fn at_request() {}
 
     pub(super) fn at_log() {}
