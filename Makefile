@@ -115,11 +115,17 @@ bench-decision: ## Nanoseconds of a decision and its parts, then median to p99.9
 	@cargo bench -q -p gatehouse-bench --bench calls
 	@cargo run -q --profile bench -p gatehouse-bench --bin tail
 
-bench: wasm ## CPU a request of a real Envoy with the gate, without it, and with what costs least: target/bench/gateway.json (ten minutes; BENCH="ROUNDS SECONDS")
-	@RUSTFLAGS="$(WASM_FLAGS)" cargo build -q --profile wasm --target $(WASM_TARGET) -p gatehouse-bench-empty-filter
+bench: wasm empty-filter ## CPU, rate, latency and memory of a real Envoy with the gate, without it and with its rivals: target/bench/gateway.{json,svg} (an hour and a half; BENCH="ROUNDS SECONDS REQUESTS")
 	@cargo build -q --release -p gatehouse -p gatehouse-bench-gateway
 	@export GATEHOUSE_BIN=$(or $(CARGO_TARGET_DIR),target)/release/gatehouse ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
 	$(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-gateway $(BENCH)
+
+bench-check: wasm empty-filter house ## That harness itself, in minutes: every variant, the same verdicts, limits of the rivals; its figures say nothing
+	@export ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
+	cargo test -q -p gatehouse-bench-gateway -- --ignored
+
+empty-filter:
+	@RUSTFLAGS="$(WASM_FLAGS)" cargo build -q --profile wasm --target $(WASM_TARGET) -p gatehouse-bench-empty-filter
 
 bench-house: wasm ## CPU an event in the house, from the stream to a file and to Kafka, and how late it is in Kafka (minutes; release build)
 	@cargo build -q --release -p gatehouse -p gatehouse-bench-house
@@ -136,4 +142,4 @@ fmt: ## Format
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e otel faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision bench bench-house wasm-cost fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e otel faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision bench bench-check empty-filter bench-house wasm-cost fmt clean-cache

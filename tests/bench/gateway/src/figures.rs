@@ -7,32 +7,55 @@ use crate::drive::Driven;
 /// Resamplings of a bootstrap interval.
 const RESAMPLINGS: usize = 2000;
 
-/// One variant in one round.
+/// One variant in one round of a closed loop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Round {
     /// CPU time of Envoy a request, microseconds.
     pub(crate) cpu_us: f64,
-    /// The same of its house; 0: it has none.
-    pub(crate) house_us: f64,
+    /// The same of its house or service; 0: it has none.
+    pub(crate) beside_us: f64,
     /// Requests a second.
     pub(crate) rate: f64,
-    /// Latency at half, 99 % and 99.9 % of the requests, milliseconds.
-    pub(crate) latencies: [f64; 3],
 }
 
 impl Round {
-    pub(crate) fn of(driven: &Driven, used: Duration, house: Duration) -> Self {
-        let mut all = driven.latencies.clone();
-        all.sort_unstable();
-        let at = |per_mille: usize| all.get(all.len() * per_mille / 1000).copied().unwrap_or_default() as f64 / 1e6;
-        let count = all.len().max(1) as f64;
+    pub(crate) fn of(driven: &Driven, used: Duration, beside: Duration) -> Self {
+        let count = driven.sent.max(1) as f64;
         Self {
             cpu_us: used.as_secs_f64() * 1e6 / count,
-            house_us: house.as_secs_f64() * 1e6 / count,
+            beside_us: beside.as_secs_f64() * 1e6 / count,
             rate: count / driven.took.as_secs_f64(),
-            latencies: [at(500), at(990), at(999)],
         }
     }
+}
+
+/// Latency at half, 99 % and 99.9 % of the requests of one round, milliseconds.
+pub(crate) fn quantiles(driven: &Driven) -> [f64; 3] {
+    let mut all = driven.latencies.clone();
+    all.sort_unstable();
+    [500, 990, 999].map(|per_mille| all.get(all.len() * per_mille / 1000).copied().unwrap_or_default() as f64 / 1e6)
+}
+
+/// What was measured of one variant, the first round left out.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    /// In a closed loop, the whole mix.
+    pub(crate) closed: Vec<Round>,
+    /// In a closed loop, only requests that are refused; empty: it refuses none.
+    pub(crate) refused: Vec<Round>,
+    /// At the fixed rate.
+    pub(crate) open: Vec<[f64; 3]>,
+    /// Resident memory at the end, bytes.
+    pub(crate) resident: u64,
+    /// How much the memory of its module grew after the first round, bytes; `None`: it has none.
+    pub(crate) growth: Option<u64>,
+    /// Records or log entries that were given up.
+    pub(crate) dropped: u64,
+}
+
+/// The median of what `of` takes from each.
+pub(crate) fn median<T>(all: &[T], of: impl Fn(&T) -> f64) -> Median {
+    Median::of(&all.iter().map(of).collect::<Vec<_>>())
 }
 
 /// A median of rounds with its interval of 95 % (percentile bootstrap; Efron 1979).

@@ -1,61 +1,146 @@
-//! What was measured, as a table for people and as `target/bench/gateway.json`.
+//! What was measured, as tables for people, as `gateway.json` and as a picture.
 
-use std::path::Path;
+use std::fs;
 
 use gatehouse_support::parts;
 use serde_json::{Map, Value, json};
 
-use crate::figures::{Median, Round};
-use crate::variants::Variant;
+use crate::Told;
+use crate::figures::{Measured, Median, median};
+use crate::picture::{self, Bar};
+use crate::plan::Plan;
+use crate::variants::Material;
 
-/// Prints the table and writes the file.
-pub(crate) fn tell(variants: &[Variant], measured: &[Vec<Round>], rounds: u64) {
-    let cpu = |rounds: &[Round]| Median::of(&rounds.iter().map(|round| round.cpu_us).collect::<Vec<_>>());
-    let empty = variants.iter().zip(measured).find(|(variant, _)| variant.name == "wasm_empty");
-    let empty = empty.map_or(1.0, |(_, rounds)| cpu(rounds).value);
+const MIB: f64 = (1 << 20) as f64;
+
+/// Prints the tables and writes the files.
+pub(crate) fn tell(plan: &Plan, material: &Material, rate: f64, proxied: &[Told], direct: &[Told]) {
+    let (refused, all) = material.refused();
+    println!("the same {all} requests for all, {refused} of them refused by whoever judges by all rules");
     println!(
-        "{:<16} {:>24} {:>9} {:>9} {:>8} {:>8} {:>8} {:>9}",
-        "variant", "CPU µs a request", "to empty", "req/s", "p50 ms", "p99 ms", "RSS MiB", "house µs"
+        "\nwith the application behind; latencies at {rate:.0} requests a second; memory after {} requests",
+        plan.requests
     );
-    let mut all = Map::new();
-    for (variant, rounds) in variants.iter().zip(measured) {
-        let median = cpu(rounds);
-        let of = |value: fn(&Round) -> f64| Median::of(&rounds.iter().map(value).collect::<Vec<_>>()).value;
-        let (rate, p50, p99, p999) =
-            (of(|r| r.rate), of(|r| r.latencies[0]), of(|r| r.latencies[1]), of(|r| r.latencies[2]));
-        let house = of(|r| r.house_us);
-        let resident = variant.resident() as f64 / f64::from(1 << 20);
+    table(proxied);
+    println!("\nanswered by Envoy itself, and of that only what is refused");
+    direct_table(direct);
+    let left_out: Vec<String> = material.book.left_out.iter().map(|(why, count)| format!("{count} {why}")).collect();
+    let taken = material.book.count();
+    println!("\nLua and the native filters have {taken} rules; not those that {}", left_out.join(", "));
+    let report = json!({
+        "machine": machine(), "envoy": parts::ENVOY.trim(), "rounds": plan.rounds - 1,
+        "seconds": plan.length.as_secs(), "requests": plan.requests, "open_loop_rps": rate,
+        "variants": of_each(proxied, proxied_figures), "direct": of_each(direct, direct_figures),
+        "rules_taken": material.book.count(), "rules_left_out": material.book.left_out,
+    });
+    let pictures = [("with the application behind", bars(proxied)), ("answered by Envoy itself", bars(direct))];
+    for (name, text) in [("gateway.json", format!("{report:#}\n")), ("gateway.svg", picture::draw(&pictures))] {
+        let path = plan.out.join(name);
+        match fs::create_dir_all(&plan.out).and_then(|()| fs::write(&path, text)) {
+            Ok(()) => println!("written: {}", path.display()),
+            Err(error) => panic!("{}: {error}", path.display()),
+        }
+    }
+}
+
+fn cpu(measured: &Measured) -> Median {
+    median(&measured.closed, |round| round.cpu_us)
+}
+
+/// CPU time of the empty filter.
+fn empty(all: &[Told]) -> f64 {
+    all.iter().find(|told| told.name == "wasm_empty").map_or(1.0, |told| cpu(&told.measured).value)
+}
+
+fn table(all: &[Told]) {
+    println!(
+        "{:<16} {:>25} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8}",
+        "variant",
+        "CPU µs a request",
+        "to empty",
+        "req/s",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "RSS MiB",
+        "wasm KiB",
+        "beside µs",
+        "dropped"
+    );
+    let empty = empty(all);
+    for Told { name, what, measured } in all {
+        let Median { value, low, high } = cpu(measured);
+        let rate = median(&measured.closed, |round| round.rate).value;
+        let [p50, p99, p999] = latencies(measured);
+        let growth = measured.growth.map_or("–".to_owned(), |bytes| format!("+{}", bytes >> 10));
+        let beside = median(&measured.closed, |round| round.beside_us).value;
         println!(
-            "{:<16} {:>8.2} ({:>6.2}–{:>6.2}) {:>8.2}× {rate:>9.0} {p50:>8.2} {p99:>8.2} {resident:>8.1} {house:>9.2}   {}",
-            variant.name,
-            median.value,
-            median.low,
-            median.high,
-            median.value / empty,
-            variant.what
+            "{name:<16} {value:>8.2} ({low:>6.2}–{high:>7.2}) {:>8.2}× {rate:>8.0} {p50:>8.2} {p99:>8.2} {p999:>8.2} {:>8.1} {growth:>8} {beside:>9.2} {:>8}   {what}",
+            value / empty,
+            measured.resident as f64 / MIB,
+            measured.dropped,
         );
-        let figures = json!({
-            "cpu_us_per_request": median.value, "low": median.low, "high": median.high, "rps": rate,
-            "p50_ms": p50, "p99_ms": p99, "p999_ms": p999, "rss_mib": resident, "house_us_per_request": house,
-        });
-        all.insert(variant.name.to_owned(), figures);
     }
-    let report =
-        json!({ "machine": machine(), "envoy": parts::ENVOY.trim(), "rounds": rounds, "variants": Value::Object(all) });
-    let path = parts::wasm().ancestors().nth(3).unwrap_or(Path::new(".")).join("bench/gateway.json");
-    let written = path
-        .parent()
-        .map_or(Ok(()), std::fs::create_dir_all)
-        .and_then(|()| std::fs::write(&path, format!("{report:#}\n")));
-    match written {
-        Ok(()) => println!("written: {}", path.display()),
-        Err(error) => eprintln!("{}: {error}", path.display()),
+}
+
+fn direct_table(all: &[Told]) {
+    println!(
+        "{:<16} {:>25} {:>9} {:>8} {:>25}",
+        "variant", "CPU µs a request", "to empty", "req/s", "CPU µs if refused"
+    );
+    let empty = empty(all);
+    for Told { name, measured, .. } in all {
+        let Median { value, low, high } = cpu(measured);
+        let rate = median(&measured.closed, |round| round.rate).value;
+        let refused = median(&measured.refused, |round| round.cpu_us);
+        let refused = match measured.refused.is_empty() {
+            true => String::new(),
+            false => format!("{:>8.2} ({:>6.2}–{:>7.2})", refused.value, refused.low, refused.high),
+        };
+        println!("{name:<16} {value:>8.2} ({low:>6.2}–{high:>7.2}) {:>8.2}× {rate:>8.0} {refused}", value / empty);
     }
+}
+
+fn latencies(measured: &Measured) -> [f64; 3] {
+    [0, 1, 2].map(|at| median(&measured.open, |quantiles| quantiles[at]).value)
+}
+
+fn of_each(all: &[Told], figures: fn(&Measured) -> Value) -> Value {
+    Value::Object(all.iter().map(|told| (told.name.to_owned(), figures(&told.measured))).collect::<Map<_, _>>())
+}
+
+fn proxied_figures(measured: &Measured) -> Value {
+    let Median { value, low, high } = cpu(measured);
+    let [p50, p99, p999] = latencies(measured);
+    json!({
+        "cpu_us_per_request": value, "low": low, "high": high,
+        "rps": median(&measured.closed, |round| round.rate).value,
+        "p50_ms": p50, "p99_ms": p99, "p999_ms": p999,
+        "rss_mib": measured.resident as f64 / MIB,
+        "wasm_growth_kib": measured.growth.map(|bytes| bytes >> 10),
+        "beside_us_per_request": median(&measured.closed, |round| round.beside_us).value,
+        "dropped": measured.dropped,
+    })
+}
+
+fn direct_figures(measured: &Measured) -> Value {
+    let Median { value, low, high } = cpu(measured);
+    let refused = (!measured.refused.is_empty()).then(|| median(&measured.refused, |round| round.cpu_us));
+    json!({
+        "cpu_us_per_request": value, "low": low, "high": high,
+        "rps": median(&measured.closed, |round| round.rate).value,
+        "refused_cpu_us_per_request": refused.map(|median| median.value),
+        "refused_low": refused.map(|median| median.low), "refused_high": refused.map(|median| median.high),
+    })
+}
+
+fn bars(all: &[Told]) -> Vec<Bar> {
+    all.iter().map(|told| Bar { name: told.name, what: told.what, median: cpu(&told.measured) }).collect()
 }
 
 /// What the processor calls itself, and how many there are.
 fn machine() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(':'))

@@ -1,145 +1,197 @@
 //! What stands in the gateway: each differs from the first in one thing.
 
+mod others;
+mod ours;
+#[cfg(test)]
+mod tests;
+
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use gatehouse_corpora::{Corpus, standard, standard_of};
-use gatehouse_support::envoy::{HouseAt, Launcher};
-use gatehouse_support::house::Setup;
-use gatehouse_support::{Envoy, Gate, Gateway, House, parts, process, wait};
-use serde_json::{Value, json};
+use gatehouse_support::envoy::Launcher;
+use gatehouse_support::{Envoy, Gateway, House, process, wait};
+use serde_json::Value;
 
 use crate::cores;
 use crate::drive::Driven;
+use crate::frame::{Answers, Frame};
+use crate::mix::{Mix, at_home};
+use crate::rivals::rules::Book;
+use crate::service::{Kind, Service};
 
+/// Until the last records have come; all are on this machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Every variant, in the order of the tables.
+pub(crate) const NAMES: [&str; 12] = [
+    "no_filter",
+    "wasm_empty",
+    "floor",
+    "gatehouse_empty",
+    "gatehouse_100",
+    "gatehouse_full",
+    "lua",
+    "native",
+    "ext_authz",
+    "ext_proc",
+    "access_log",
+    "hairpin",
+];
+
+/// What all variants are made from.
+pub(crate) struct Material {
+    small: Corpus,
+    full: Corpus,
+    /// The rules of `full` for others.
+    pub(crate) book: Book,
+    /// The requests: none refused, as the small policy says, as the full one says.
+    unjudged: Mix,
+    by_small: Mix,
+    by_full: Mix,
+}
+
+impl Material {
+    /// # Errors
+    /// A policy does not compile.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (small, full) = (at_home(standard_of(100, 100)), at_home(standard()));
+        let unjudged = Mix::unjudged(&full.asks);
+        let (by_small, by_full) = (unjudged.judged(&full.asks, &small)?, unjudged.judged(&full.asks, &full)?);
+        Ok(Self { book: Book::of(&full), small, full, unjudged, by_small, by_full })
+    }
+
+    /// How many of the requests the full policy refuses, and how many there are.
+    pub(crate) fn refused(&self) -> (usize, usize) {
+        (self.by_full.refusals(), self.by_full.requests.len())
+    }
+
+    fn frame(&self, answers: Answers) -> Frame {
+        Frame::new(answers, self.book.hosts.keys())
+    }
+}
+
+/// Whose CPU time is told beside Envoy's.
+enum Beside {
+    House(House, u32),
+    Service(Service),
+}
+
+impl Beside {
+    fn id(&self) -> u32 {
+        match self {
+            Self::House(_, id) => *id,
+            Self::Service(service) => service.id(),
+        }
+    }
+}
 
 /// A gateway that is measured.
 pub(crate) struct Variant {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    pub(crate) envoy: Envoy,
-    /// Whose CPU time counts: Envoy itself.
-    process: u32,
-    /// Its house and that one's process, if it has one.
-    house: Option<(House, u32)>,
-    /// It mitigates some of the requests.
-    mitigates: bool,
+    /// The requests, and which of them it refuses.
+    pub(crate) mix: Mix,
+    envoy: Envoy,
+    /// Of the hairpin: the Envoy that judges.
+    second: Option<Envoy>,
+    beside: Option<Beside>,
+    /// The gauge of its module's memory.
+    memory: Option<&'static str>,
 }
 
 impl Variant {
+    async fn new(name: &'static str, what: &'static str, mix: &Mix, gateway: &Gateway) -> Self {
+        let envoy = run(gateway).await;
+        Self { name, what, mix: mix.clone(), envoy, second: None, beside: None, memory: None }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.envoy.address()
     }
 
-    /// CPU time that Envoy has used.
-    pub(crate) fn cpu(&self) -> Duration {
-        process::cpu(self.process).expect("Envoy runs")
+    fn envoys(&self) -> impl Iterator<Item = u32> {
+        [Some(&self.envoy), self.second.as_ref()].into_iter().flatten().map(Envoy::id)
     }
 
-    /// CPU time that its house has used.
-    pub(crate) fn house_cpu(&self) -> Option<Duration> {
-        self.house.as_ref().and_then(|(_, id)| process::cpu(*id))
+    /// CPU time that Envoy has used, both Envoys where there are two.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.envoys().map(|id| process::cpu(id).expect("Envoy runs")).sum()
+    }
+
+    /// CPU time that its house or service has used.
+    pub(crate) fn beside_cpu(&self) -> Duration {
+        self.beside.as_ref().map_or(Duration::ZERO, |beside| process::cpu(beside.id()).expect("it runs"))
     }
 
     /// Resident memory of Envoy, bytes.
     pub(crate) fn resident(&self) -> u64 {
-        process::resident(self.process).expect("Envoy runs")
+        self.envoys().map(|id| process::resident(id).expect("Envoy runs")).sum()
     }
 
-    /// Every request was answered, and some by the gate where it has rules, none where it has not.
+    /// Memory of its module, bytes; `None`: it has none.
+    pub(crate) async fn memory(&self) -> Option<u64> {
+        Some(self.envoy.stat(self.memory?).await)
+    }
+
+    /// Waits until each of so many requests is recorded where this variant records; how many records were given up.
+    ///
+    /// # Panics
+    /// When it does not come to that: then it measures something else.
+    pub(crate) async fn recorded(&self, answered: usize) -> u64 {
+        let (answered, what) = (answered as u64, format!("{}: a record of each request", self.name));
+        wait::until(PATIENCE, &what, || async {
+            let [told, dropped] = match &self.beside {
+                Some(Beside::House(house, _)) => booked(&house.status().await["books"]["total"]),
+                Some(Beside::Service(service)) if service.kind() == Kind::Log => self.logged().await,
+                _ => return Some(0),
+            };
+            (told + dropped >= answered).then_some(dropped)
+        })
+        .await
+    }
+
+    /// Log entries that Envoy sent, and that it gave up.
+    async fn logged(&self) -> [u64; 2] {
+        let stats = self.envoy.stats("grpc_access_log.logs_").await;
+        ["logs_written", "logs_dropped"]
+            .map(|name| stats.iter().filter(|(known, _)| known.ends_with(name)).map(|(_, count)| count).sum())
+    }
+
+    /// Every request was answered as it must be.
     ///
     /// # Panics
     /// When not: then it measures something else.
-    pub(crate) fn check(&self, driven: &Driven) {
-        let count = |wanted: fn(u16) -> bool| -> u64 {
-            driven.statuses.iter().filter(|(status, _)| wanted(**status)).map(|(_, count)| count).sum()
+    pub(crate) fn check(&self, mix: &Mix, driven: &Driven) {
+        let shown = |(number, status): &(usize, u16)| {
+            let request = String::from_utf8_lossy(&mix.requests[*number]).into_owned();
+            format!("answered with {status}, to be refused: {}:\n{request}", mix.refused[*number])
         };
-        let (all, refused) = (count(|_| true), count(|status| (300..500).contains(&status)));
-        assert_eq!(count(|status| status == 0 || status >= 500), 0, "{}: {:?}", self.name, driven.statuses);
-        assert_eq!(refused > 0, self.mitigates, "{}: {:?}", self.name, driven.statuses);
-        assert!(refused <= all / 5, "{}: most requests are to go on: {:?}", self.name, driven.statuses);
+        let first = driven.wrong.first().map(shown).unwrap_or_default();
+        assert_eq!(driven.wrongs, 0, "{}: of {} requests; the first: {first}", self.name, driven.sent);
+        let whole = driven.sent >= mix.requests.len();
+        assert!(!whole || (driven.refused > 0) == (mix.refusals() > 0), "{}: {} refused", self.name, driven.refused);
     }
 }
 
-/// Starts all of them before this application.
-pub(crate) async fn start(application: SocketAddr) -> Vec<Variant> {
-    let empty = |bootstrap| Gate { wasm: empty_filter(), bootstrap, peer: false };
-    let none = json!({});
-    vec![
-        plain("no_filter", "no filter", application, None).await,
-        plain("wasm_empty", "a filter of WebAssembly that does nothing", application, Some(empty(None))).await,
-        plain(
-            "floor",
-            "one that makes the gate's host calls and does nothing",
-            application,
-            Some(empty(Some(none.clone()))),
-        )
-        .await,
-        plain("gatehouse_empty", "the gate, no policy, no house", application, Some(Gate::new(none))).await,
-        housed(
-            "gatehouse_100",
-            "the gate, 100 rules, 100 networks, 5 limits, records to a house",
-            application,
-            &standard_of(100, 100),
-        )
-        .await,
-        housed(
-            "gatehouse_full",
-            "the gate, 1,000 rules, 100,000 networks, 50 limits, records to a house",
-            application,
-            &standard(),
-        )
-        .await,
-    ]
+/// Starts all of them.
+pub(crate) async fn start(material: &Material, answers: Answers) -> Vec<Variant> {
+    let mut variants = ours::start(material, answers).await;
+    variants.extend(others::start(material, answers).await);
+    let names: Vec<&str> = variants.iter().map(|variant| variant.name).collect();
+    assert_eq!(names, NAMES);
+    variants
 }
 
-async fn plain(name: &'static str, what: &'static str, application: SocketAddr, gate: Option<Gate>) -> Variant {
-    let mut gateway = gateway(application);
-    gateway.gate = gate;
-    let envoy = run(&gateway).await;
-    Variant { name, what, process: envoy.id(), envoy, house: None, mitigates: false }
-}
-
-async fn housed(name: &'static str, what: &'static str, application: SocketAddr, corpus: &Corpus) -> Variant {
-    // The proxies before the gateway are this machine itself.
-    let here = |text: &String| text.replace("\"10.0.0.0/8\"", "\"127.0.0.0/8\"");
-    let policies = corpus.documents.iter().enumerate();
-    let policies = policies.map(|(number, text)| (format!("{number}.json"), here(text))).collect();
-    let mut house = House::start_with(&Setup { policies, ..Setup::default() }).await;
-    let id = house.process().id();
-    cores::pin_other(id);
-    let mut gateway = gateway(application).with_gate(Gate::new(json!({ "house": { "cluster": "gatehouse" } })));
-    gateway.house = HouseAt::Socket(house.socket());
-    let envoy = run(&gateway).await;
-    wait::until_true(PATIENCE, "the policy to be in force", || async {
-        envoy.stat("wasmcustom.gatehouse_policy_loads_total").await > 0
-    })
-    .await;
-    Variant { name, what, process: envoy.id(), envoy, house: Some((house, id)), mitigates: true }
+/// Records that a house stored, and that were given up on the way, counted.
+fn booked(total: &Value) -> [u64; 2] {
+    let dropped = total["dropped"].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum();
+    [total["stored"].as_u64().unwrap_or_default(), dropped]
 }
 
 async fn run(gateway: &Gateway) -> Envoy {
     let envoy = Envoy::start_by(Launcher::Direct, gateway).await;
     cores::pin_envoy(envoy.id());
     envoy
-}
-
-/// Envoy with nothing that costs and is not asked for.
-fn gateway(application: SocketAddr) -> Gateway {
-    let mut gateway = Gateway::new(application);
-    let spare: [(&str, Value); 4] = [
-        ("access_log", json!([])),
-        ("generate_request_id", json!(false)),
-        ("normalize_path", json!(false)),
-        ("merge_slashes", json!(false)),
-    ];
-    gateway.manager.extend(spare);
-    gateway
-}
-
-fn empty_filter() -> std::path::PathBuf {
-    let built = parts::wasm().with_file_name("gatehouse_bench_empty_filter.wasm");
-    assert!(built.is_file(), "absent: {} (run `make bench`)", built.display());
-    built
 }
