@@ -3,7 +3,8 @@
 use gatehouse_support::client::request;
 use gatehouse_support::{Envoy, Http1};
 
-use super::{Material, others};
+use super::{Material, Variant, others};
+use crate::drive::{Until, closed};
 use crate::frame::Answers;
 use crate::rivals::native::Native;
 use crate::rivals::rules::{Rules, Then};
@@ -61,6 +62,17 @@ async fn limits_of_a_host_strike_where_its_paths_are_asked_for() {
         let found = statuses(&variant.envoy, "/api/v1/items?x=1", "198.18.7.1", 5).await;
         assert_eq!(found, [200, 200, 200, 429, 429], "{}", variant.name);
     }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Envoy: `make bench-check`"]
+#[should_panic(expected = "nobody: 197 of 4000 requests")]
+async fn a_variant_that_judges_otherwise_ends_the_run() {
+    let material = Material::new().expect("the policies compile");
+    let gateway = material.frame(Answers::Envoy).finish();
+    let variant = Variant::new("nobody", "lets all pass", &material.by_full, &gateway).await;
+    let driven = closed(variant.address(), &variant.mix, Until::Count(4000)).await;
+    variant.check(&variant.mix, &driven);
 }
 
 #[tokio::test]
