@@ -71,7 +71,7 @@ fn table(all: &[Told]) {
     for Told { name, what, measured } in all {
         let Median { value, low, high } = cpu(measured);
         let rate = median(&measured.closed, |round| round.rate).value;
-        let [p50, p99, p999] = latencies(measured);
+        let [p50, p99, p999] = latencies(measured).map(|median| median.value);
         let growth = measured.growth.map_or("–".to_owned(), |bytes| format!("+{}", bytes >> 10));
         let beside = median(&measured.closed, |round| round.beside_us).value;
         println!(
@@ -101,8 +101,12 @@ fn direct_table(all: &[Told]) {
     }
 }
 
-fn latencies(measured: &Measured) -> [f64; 3] {
-    [0, 1, 2].map(|at| median(&measured.open, |quantiles| quantiles[at]).value)
+fn latencies(measured: &Measured) -> [Median; 3] {
+    [0, 1, 2].map(|at| median(&measured.open, |quantiles| quantiles[at]))
+}
+
+fn interval(of: Median) -> [f64; 2] {
+    [of.low, of.high]
 }
 
 fn of_each(all: &[Told], figures: fn(&Measured) -> Value) -> Value {
@@ -112,10 +116,14 @@ fn of_each(all: &[Told], figures: fn(&Measured) -> Value) -> Value {
 fn proxied_figures(measured: &Measured) -> Value {
     let Median { value, low, high } = cpu(measured);
     let [p50, p99, p999] = latencies(measured);
+    let rate = median(&measured.closed, |round| round.rate);
     json!({
         "cpu_us_per_request": value, "low": low, "high": high,
-        "rps": median(&measured.closed, |round| round.rate).value,
-        "p50_ms": p50, "p99_ms": p99, "p999_ms": p999,
+        "rps": rate.value,
+        "p50_ms": p50.value, "p99_ms": p99.value, "p999_ms": p999.value,
+        "intervals": {
+            "rps": interval(rate), "p50_ms": interval(p50), "p99_ms": interval(p99), "p999_ms": interval(p999),
+        },
         "rss_mib": measured.resident as f64 / MIB,
         "wasm_growth_kib": measured.growth.map(|bytes| bytes >> 10),
         "beside_us_per_request": median(&measured.closed, |round| round.beside_us).value,

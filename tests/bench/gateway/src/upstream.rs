@@ -12,12 +12,15 @@ const END: &[u8] = b"\r\n\r\n";
 pub(crate) async fn start() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let address = listener.local_addr().expect("a bound address");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream));
-        }
-    });
+    tokio::spawn(serve_all(listener));
     address
+}
+
+/// Serves whoever connects.
+pub(crate) async fn serve_all(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve(stream));
+    }
 }
 
 /// Requests without a body, one after the other.

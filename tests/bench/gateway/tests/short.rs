@@ -53,6 +53,10 @@ fn figures(table: &str, name: &str, of: &Value) {
     }
     assert!(number("p50_ms") > 0.0 && number("p50_ms") <= number("p99_ms"), "{name}: {of}");
     assert!(number("p99_ms") <= number("p999_ms") && number("rss_mib") > 10.0, "{name}: {of}");
+    for field in ["rps", "p50_ms", "p99_ms", "p999_ms"] {
+        let bound = |at: usize| of["intervals"][field][at].as_f64().unwrap_or_else(|| panic!("{name}, {field}: {of}"));
+        assert!(bound(0) <= number(field) && number(field) <= bound(1), "{name}, {field}: {of}");
+    }
     let module = name.starts_with("gatehouse") || ["wasm_empty", "floor"].contains(&name);
     assert_eq!(of["wasm_growth_kib"].is_number(), module, "{name}: {of}");
 }

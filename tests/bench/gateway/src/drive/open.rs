@@ -94,3 +94,35 @@ fn tell_time(clock: &OwnedFd, due: &Semaphore, count: usize) -> io::Result<()> {
     due.add_permits(CONNECTIONS);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::TcpListener;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::upstream;
+
+    const RATE: f64 = 200.0;
+    const STALL: Duration = Duration::from_millis(500);
+
+    #[tokio::test]
+    async fn a_stall_shows_in_every_request_that_was_due_in_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            sleep(STALL).await;
+            upstream::serve_all(listener).await;
+        });
+        let requests = Arc::new(vec![b"GET / HTTP/1.1\r\nhost: a\r\n\r\n".to_vec()]);
+        let mix = Mix { requests, refused: Arc::new(vec![false]) };
+        let driven = run(address, &mix, RATE, Duration::from_secs(1)).await;
+        assert_eq!((driven.sent, driven.wrongs, driven.latencies.len()), (200, 0, 200));
+        // The first waited for all of the stall, and those that were due in its first half for half of it.
+        let over =
+            |limit: Duration| driven.latencies.iter().filter(|took| u128::from(**took) >= limit.as_nanos()).count();
+        assert!(over(STALL * 9 / 10) >= 1 && over(STALL / 2) >= 45, "{:?}", driven.latencies);
+    }
+}
