@@ -12,7 +12,7 @@ use gatehouse_support::envoy::HouseAt;
 use gatehouse_support::house::Setup;
 use gatehouse_support::process::resident;
 use gatehouse_support::{Envoy, Gate, Gateway, House, Load, Upstream, wait};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
