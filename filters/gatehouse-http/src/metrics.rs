@@ -216,14 +216,14 @@ impl Metrics {
     }
 
     /// Age of the policy in force in this worker, and whether it has none.
-    pub(crate) fn policy(&mut self, age_s: Option<u64>, now_ns: u64) {
-        self.policy_age.tell(age_s.unwrap_or(0), now_ns);
-        self.without_policy.tell(u64::from(age_s.is_none()), now_ns);
+    pub(crate) fn policy(&mut self, age_s: Option<u64>) {
+        self.policy_age.tell(age_s.unwrap_or(0));
+        self.without_policy.tell(u64::from(age_s.is_none()));
     }
 
     /// Whether some brake holds in this worker.
-    pub(crate) fn brake(&mut self, holds: bool, now_ns: u64) {
-        self.brake.tell(u64::from(holds), now_ns);
+    pub(crate) fn brake(&mut self, holds: bool) {
+        self.brake.tell(u64::from(holds));
     }
 
     /// A rule read a field that could not be known, `by` more times.
@@ -242,18 +242,18 @@ impl Metrics {
     }
 
     /// Bytes of the cells of limits in this worker.
-    pub(crate) fn limits(&mut self, bytes: u64, now_ns: u64) {
-        self.limit_bytes.tell(bytes, now_ns);
+    pub(crate) fn limits(&mut self, bytes: u64) {
+        self.limit_bytes.tell(bytes);
     }
 
     /// The longest time for which taking in a policy has held this worker.
-    pub(crate) fn longest_step(&mut self, longest_ns: u64, now_ns: u64) {
-        self.longest_step.tell(longest_ns / 1000, now_ns);
+    pub(crate) fn longest_step(&mut self, longest_ns: u64) {
+        self.longest_step.tell(longest_ns / 1000);
     }
 
     /// Linear memory of this VM, bytes; it never shrinks.
-    pub(crate) fn memory(&mut self, now_ns: u64) {
-        self.memory.tell(host::memory_bytes(), now_ns);
+    pub(crate) fn memory(&mut self) {
+        self.memory.tell(host::memory_bytes());
     }
 
     fn id(&self, count: Count) -> Option<u32> {
@@ -263,16 +263,15 @@ impl Metrics {
 }
 
 /// A gauge that shows the highest value of any worker. A worker writes when its value is higher, or when it was the one that
-/// wrote last; a value whose writer fell silent for 30 s (its VM is gone) may be overwritten by anyone.
+/// wrote last. A VM that begins writes in any case: what it finds may be of the one in whose place it begins. Whoever is higher
+/// writes over it within a second.
 #[derive(Debug, Default)]
 struct Highest {
     id: Option<u32>,
     written: Option<u64>,
-    found: u64,
-    found_at_ns: u64,
+    /// It has told something.
+    begun: bool,
 }
-
-const SILENCE_NS: u64 = 30_000_000_000;
 
 impl Highest {
     fn define(&mut self, name: &str) {
@@ -281,24 +280,21 @@ impl Highest {
         }
     }
 
-    fn tell(&mut self, value: u64, now_ns: u64) {
+    fn tell(&mut self, value: u64) {
         let Some(id) = self.id else { return };
         let Ok(shown) = host::metric(id) else { return };
-        if self.writes(value, shown, now_ns) && host::record_metric(id, value).is_ok() {
+        if self.writes(value, shown) && host::record_metric(id, value).is_ok() {
             self.written = Some(value);
         }
     }
 
     /// Whether this worker writes `value` over `shown`.
-    fn writes(&mut self, value: u64, shown: u64, now_ns: u64) -> bool {
+    fn writes(&mut self, value: u64, shown: u64) -> bool {
         if self.written.is_some_and(|written| written != shown) {
             self.written = None;
         }
-        if shown != self.found {
-            (self.found, self.found_at_ns) = (shown, now_ns);
-        }
-        let silent = now_ns.saturating_sub(self.found_at_ns) > SILENCE_NS;
-        (value > shown || self.written.is_some() || silent) && value != shown
+        let begins = !core::mem::replace(&mut self.begun, true);
+        (value > shown || self.written.is_some() || begins) && value != shown
     }
 }
 
@@ -314,23 +310,38 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_gauge_holds_the_highest_and_falls_with_its_writer() {
-        let (mut old, mut young) = (Highest::default(), Highest::default());
-        assert!(old.writes(50, 0, 1));
-        old.written = Some(50);
-        assert!(!young.writes(10, 50, 1));
-        assert!(old.writes(0, 50, 2), "its writer may lower it");
-        old.written = Some(0);
-        assert!(young.writes(10, 0, 3), "the next highest takes over");
-        assert!(!old.writes(2, 10, 4), "another has written since");
+    /// A worker that has told nothing higher than what was there.
+    fn running() -> Highest {
+        Highest { begun: true, ..Highest::default() }
     }
 
     #[test]
-    fn a_value_whose_writer_is_gone_is_overwritten() {
-        let mut worker = Highest::default();
-        assert!(!worker.writes(3, 900, 1));
-        assert!(!worker.writes(4, 900, SILENCE_NS));
-        assert!(worker.writes(40, 900, SILENCE_NS + 2));
+    fn a_gauge_holds_the_highest_and_falls_with_its_writer() {
+        let (mut old, mut young) = (running(), running());
+        assert!(old.writes(50, 0));
+        old.written = Some(50);
+        assert!(!young.writes(10, 50));
+        assert!(old.writes(0, 50), "its writer may lower it");
+        old.written = Some(0);
+        assert!(young.writes(10, 0), "the next highest takes over");
+        assert!(!old.writes(2, 10), "another has written since");
+    }
+
+    #[test]
+    fn a_value_that_stays_the_same_for_ever_is_its_writers_for_ever() {
+        let (mut old, mut young) = (running(), running());
+        assert!(old.writes(50, 0));
+        old.written = Some(50);
+        assert!((0..100_000).all(|_| !old.writes(50, 50) && !young.writes(10, 50)));
+        assert!(old.writes(0, 50));
+    }
+
+    #[test]
+    fn what_a_vm_left_is_written_over_by_the_one_that_begins_in_its_place_and_by_whoever_is_higher() {
+        let (mut fresh, mut other) = (Highest::default(), running());
+        assert!(fresh.writes(3, 900));
+        fresh.written = Some(3);
+        assert!(other.writes(40, 3));
+        assert!(!fresh.writes(3, 40), "once");
     }
 }

@@ -120,13 +120,13 @@ impl Root {
             self.gauges_at_ns = now_ns;
             let inline_age = self.inline.as_ref().map(|_| now_ns.saturating_sub(self.since_ns) / 1_000_000_000);
             let age = worker.snapshot_age_s(now_ns).filter(|_| self.has_house).or(inline_age);
-            worker.metrics.policy(age, now_ns);
-            worker.metrics.memory(now_ns);
-            worker.metrics.longest_step(worker.longest_step_ns, now_ns);
+            worker.metrics.policy(age);
+            worker.metrics.memory();
+            worker.metrics.longest_step(worker.longest_step_ns);
             let braked = worker.is_braked(now_ns);
-            worker.metrics.brake(braked, now_ns);
+            worker.metrics.brake(braked);
             let policy = self.policy(worker).cloned();
-            tally::tell(worker, &self.slot, policy.as_deref(), self.claims.missed, now_ns);
+            tally::tell(worker, &self.slot, policy.as_deref(), self.claims.missed);
         }
     }
 

@@ -25,14 +25,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Tells what is new in `now` beyond `told`, which becomes it.
-    fn tell(
-        &mut self,
-        now: Counts,
-        told: &mut Counts,
-        metrics: &mut Metrics,
-        sender: Option<&mut Sender>,
-        now_ns: u64,
-    ) {
+    fn tell(&mut self, now: Counts, told: &mut Counts, metrics: &mut Metrics, sender: Option<&mut Sender>) {
         let fresh = |now: u64, told: u64| now.saturating_sub(told);
         let evictions = fresh(now.limit_evictions, told.limit_evictions);
         let fallbacks = fresh(now.shared_fallbacks, told.shared_fallbacks);
@@ -42,7 +35,7 @@ impl Tally {
         metrics.add(Count::Unkeyed, fresh(now.unkeyed, told.unkeyed));
         metrics.add(Count::VerdictsRefused, fresh(now.verdicts_refused, told.verdicts_refused));
         metrics.add(Count::UnguardedChanges, fresh(now.unguarded_changes, told.unguarded_changes));
-        metrics.limits(now.limit_bytes, now_ns);
+        metrics.limits(now.limit_bytes);
         let before = |field| told.unknown.iter().find(|(known, _)| *known == field).map_or(0, |(_, count)| *count);
         for (field, count) in &now.unknown {
             metrics.unknown(*field, fresh(*count, before(*field)));
@@ -63,10 +56,10 @@ impl Tally {
 
 /// Tells what is new since the last call, of the state in `slot`. `policy`: the one in force there; `claims_missed`: it reads
 /// claims, and a request came without a verified token.
-pub(crate) fn tell(worker: &mut Worker, slot: &Slot, policy: Option<&Policy>, claims_missed: bool, now_ns: u64) {
+pub(crate) fn tell(worker: &mut Worker, slot: &Slot, policy: Option<&Policy>, claims_missed: bool) {
     let Worker { states, link, tally, metrics, .. } = worker;
     let Held { state, told } = states.held(slot);
-    tally.tell(state.counts(), told, metrics, link.as_mut().map(crate::stream::Link::sender), now_ns);
+    tally.tell(state.counts(), told, metrics, link.as_mut().map(crate::stream::Link::sender));
     if claims_missed && !core::mem::replace(&mut tally.claims_warned, true) {
         host::log(
             Level::Warn,
@@ -130,7 +123,7 @@ mod tests {
         let second = Counts { limit_evictions: 5, unknown: vec![(Field::Country, 4)], ..first.clone() };
         let mut told = Counts::default();
         for counts in [first, second.clone(), second] {
-            tally.tell(counts, &mut told, &mut metrics, Some(&mut sender), 1);
+            tally.tell(counts, &mut told, &mut metrics, Some(&mut sender));
         }
         let counters = sender.counters();
         assert_eq!((counters.evictions, counters.shared_fallbacks), (6, 2));
