@@ -7,7 +7,7 @@ use gatehouse::sink::board::{State, Status};
 use gatehouse_kafka::{Broker, Certificates, Right, SASL_PASSWORD};
 
 use crate::house::{House, assert_complete, login, mutual_tls, read_all, says};
-use crate::pki::{FAR, Pki, swap};
+use crate::pki::{FAR, Pki, swap, swap_files};
 
 /// The promise: what comes or is renewed is in use after so long.
 const PROMISED: Duration = Duration::from_secs(10);
@@ -150,13 +150,7 @@ async fn a_renewed_password_is_in_use_within_ten_seconds_while_records_flow() {
     let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut broker = Broker::start();
     broker.create_topic("events", 1, &[]);
-    let give = |version: &str, password: &str| {
-        let real = files.path().join(version);
-        std::fs::create_dir(&real).unwrap();
-        std::fs::write(real.join("password"), password).unwrap();
-        std::os::unix::fs::symlink(version, files.path().join("..fresh")).unwrap();
-        std::fs::rename(files.path().join("..fresh"), files.path().join("..data")).unwrap();
-    };
+    let give = |version: &str, password: &str| swap_files(files.path(), version, &[("password", password)]);
     let sinks = [("events", &*login(&broker, "events", "PLAIN", &files.path().join("..data/password")))];
     let mut house = House::start(data.path(), &sinks, 1, Duration::from_secs(30));
     house.store(1).await;

@@ -63,10 +63,15 @@ impl Pki {
 }
 
 /// Mounts a version of the files: authority, certificate, key.
-pub(crate) fn swap(folder: &Path, version: &str, texts: &[&str; 3]) {
+pub(crate) fn swap(folder: &Path, version: &str, [ca, certificate, key]: &[&str; 3]) {
+    swap_files(folder, version, &[("ca.pem", ca), ("tls.crt", certificate), ("tls.key", key)]);
+}
+
+/// Mounts a version of any files, by name.
+pub(crate) fn swap_files(folder: &Path, version: &str, files: &[(&str, &str)]) {
     let real = folder.join(version);
     std::fs::create_dir(&real).unwrap();
-    for (name, text) in ["ca.pem", "tls.crt", "tls.key"].iter().zip(texts) {
+    for (name, text) in files {
         std::fs::write(real.join(name), text).unwrap();
     }
     std::os::unix::fs::symlink(version, folder.join("..fresh")).unwrap();

@@ -1,5 +1,5 @@
-//! A filter that does nothing with requests (once a second it tells its memory); with any configuration one that makes the host calls of an allowed request of the gate and no work:
-//! a clock, one reading of all headers, one counter, and at the log a second clock and one scalar.
+//! A filter that does nothing with requests (once a second it tells its memory); with any configuration one that makes the host calls
+//! that no judging filter can do without, and no work: a clock, one reading of all headers, and at the log a second clock and one scalar.
 #![expect(unsafe_code, reason = "the ABI: imported calls, exported names, and memory that the host fills")]
 
 use core::sync::atomic::{AtomicBool, Ordering};
