@@ -52,15 +52,27 @@ fn network(text: &[u8]) -> Option<Network> {
     Some(network)
 }
 
-/// Some piece of the value reads as the address; what a zone may hold is cut by none of these alone.
+/// Some piece of the value reads as the address, as it stands or with the escapes of its quoted strings undone.
 fn holds(value: &[u8], address: IpAddr) -> bool {
-    let cuts: [&[u8]; 4] = [b",", b",;", b"\"", b""];
-    let pieces = cuts.iter().flat_map(|cut| value.split(|byte| cut.contains(byte)));
-    pieces.flat_map(|piece| [piece, after_equals(piece)]).any(|piece| address::read(piece) == Some(address))
+    [value, &unescaped(value)].into_iter().any(|text| pieces(text).any(|piece| address::read(piece) == Some(address)))
 }
 
-fn after_equals(piece: &[u8]) -> &[u8] {
-    piece.iter().position(|byte| *byte == b'=').map_or(&[], |at| &piece[at + 1..])
+/// Everything between two delimiters, whatever stands between them, no longer than an address is written.
+fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    const LONGEST: usize = 128;
+    let delimiter = |at: usize| text.get(at).is_none_or(|byte| b",;\"=".contains(byte));
+    let begins = (0..=text.len()).filter(move |&at| at == 0 || delimiter(at - 1));
+    begins.flat_map(move |from| {
+        let ends = from..=text.len().min(from + LONGEST);
+        ends.filter(move |&to| delimiter(to)).map(move |to| &text[from..to])
+    })
+}
+
+/// RFC 9110, section 5.6.4: a backslash stands for the byte after it.
+fn unescaped(value: &[u8]) -> Vec<u8> {
+    let mut bytes = value.iter().copied();
+    core::iter::from_fn(|| bytes.next().and_then(|byte| if byte == b'\\' { bytes.next() } else { Some(byte) }))
+        .collect()
 }
 
 fn read(value: &[u8], networks: &[Network], set: &Networks) {
