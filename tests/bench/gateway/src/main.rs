@@ -56,9 +56,16 @@ async fn run(plan: &Plan) {
     report::tell(plan, &material, rate, &proxied, &direct);
 }
 
+/// Those that the plan asks for; the others end at once.
+async fn chosen(plan: &Plan, material: &Material, answers: Answers) -> Vec<Variant> {
+    let mut variants = variants::start(material, answers).await;
+    variants.retain(|variant| plan.takes(variant.name));
+    variants
+}
+
 /// What was measured of each, and the rate of the open loop.
 async fn with_application(plan: &Plan, material: &Material, answers: Answers) -> (Vec<Told>, f64) {
-    let variants = variants::start(material, answers).await;
+    let variants = chosen(plan, material, answers).await;
     cores::pin_self();
     let mut measured: Vec<Measured> = variants.iter().map(|_| Measured::default()).collect();
     let mut answered = vec![0; variants.len()];
@@ -125,7 +132,7 @@ async fn fill_up(plan: &Plan, variants: &[Variant], measured: &mut [Measured], a
 
 /// The same with Envoy itself answering what goes on.
 async fn by_itself(plan: &Plan, material: &Material) -> Vec<Told> {
-    let variants = variants::start(material, Answers::Envoy).await;
+    let variants = chosen(plan, material, Answers::Envoy).await;
     let mut measured: Vec<Measured> = variants.iter().map(|_| Measured::default()).collect();
     for number in 0..plan.rounds {
         for (variant, measured) in variants.iter().zip(&mut measured) {

@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::variants::NAMES;
+
 /// Said when it is not understood.
-pub(crate) const USAGE: &str = "usage: gatehouse-bench-gateway [ROUNDS] [SECONDS] [REQUESTS] [--out FOLDER]
+pub(crate) const USAGE: &str =
+    "usage: gatehouse-bench-gateway [ROUNDS] [SECONDS] [REQUESTS] [--only NAMES] [--out FOLDER]
   ROUNDS    of each variant and kind of load, the first left out (usual: 11, at least 2)
   SECONDS   that one variant is driven in a round (usual: 5)
   REQUESTS  that each variant has answered when its memory is read (usual: 1000000)
+  NAMES     of the variants to measure, with commas between them (usual: all)
   FOLDER    for gateway.json and gateway.svg (usual: target/bench)";
 
 /// What to do.
@@ -16,22 +20,36 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     pub(crate) length: Duration,
     pub(crate) requests: usize,
+    /// Names of variants; empty: all.
+    pub(crate) only: Vec<String>,
     pub(crate) out: PathBuf,
 }
 
 impl Plan {
     /// Reads the command line's words; `None`: they are not understood.
     pub(crate) fn read(words: &[String]) -> Option<Self> {
-        let (numbers, out) = match words {
-            [numbers @ .., option, folder] if option == "--out" => (numbers, PathBuf::from(folder)),
-            all => (all, gatehouse_bench::images::folder()),
-        };
+        let numbers = words.iter().take_while(|word| !word.starts_with("--")).count();
+        let (numbers, options) = words.split_at(numbers);
+        let (mut only, mut out) = (Vec::new(), gatehouse_bench::images::folder());
+        for option in options.chunks(2) {
+            match option {
+                [option, names] if option == "--only" => only = names.split(',').map(str::to_owned).collect(),
+                [option, folder] if option == "--out" => out = PathBuf::from(folder),
+                _ => return None,
+            }
+        }
         let number = |at: usize, usual: usize| numbers.get(at).map_or(Some(usual), |word| word.parse().ok());
         let (rounds @ 2.., seconds @ 1.., requests) = (number(0, 11)?, number(1, 5)?, number(2, 1_000_000)?) else {
             return None;
         };
         let length = Duration::from_secs(seconds.try_into().ok()?);
-        (numbers.len() <= 3).then_some(Self { rounds, length, requests, out })
+        let known = only.iter().all(|name| NAMES.contains(&name.as_str()));
+        (known && numbers.len() <= 3).then_some(Self { rounds, length, requests, only, out })
+    }
+
+    /// Whether the variant is to be measured.
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
     }
 }
 
@@ -44,10 +62,12 @@ mod tests {
         let read = |text: &str| Plan::read(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
         let usual = read("").expect("nothing is understood");
         assert_eq!((usual.rounds, usual.length.as_secs(), usual.requests), (11, 5, 1_000_000));
-        let short = read("2 1 5000 --out /x").expect("all of it");
+        assert!(usual.takes("lua") && usual.takes("native"));
+        let short = read("2 1 5000 --only floor,native --out /x").expect("all of it");
+        assert!(!short.takes("lua") && short.takes("native"));
         assert_eq!((short.rounds, short.length.as_secs(), short.requests), (2, 1, 5000));
         assert_eq!(short.out, PathBuf::from("/x"));
-        for text in ["1 1", "2 0", "x", "2 1 1 1", "--out"] {
+        for text in ["1 1", "2 0", "x", "2 1 1 1", "--out", "--only nobody", "--only"] {
             assert_eq!(read(text), None, "{text}");
         }
     }
