@@ -9,17 +9,14 @@ use crate::host::{self, Pairs};
 pub(crate) struct Attribute {
     /// CEL expression.
     pub(crate) expression: String,
-    /// The same as a property; empty: there is no such property.
-    pub(crate) path: Vec<String>,
+    /// The same as a property, its segments with NUL between them; empty: there is no such property.
+    pub(crate) path: String,
 }
 
 impl Attribute {
     /// `has(a.b) ? a.b : ''`, and the property `a`, `b`.
     pub(crate) fn guarded(dotted: &str) -> Self {
-        Self {
-            expression: format!("has({dotted}) ? {dotted} : ''"),
-            path: dotted.split('.').map(str::to_owned).collect(),
-        }
+        Self { expression: format!("has({dotted}) ? {dotted} : ''"), path: dotted.replace('.', "\0") }
     }
 
     /// `a.b`: one that is absent fails the whole list.
@@ -29,7 +26,7 @@ impl Attribute {
 
     /// `'KEY' in MAP ? MAP['KEY'] : ''`; `map` is dotted.
     pub(crate) fn keyed(map: &str, key: &str) -> Self {
-        let path = map.split('.').chain([key]).map(str::to_owned).collect();
+        let path = format!("{}\0{key}", map.replace('.', "\0"));
         Self { expression: format!("'{key}' in {map} ? {map}['{key}'] : ''"), path }
     }
 }
@@ -109,8 +106,7 @@ fn single(attribute: &Attribute) -> Option<Vec<u8>> {
     if attribute.path.is_empty() {
         return None;
     }
-    let path: Vec<&str> = attribute.path.iter().map(String::as_str).collect();
-    host::property(&path).ok().flatten()
+    host::property(&attribute.path).ok().flatten()
 }
 
 impl Answers {
@@ -121,6 +117,15 @@ impl Answers {
             Self::Single(values) => values.get(index).and_then(Option::as_deref),
         };
         bytes.filter(|bytes| !bytes.is_empty())
+    }
+
+    /// Whether it was asked for, and could be.
+    pub(crate) fn asked(&self, index: usize) -> bool {
+        let length = match self {
+            Self::List(pairs) => pairs.len(),
+            Self::Single(values) => values.len(),
+        };
+        index < length
     }
 
     /// As text; bytes that are no UTF-8 are replaced.

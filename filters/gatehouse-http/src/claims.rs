@@ -107,7 +107,7 @@ impl Reader {
             let parts: Vec<&str> = if kind == b"n" { name.split('.').collect() } else { vec![name] };
             let place = ["metadata", "filter_metadata", &self.place.filter, &self.place.field];
             let path: Vec<&str> = place.into_iter().chain(parts).collect();
-            let list = host::property(&path).ok().flatten().and_then(Pairs::parse).unwrap_or_default();
+            let list = host::property(&path.join("\0")).ok().flatten().and_then(Pairs::parse).unwrap_or_default();
             values.extend(list.iter().map(|(value, _)| (claim, element(value))));
         }
     }
@@ -154,7 +154,7 @@ impl Token {
     }
 
     fn presence(&self) -> Attribute {
-        Attribute { expression: format!("({}) ? 'y' : ''", self.is), path: Vec::new() }
+        Attribute { expression: format!("({}) ? 'y' : ''", self.is), path: String::new() }
     }
 
     /// The claim by its whole name; where the token has none such, a dot leads into a claim that is an object.
@@ -166,7 +166,7 @@ impl Token {
                 .as_ref()
                 .map_or_else(|| "''".to_owned(), |(is, at)| format!("(({is}) ? ({}) : '')", kind(at, "n")));
             let expression = format!("({}) ? ({}) : {otherwise}", whole.0, kind(&whole.1, "w"));
-            Attribute { expression, path: Vec::new() }
+            Attribute { expression, path: String::new() }
         };
         [
             column(&|at, _| {

@@ -20,15 +20,24 @@ const SNI: usize = 3;
 const TLS_VERSION: usize = 4;
 const LOCAL_PORT: usize = 5;
 const JA4: usize = 6;
+const PROTOCOL: usize = 7;
 
 /// Filter state that holds the JA4 of the client's hello, where Envoy was told to write it (deploy/envoy).
 const JA4_KEY: &str = "gatehouse.ja4";
+
+/// A connection, and what its requests have in common.
+#[derive(Debug, Default)]
+pub(crate) struct Downstream {
+    pub(crate) connection: Connection,
+    /// Of the first request that was seen on it: those of one connection are of one version, but for HTTP/1.0 among HTTP/1.1.
+    pub(crate) protocol: String,
+}
 
 /// What was asked, and how it is asked.
 #[derive(Debug)]
 pub(crate) struct Facts {
     table: Table,
-    known: BTreeMap<u64, Rc<Connection>>,
+    known: BTreeMap<u64, Rc<Downstream>>,
     order: VecDeque<u64>,
 }
 
@@ -46,21 +55,22 @@ impl Facts {
             "connection.tls_version",
             "destination.port",
         ];
-        let own = rest.into_iter().map(Attribute::guarded).chain([Attribute::keyed("filter_state", JA4_KEY)]);
+        let last = [Attribute::keyed("filter_state", JA4_KEY), Attribute::guarded("request.protocol")];
+        let own = rest.into_iter().map(Attribute::guarded).chain(last);
         let table = Table::new(core::iter::once(peer).chain(own).collect());
         Self { table, known: BTreeMap::new(), order: VecDeque::new() }
     }
 
     /// The connection of the current request. One cheap call if it is known.
-    pub(crate) fn of_current(&mut self) -> Rc<Connection> {
-        let id = host::property(&["connection", "id"]).ok().flatten();
+    pub(crate) fn of_current(&mut self) -> Rc<Downstream> {
+        let id = host::property("connection\0id").ok().flatten();
         let id = id.and_then(|bytes| Some(u64::from_le_bytes(bytes.as_slice().try_into().ok()?)));
         if let Some(known) = id.and_then(|id| self.known.get(&id)) {
             return Rc::clone(known);
         }
         let fresh = Rc::new(read(&self.table.ask()));
         // Without a peer nothing is kept: another request on this connection may have passed the filter that tells it.
-        if let Some(id) = id.filter(|_| fresh.peer.is_some()) {
+        if let Some(id) = id.filter(|_| fresh.connection.peer.is_some()) {
             self.remember(id, Rc::clone(&fresh));
         }
         fresh
@@ -71,21 +81,21 @@ impl Facts {
         self.table.release();
     }
 
-    fn remember(&mut self, id: u64, connection: Rc<Connection>) {
+    fn remember(&mut self, id: u64, downstream: Rc<Downstream>) {
         if self.order.len() >= MAX_CONNECTIONS
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
         }
-        if self.known.insert(id, connection).is_none() {
+        if self.known.insert(id, downstream).is_none() {
             self.order.push_back(id);
         }
     }
 }
 
-fn read(answers: &Answers) -> Connection {
+fn read(answers: &Answers) -> Downstream {
     let (peer, peer_port) = answers.text(PEER).map_or((None, None), |text| address(&text));
-    Connection {
+    let connection = Connection {
         peer,
         peer_port,
         mutual_tls: answers.truth(MUTUAL_TLS),
@@ -95,7 +105,8 @@ fn read(answers: &Answers) -> Connection {
         local_port: answers.number(LOCAL_PORT).and_then(|port| u16::try_from(port).ok()),
         ja4: answers.text(JA4),
         ..Connection::default()
-    }
+    };
+    Downstream { connection, protocol: answers.text(PROTOCOL).unwrap_or_default() }
 }
 
 /// `192.0.2.1`, `2001:db8::1`, and both with a port. An IPv4 address written as IPv6 is the IPv4 address.
@@ -127,7 +138,7 @@ mod tests {
     fn the_table_of_connections_is_bounded_and_forgets_the_oldest() {
         let mut facts = Facts::new(&PeerSource::UseRemoteAddress);
         for id in 0..10_000 {
-            facts.remember(id, Rc::new(Connection::default()));
+            facts.remember(id, Rc::default());
         }
         assert_eq!((facts.known.len(), facts.order.len()), (MAX_CONNECTIONS, MAX_CONNECTIONS));
         assert!(!facts.known.contains_key(&0));
@@ -137,8 +148,8 @@ mod tests {
     #[test]
     fn a_connection_remembered_twice_takes_one_place() {
         let mut facts = Facts::new(&PeerSource::UseRemoteAddress);
-        facts.remember(1, Rc::new(Connection::default()));
-        facts.remember(1, Rc::new(Connection::default()));
+        facts.remember(1, Rc::default());
+        facts.remember(1, Rc::default());
         assert_eq!((facts.known.len(), facts.order.len()), (1, 1));
     }
 }

@@ -11,9 +11,10 @@ use gatehouse_verdict::{Reason, Verdict};
 
 use crate::carry;
 use crate::claims::Asked;
+use crate::facts::Downstream;
 use crate::host::{self, Level, Map, Pairs};
 use crate::metrics::Count;
-use crate::outcome::{self, Measured};
+use crate::outcome::{self, Answerer, Measured};
 use crate::root::Root;
 use crate::states::Slot;
 use crate::worker::Worker;
@@ -36,7 +37,9 @@ pub(crate) enum Flow {
 pub(crate) struct Exchange {
     root: u32,
     headers: Option<Pairs>,
-    connection: Rc<Connection>,
+    downstream: Rc<Downstream>,
+    /// The request did not end with its headers.
+    has_body: bool,
     judged: Option<Judged>,
     /// The policy that judged it, while its response matters, and whose counts.
     policy: Option<Rc<Policy>>,
@@ -55,7 +58,8 @@ impl Exchange {
         Self {
             root,
             headers: None,
-            connection: Rc::default(),
+            downstream: Rc::default(),
+            has_body: false,
             judged: None,
             policy: None,
             slot: None,
@@ -71,13 +75,20 @@ impl Exchange {
         self.root
     }
 
-    /// Request headers arrived: the verdict, and what follows from it at once.
-    pub(crate) fn request_headers(&mut self, context: u32, root: &mut Root, worker: &mut Worker) -> Flow {
+    /// Request headers arrived, `is_whole`: and nothing follows them. The verdict, and what follows from it at once.
+    pub(crate) fn request_headers(
+        &mut self,
+        context: u32,
+        is_whole: bool,
+        root: &mut Root,
+        worker: &mut Worker,
+    ) -> Flow {
         worker.metrics.count(Count::Requests);
         self.began_ns = host::now_ns();
         self.reported_ns = self.began_ns;
-        self.connection = root.facts.of_current();
-        if self.connection.peer.is_none() {
+        self.has_body = !is_whole;
+        self.downstream = root.facts.of_current();
+        if self.downstream.connection.peer.is_none() {
             peer_unknown(worker);
         }
         match host::headers(Map::Request) {
@@ -90,7 +101,7 @@ impl Exchange {
                 worker.complain(refused);
                 let verdict = Verdict { reason: Reason::Unreadable, ..Verdict::default() };
                 worker.metrics.decided(verdict.action(), verdict.reason, false);
-                self.judged = Some(unjudged(&self.connection, verdict));
+                self.judged = Some(unjudged(&self.downstream.connection, verdict));
                 Flow::Continue
             }
         }
@@ -106,7 +117,7 @@ impl Exchange {
         }
         let pairs: Vec<Pair<'_>> = headers.iter().collect();
         trap(&pairs);
-        let head = Head::new(&pairs, &self.connection);
+        let head = Head::new(&pairs, &self.downstream.connection);
         let asked = policy.as_deref().map_or(Asked::Unknown, |policy| root.claims.ask(policy));
         let claims = root.claims.pairs(&asked);
         let now = Now { mono_ns: self.began_ns, wall_s: wall_s(policy.as_deref()) };
@@ -158,6 +169,13 @@ impl Exchange {
         if core::mem::replace(&mut self.responded, true) || !(judged.responds() || judged.awaits_status()) {
             return Flow::Continue;
         }
+        if !judged.responds() {
+            let status = host::header(Map::Response, ":status").ok().flatten().and_then(|value| status(&value));
+            if status.is_some() {
+                answered(self.policy.as_deref(), judged, status, worker.states.of(&self.slot), &worker.slots, now_ns);
+            }
+            return Flow::Continue;
+        }
         let response = match host::headers(Map::Response) {
             Ok(response) => response,
             Err(refused) => {
@@ -169,9 +187,9 @@ impl Exchange {
         let status = pairs.iter().find(|(name, _)| *name == b":status").and_then(|(_, value)| status(value));
         let Some(status) = status else { return Flow::Continue };
         answered(self.policy.as_deref(), judged, Some(status), worker.states.of(&self.slot), &worker.slots, now_ns);
-        let (Some(policy), true) = (&self.policy, judged.responds()) else { return Flow::Continue };
+        let Some(policy) = &self.policy else { return Flow::Continue };
         let own: Vec<Pair<'_>> = self.headers.iter().flat_map(Pairs::iter).collect();
-        let head = Head::new(&own, &self.connection);
+        let head = Head::new(&own, &self.downstream.connection);
         let now = Now { mono_ns: now_ns, wall_s: wall_s(Some(policy)) };
         let reads_claims = policy.reads().response.has(Field::Claims);
         let mut claims = root.filter(|_| reads_claims).map(|root| &mut root.claims);
@@ -210,7 +228,7 @@ impl Exchange {
                 // Another filter or the codec answered before us. Envoy still has the headers, if there ever were any.
                 self.headers = host::headers(Map::Request).ok();
                 let verdict = Verdict { reason: Reason::Unreadable, ..Verdict::default() };
-                self.judged = Some(unjudged(&self.connection, verdict));
+                self.judged = Some(unjudged(&self.downstream.connection, verdict));
             }
             self.report(Part::Final, worker)
         } else if self.judged.as_ref().is_some_and(Judged::is_open) {
@@ -257,12 +275,19 @@ impl Exchange {
             start_unix_ns: host::wall_ns().unwrap_or(0).saturating_sub(duration_ns),
             duration_ns,
             first_byte_ns: self.first_byte_ns,
+            has_body: self.has_body,
+            protocol: &self.downstream.protocol,
         };
-        let answered = part == Part::Final && self.first_byte_ns != 0 && !judged.verdict.mitigates();
-        let outcome = outcome::read(&worker.outcomes.ask(answered), part, measured);
+        let answerer = match part {
+            Part::Final if self.first_byte_ns == 0 => Answerer::Unknown,
+            Part::Final if judged.verdict.mitigates() => Answerer::Gate,
+            Part::Final => Answerer::Upstream,
+            _ => Answerer::Unknown,
+        };
+        let outcome = outcome::read(&worker.outcomes.ask(answerer, duration_ns), part, measured);
         let status = u16::try_from(outcome.response.status).ok().filter(|status| *status != 0);
         let pairs: Vec<Pair<'_>> = self.headers.iter().flat_map(Pairs::iter).collect();
-        worker.report(self.root, self.transaction, &pairs, judged, outcome, &self.connection);
+        worker.report(self.root, self.transaction, &pairs, judged, outcome, &self.downstream.connection);
         status
     }
 }
@@ -314,7 +339,7 @@ mod tests {
         let (mut worker, mut root) = (Worker::new(), Root::new(1));
         worker.configure("", &Bootstrap::default(), 0);
         let mut exchange = Exchange::new(1);
-        assert_eq!(exchange.request_headers(9, &mut root, &mut worker), Flow::Continue);
+        assert_eq!(exchange.request_headers(9, true, &mut root, &mut worker), Flow::Continue);
         exchange.response_headers(None, &mut worker);
         exchange.log(true, &mut worker);
         assert!(worker.peer_warned);

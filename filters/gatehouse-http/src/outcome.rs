@@ -1,136 +1,209 @@
 //! What Envoy knows of a transaction when it ends (or, for a long one, so far): one CEL list, read into an [`Outcome`].
 //!
-//! A guard doubles the price of an attribute, and all but one are there whenever an upstream answered. So a forwarded request
-//! is asked for without guards first; where that list fails (Envoy answered itself, the upstream did not), with them.
+//! Each attribute is paid for by every request, and a guard doubles its price; so three lists begin alike and go on as far as needed:
+//!
+//! ```text
+//!  code details flags size content-type route virtual-host │ attempts address cluster │ times, protocol, sizes, failure
+//!  ───── answered by the gate ───────────────────────────►
+//!  ───── answered by an upstream, as it should be ───────────────────────────────────►
+//!  ───── anything else, each guarded ─────────────────────────────────────────────────────────────────────────────────►
+//! ```
+//! "As it should be" is: no flag, no status from 500, not longer than [`SLOW_NS`]. Whoever looks at the others wants all that Envoy knows.
+//! What a list leaves out is told by the gate's own clocks and by the connection, or is absent from the record.
 
 use gatehouse_engine::Outcome;
 use gatehouse_verdict::record::{Part, Response, Upstream};
 
 use crate::cel::{Answers, Attribute, Table};
+use crate::host::{self, Map};
 
-/// What is there whenever an upstream answered, in order; the constants below are the places.
-const COMMON: [&str; 17] = [
+/// In order; the constants below are the places.
+const ATTRIBUTES: [&str; 18] = [
     "response.code",
     "response.code_details",
     "response.flags",
     "response.size",
-    "response.total_size",
+    CONTENT_TYPE_OF,
+    "xds.route_name",
+    "xds.virtual_host_name",
+    "upstream.request_attempt_count",
+    "upstream.address",
+    "xds.cluster_name",
     "request.size",
     "request.duration",
     "request.time",
     "request.protocol",
-    "upstream.address",
-    "upstream.request_attempt_count",
     "upstream.cx_pool_ready_duration",
     "response.backend_latency",
-    "xds.cluster_name",
-    "xds.route_name",
-    "xds.virtual_host_name",
     "response.grpc_status",
+    "upstream.transport_failure_reason",
 ];
+/// Not every answer has one: guarded always.
+const CONTENT_TYPE_OF: &str = "response.headers";
 const CODE: usize = 0;
 const DETAILS: usize = 1;
 const FLAGS: usize = 2;
 const RESPONSE_SIZE: usize = 3;
-const RESPONSE_TOTAL: usize = 4;
-const REQUEST_SIZE: usize = 5;
-const DURATION: usize = 6;
-const START: usize = 7;
-const PROTOCOL: usize = 8;
-const ADDRESS: usize = 9;
-const ATTEMPTS: usize = 10;
-const POOL_READY: usize = 11;
-const BACKEND: usize = 12;
-const CLUSTER: usize = 13;
-const ROUTE: usize = 14;
-const VIRTUAL_HOST: usize = 15;
+const CONTENT_TYPE: usize = 4;
+const ROUTE: usize = 5;
+const VIRTUAL_HOST: usize = 6;
+const ATTEMPTS: usize = 7;
+const ADDRESS: usize = 8;
+const CLUSTER: usize = 9;
+const REQUEST_SIZE: usize = 10;
+const DURATION: usize = 11;
+const START: usize = 12;
+const PROTOCOL: usize = 13;
+const POOL_READY: usize = 14;
+const BACKEND: usize = 15;
 const GRPC_STATUS: usize = 16;
-/// Not every answer has one: guarded always.
-const CONTENT_TYPE: usize = 17;
-/// Only in the whole list.
-const TRANSPORT_FAILURE: usize = 18;
+const TRANSPORT_FAILURE: usize = 17;
 
-/// After this many failures of the common list in a row it is tried only now and then, …
+/// What Envoy calls an answer of the upstream.
+const VIA_UPSTREAM: &[u8] = b"via_upstream";
+/// A transaction that lasts longer is told with all of its times.
+const SLOW_NS: u64 = 1_000_000_000;
+
+/// After this many failures of a short list in a row it is tried only now and then, …
 const MISSES: u32 = 8;
 /// … once in so many requests: this traffic, or this Envoy, is not made for it.
 const RETRY: u32 = 16;
 
+/// Who probably answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answerer {
+    /// The gate.
+    Gate,
+    /// The upstream.
+    Upstream,
+    /// Envoy, another filter, nobody; or the transaction still runs.
+    Unknown,
+}
+
 /// The lists to ask.
 #[derive(Debug)]
 pub(crate) struct Outcomes {
-    common: Table,
+    of_gate: Short,
+    of_upstream: Short,
     whole: Table,
-    misses: u32,
 }
 
 impl Outcomes {
     pub(crate) fn new() -> Self {
-        let content_type = || Attribute::keyed("response.headers", "content-type");
-        let common = COMMON.into_iter().map(Attribute::bare).chain([content_type()]).collect();
-        let last = [content_type(), Attribute::guarded("upstream.transport_failure_reason")];
-        let whole = COMMON.into_iter().map(Attribute::guarded).chain(last).collect();
-        Self { common: Table::new(common), whole: Table::new(whole), misses: 0 }
+        Self {
+            of_gate: Short::new(VIRTUAL_HOST + 1),
+            of_upstream: Short::new(CLUSTER + 1),
+            whole: Table::new(ATTRIBUTES.into_iter().map(|name| attribute(name, Attribute::guarded)).collect()),
+        }
     }
 
-    /// Asks about the current context; `answered`: an upstream has probably answered it.
-    pub(crate) fn ask(&mut self, answered: bool) -> Answers {
-        if answered {
-            if (self.misses < MISSES || self.misses.is_multiple_of(RETRY))
-                && let Some(answers) = self.common.ask_list()
-            {
-                self.misses = 0;
-                return answers;
-            }
-            self.misses = self.misses.wrapping_add(1).max(1);
-        }
-        self.whole.ask()
+    /// Asks about the current context.
+    pub(crate) fn ask(&mut self, answerer: Answerer, duration_ns: u64) -> Answers {
+        let short = match answerer {
+            Answerer::Gate => self.of_gate.ask(),
+            Answerer::Upstream if duration_ns <= SLOW_NS => self.of_upstream.ask().filter(as_it_should_be),
+            Answerer::Upstream | Answerer::Unknown => None,
+        };
+        short.unwrap_or_else(|| self.whole.ask())
     }
 }
 
-/// What the gate measured itself.
+fn attribute(name: &str, kind: impl Fn(&str) -> Attribute) -> Attribute {
+    if name == CONTENT_TYPE_OF { Attribute::keyed(name, "content-type") } else { kind(name) }
+}
+
+fn as_it_should_be(answers: &Answers) -> bool {
+    answers.bytes(DETAILS) == Some(VIA_UPSTREAM)
+        && answers.number(FLAGS) == Some(0)
+        && answers.number(CODE).is_some_and(|code| code < 500)
+}
+
+/// The beginning of the attributes, without guards: one that is absent fails the list.
+#[derive(Debug)]
+struct Short {
+    table: Table,
+    misses: u32,
+}
+
+impl Short {
+    fn new(length: usize) -> Self {
+        let attributes = ATTRIBUTES.into_iter().take(length);
+        Self { table: Table::new(attributes.map(|name| attribute(name, Attribute::bare)).collect()), misses: 0 }
+    }
+
+    fn ask(&mut self) -> Option<Answers> {
+        if self.misses < MISSES || self.misses.is_multiple_of(RETRY) {
+            let answers = self.table.ask_list();
+            if answers.is_some() {
+                self.misses = 0;
+                return answers;
+            }
+        }
+        self.misses = self.misses.wrapping_add(1).max(1);
+        None
+    }
+}
+
+/// What the gate knows itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Measured {
+pub(crate) struct Measured<'a> {
     /// Wall clock at arrival; 0: unknown.
     pub(crate) start_unix_ns: u64,
     /// From arrival to now; 0: unknown.
     pub(crate) duration_ns: u64,
     /// From arrival to the response headers; 0: there were none.
     pub(crate) first_byte_ns: u64,
+    /// The request did not end with its headers.
+    pub(crate) has_body: bool,
+    /// Protocol of the connection.
+    pub(crate) protocol: &'a str,
 }
 
 /// The status of the response alone, of the current context; `None`: there was none.
 pub(crate) fn status() -> Option<u16> {
-    let bytes = crate::host::property(&["response", "code"]).ok()??;
-    let code = u16::try_from(i64::from_le_bytes(bytes.as_slice().try_into().ok()?)).ok()?;
+    let code = u16::try_from(number("response\0code")?).ok()?;
     (code != 0).then_some(code)
 }
 
-/// Reads the answers; what Envoy does not tell is taken from `measured`.
-pub(crate) fn read(answers: &Answers, part: Part, measured: Measured) -> Outcome {
+/// One number of the current context; `path` as it stands on the wire.
+fn number(path: &str) -> Option<u64> {
+    let bytes = host::property(path).ok()??;
+    u64::try_from(i64::from_le_bytes(bytes.as_slice().try_into().ok()?)).ok()
+}
+
+/// Reads the answers, about the current context; what Envoy was not asked or does not tell is taken from `measured`.
+pub(crate) fn read(answers: &Answers, part: Part, measured: Measured<'_>) -> Outcome {
     let duration_ns = answers.number(DURATION).unwrap_or(measured.duration_ns);
     let response = response(answers);
-    let grpc = response.content_type.starts_with("application/grpc");
+    let asked =
+        |at: usize, path: &str| answers.number(at).or_else(|| (!answers.asked(at)).then(|| number(path)).flatten());
+    // Envoy maps the status of plain HTTP to a gRPC one as well: it means nothing there.
+    let grpc_status = if response.content_type.starts_with("application/grpc") {
+        narrow(asked(GRPC_STATUS, "response\0grpc_status"))
+    } else {
+        None
+    };
+    let request_body_bytes =
+        if measured.has_body { asked(REQUEST_SIZE, "request\0size") } else { answers.number(REQUEST_SIZE) };
     Outcome {
         part,
         start_unix_ns: answers.number(START).unwrap_or(measured.start_unix_ns),
         duration_ns,
-        protocol: answers.text(PROTOCOL).unwrap_or_default(),
-        request_body_bytes: answers.number(REQUEST_SIZE).unwrap_or(0),
-        // Envoy maps the status of plain HTTP to a gRPC one as well: it means nothing there.
-        response: Response { grpc_status: grpc.then(|| narrow(answers.number(GRPC_STATUS))).flatten(), ..response },
+        protocol: answers.text(PROTOCOL).unwrap_or_else(|| measured.protocol.to_owned()),
+        request_body_bytes: request_body_bytes.unwrap_or(0),
+        response: Response { grpc_status, ..response },
         upstream: upstream(answers, duration_ns, measured.first_byte_ns),
     }
 }
 
 fn response(answers: &Answers) -> Response {
-    let body = answers.number(RESPONSE_SIZE).unwrap_or(0);
     let content_type = answers.text(CONTENT_TYPE).unwrap_or_default();
     Response {
         status: narrow(answers.number(CODE)).unwrap_or(0),
         code_details: answers.text(DETAILS).unwrap_or_default(),
         flags: answers.number(FLAGS).unwrap_or(0),
-        header_bytes: answers.number(RESPONSE_TOTAL).unwrap_or(0).saturating_sub(body),
-        body_bytes: body,
+        header_bytes: host::header_bytes(Map::Response).unwrap_or(0),
+        body_bytes: answers.number(RESPONSE_SIZE).unwrap_or(0),
         content_type: content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
         grpc_status: None,
     }
@@ -139,7 +212,7 @@ fn response(answers: &Answers) -> Response {
 fn upstream(answers: &Answers, duration_ns: u64, first_byte_ns: u64) -> Upstream {
     let address = answers.text(ADDRESS).unwrap_or_default();
     // Any other answer is Envoy's own or another filter's.
-    let answered = answers.bytes(DETAILS) == Some(b"via_upstream");
+    let answered = answers.bytes(DETAILS) == Some(VIA_UPSTREAM);
     let connected_ns = answers.number(POOL_READY).unwrap_or(0).min(duration_ns);
     // Envoy tells the time from the first byte sent to the last byte received; the first is sent when the connection is ready.
     let last = answers
@@ -167,21 +240,45 @@ fn narrow(value: Option<u64>) -> Option<u32> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "an answer as it is kept")]
     fn number(value: i64) -> Option<Vec<u8>> {
         Some(value.to_le_bytes().to_vec())
     }
 
     fn answers(change: impl FnOnce(&mut Vec<Option<Vec<u8>>>)) -> Answers {
-        let mut values = vec![None; TRANSPORT_FAILURE + 1];
+        let mut values = vec![None; ATTRIBUTES.len()];
         change(&mut values);
         Answers::Single(values)
     }
 
     #[test]
+    fn the_places_are_those_of_the_attributes() {
+        assert_eq!(ATTRIBUTES[CONTENT_TYPE], CONTENT_TYPE_OF);
+        assert_eq!(ATTRIBUTES[CLUSTER], "xds.cluster_name");
+        assert_eq!(ATTRIBUTES[TRANSPORT_FAILURE], "upstream.transport_failure_reason");
+    }
+
+    #[test]
+    fn an_answer_that_is_not_as_it_should_be_is_asked_for_whole() {
+        let told = |details: &str, flags, code| {
+            as_it_should_be(&answers(|v| {
+                (v[DETAILS], v[FLAGS], v[CODE]) = (Some(details.as_bytes().to_vec()), number(flags), number(code));
+            }))
+        };
+        assert!(told("via_upstream", 0, 404));
+        assert!(!told("via_upstream", 0, 502));
+        assert!(!told("via_upstream", 64, 200));
+        assert!(!told("upstream_reset", 0, 200));
+        assert!(!as_it_should_be(&answers(|_| ())), "nothing is known");
+    }
+
+    #[test]
     fn what_envoy_does_not_tell_is_taken_from_our_own_clock() {
-        let measured = Measured { start_unix_ns: 5, duration_ns: 7, first_byte_ns: 3 };
+        let measured =
+            Measured { start_unix_ns: 5, duration_ns: 7, first_byte_ns: 3, has_body: true, protocol: "HTTP/2" };
         let outcome = read(&answers(|_| ()), Part::Interim, measured);
         assert_eq!((outcome.start_unix_ns, outcome.duration_ns, outcome.part), (5, 7, Part::Interim));
+        assert_eq!((outcome.protocol.as_str(), outcome.request_body_bytes), ("HTTP/2", 0));
         assert_eq!(outcome.upstream.first_byte_ns, 0, "no upstream answered");
     }
 

@@ -74,7 +74,7 @@ impl Root {
 
     fn take(&mut self, worker: &mut Worker, bootstrap: Bootstrap) {
         let now_ns = host::now_ns();
-        let plugin = host::property(&["plugin_root_id"]).ok().flatten().unwrap_or_default();
+        let plugin = host::property("plugin_root_id").ok().flatten().unwrap_or_default();
         worker.configure(&String::from_utf8_lossy(&plugin), &bootstrap, now_ns);
         if bootstrap.peer == PeerSource::UseRemoteAddress {
             host::log(

@@ -57,10 +57,10 @@ impl Vm {
         self.interims(context);
     }
 
-    pub(crate) fn request_headers(&mut self, context: u32) -> Flow {
+    pub(crate) fn request_headers(&mut self, context: u32, is_whole: bool) -> Flow {
         let Some(exchange) = self.exchanges.get_mut(&context) else { return Flow::Continue };
         let Some(root) = self.roots.get_mut(&exchange.root()) else { return Flow::Continue };
-        exchange.request_headers(context, root, &mut self.worker)
+        exchange.request_headers(context, is_whole, root, &mut self.worker)
     }
 
     pub(crate) fn response_headers(&mut self, context: u32) -> Flow {

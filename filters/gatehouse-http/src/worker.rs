@@ -102,11 +102,10 @@ impl Worker {
     pub(crate) fn configure(&mut self, plugin: &str, bootstrap: &Bootstrap, now_ns: u64) {
         self.metrics.define();
         self.share_key();
-        let told = |path: &[&str]| {
-            host::property(path).ok().flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let node = bootstrap.node.clone().or_else(|| told(&["xds", "node", "id"])).unwrap_or_default();
-        let node_cluster = told(&["xds", "node", "cluster"]).unwrap_or_default();
+        let told =
+            |path: &str| host::property(path).ok().flatten().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let node = bootstrap.node.clone().or_else(|| told("xds\0node\0id")).unwrap_or_default();
+        let node_cluster = told("xds\0node\0cluster").unwrap_or_default();
         self.context.origin = Origin {
             gateway: node.clone(),
             gateway_cluster: node_cluster.clone(),

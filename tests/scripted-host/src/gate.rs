@@ -206,8 +206,9 @@ impl Gate {
         context
     }
 
-    /// An ordinary response, log and end of a request.
+    /// An ordinary response after three milliseconds, log and end of a request.
     pub fn finish(&mut self, context: u32) {
+        self.world().now_ns += 3_000_000;
         self.respond(context, &[(":status", "200"), ("content-type", "text/html")]);
         self.log(context);
     }
@@ -303,7 +304,6 @@ pub fn ordinary(shared: Shared) -> World {
         ("response.code_details", b"via_upstream".to_vec()),
         ("response.flags", number(0)),
         ("response.size", number(5)),
-        ("response.total_size", number(105)),
         ("request.duration", number(3_000_000)),
         ("request.protocol", b"HTTP/2".to_vec()),
         ("request.size", number(0)),

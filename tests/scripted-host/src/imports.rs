@@ -196,6 +196,26 @@ fn headers(linker: &mut Linker<World>) {
         };
         give(&mut call, &raw, data, size)
     });
+    define!(
+        linker,
+        "env",
+        "proxy_get_header_map_value",
+        |call, map: u32, at: u32, length: u32, data: u32, size: u32| {
+            assert_eq!(map, 2, "single headers are asked of responses only");
+            let name = bytes(&call, at, length);
+            let response = &call.data().response;
+            let Some(value) = response.iter().find(|(own, _)| *own == name).map(|(_, value)| value.clone()) else {
+                return NOT_FOUND;
+            };
+            give(&mut call, &value, data, size)
+        }
+    );
+    define!(linker, "env", "proxy_get_header_map_size", |call, map: u32, size: u32| {
+        assert_eq!(map, 2, "sizes are asked of responses only");
+        let bytes: usize = call.data().response.iter().map(|(name, value)| name.len() + value.len()).sum();
+        put(&mut call, size, &u32::try_from(bytes).expect("a small map").to_le_bytes());
+        OK
+    });
     define!(linker, "env", "proxy_set_header_map_pairs", |call, map: u32, at: u32, length: u32| {
         let pairs = decode_pairs(&bytes(&call, at, length));
         match map {

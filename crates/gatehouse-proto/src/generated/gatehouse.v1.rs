@@ -199,7 +199,7 @@ pub struct Request {
     pub request_id: ::prost::alloc::string::String,
     #[prost(string, tag = "11")]
     pub traceparent: ::prost::alloc::string::String,
-    /// HTTP/1.0, HTTP/1.1, HTTP/2, HTTP/3
+    /// HTTP/1.0, HTTP/1.1, HTTP/2, HTTP/3; of the connection, as its first request had it.
     #[prost(string, tag = "12")]
     pub protocol: ::prost::alloc::string::String,
     /// Octets of headers and of body received from the client.
@@ -240,6 +240,7 @@ pub struct Response {
     /// Envoy's response flags as bits.
     #[prost(uint64, tag = "3")]
     pub flags: u64,
+    /// Octets of the names and values of its headers.
     #[prost(uint64, tag = "4")]
     pub header_bytes: u64,
     #[prost(uint64, tag = "5")]
@@ -269,7 +270,8 @@ pub struct Upstream {
     /// Address and port that answered.
     #[prost(string, tag = "7")]
     pub address: ::prost::alloc::string::String,
-    /// Nanoseconds from the arrival of the request headers; 0: did not happen, or this Envoy does not tell.
+    /// Nanoseconds from the arrival of the request headers; 0: did not happen, or was not asked. When the connection was ready and
+    /// when the last byte came is asked where something is amiss: a flag, a status from 500, longer than a second, still running.
     #[prost(uint64, tag = "8")]
     pub connected_ns: u64,
     #[prost(uint64, tag = "9")]

@@ -23,6 +23,14 @@ mod wasm {
         ) -> u32;
         pub(crate) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
         pub(crate) fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
+        pub(crate) fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(crate) fn proxy_get_header_map_size(map: u32, size: *mut u32) -> u32;
         pub(crate) fn proxy_get_property(
             path: *const u8,
             path_size: usize,
@@ -109,6 +117,8 @@ absent! {
     proxy_get_buffer_bytes(u32, usize, usize, *mut *mut u8, *mut usize);
     proxy_get_header_map_pairs(u32, *mut *mut u8, *mut usize);
     proxy_set_header_map_pairs(u32, *const u8, usize);
+    proxy_get_header_map_value(u32, *const u8, usize, *mut *mut u8, *mut usize);
+    proxy_get_header_map_size(u32, *mut u32);
     proxy_get_property(*const u8, usize, *mut *mut u8, *mut usize);
     proxy_set_property(*const u8, usize, *const u8, usize);
     proxy_get_shared_data(*const u8, usize, *mut *mut u8, *mut usize, *mut u32);
