@@ -20,7 +20,7 @@ pub enum Shape {
 
 /// Requests of each corpus.
 const ASKS: usize = 200;
-/// Requests are for the first so many rules, which every size has.
+/// Requests are for the first so many rules, unless told otherwise.
 const KNOWN: usize = 100;
 /// The host of all but the first shape.
 const HOST: &str = "one.example.com";
@@ -53,6 +53,12 @@ impl Shape {
     /// The corpus with so many rules, at least 100.
     #[must_use]
     pub fn corpus(self, rules: usize) -> Corpus {
+        self.corpus_for(KNOWN, rules)
+    }
+
+    /// The corpus with so many rules, whose requests are for the first `known` of them, so that smaller ones have the same requests.
+    #[must_use]
+    pub fn corpus_for(self, known: usize, rules: usize) -> Corpus {
         let documents = match self {
             Self::Hosts => (0..rules).map(|n| of(&host(n), &format!("host-{n}"), &[self.rule(n)])).collect(),
             _ => self.folders(rules),
@@ -61,7 +67,7 @@ impl Shape {
             name: format!("{}, {rules} rules", self.as_str()),
             documents: texts(documents),
             rules,
-            asks: (0..ASKS).map(|number| self.ask(number)).collect(),
+            asks: (0..ASKS).map(|number| self.ask(number % known.max(1), number < ASKS / 2)).collect(),
         }
     }
 
@@ -89,7 +95,11 @@ impl Shape {
             },
             Self::Facts => match n % 3 {
                 0 => format!(r#"{{"path":"/service","headers":{{"x-tenant":"t{n}"}}}}"#),
-                1 => format!(r#"{{"path":"/service","address":"198.{}.{}.{}/30"}}"#, 18 + n % 2, n / 60, n % 60 * 4),
+                1 => {
+                    // 15,360 rules fill two of the second numbers; those that come after have the next ones.
+                    let second = 18 + n % 2 + n / 15_360 * 2;
+                    format!(r#"{{"path":"/service","address":"198.{second}.{}.{}/30"}}"#, n / 60 % 256, n % 60 * 4)
+                }
                 _ => format!(r#"{{"path":"/service","identity":"spiffe://cluster.local/ns/n{n}/sa/app"}}"#),
             },
             Self::Regexes => match n % 2 {
@@ -101,8 +111,7 @@ impl Shape {
     }
 
     /// Half of the requests meet a rule, the others come near one.
-    fn ask(self, number: usize) -> Ask {
-        let (n, meets) = (number % KNOWN, number < KNOWN);
+    fn ask(self, n: usize, meets: bool) -> Ask {
         let get = |path: &str| Ask::new("GET", HOST, path).with("user-agent", "ShopApp/7.4.1").with("accept", "*/*");
         let end = if meets { "" } else { "x" };
         match self {

@@ -24,6 +24,7 @@ fn every_text_stays_below_the_limit_of_a_document() {
 fn the_requests_of_a_shape_do_not_depend_on_its_size() {
     for shape in Shape::ALL {
         assert_eq!(shape.corpus(100).asks, shape.corpus(300).asks, "{}", shape.as_str());
+        assert_eq!(shape.corpus_for(10, 10).asks, shape.corpus_for(10, 300).asks, "{}", shape.as_str());
     }
 }
 
