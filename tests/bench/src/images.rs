@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use gatehouse_corpora::{Corpus, Shape, lists_and_limits, standard};
+use gatehouse_policy::document::Problems;
 use gatehouse_policy::{Format, Options, Policy, Source, compile_with};
 
 /// A measured policy and its requests.
@@ -88,10 +89,17 @@ impl Image {
 /// # Errors
 /// What the compiler says of them.
 pub fn compiled(corpus: &Corpus) -> io::Result<Vec<u8>> {
+    compiled_with(corpus, &Options::new(&())).map_err(|problems| io::Error::other(problems.to_string()))
+}
+
+/// The same with a library.
+///
+/// # Errors
+/// What the compiler says of them.
+pub fn compiled_with(corpus: &Corpus, options: &Options<'_>) -> Result<Vec<u8>, Problems> {
     let sources: Vec<Source<'_>> =
         corpus.documents.iter().map(|text| Source { name: &corpus.name, text, format: Format::Json }).collect();
-    let compiled = compile_with(&sources, &Options::new(&()));
-    Ok(compiled.map_err(|problems| io::Error::other(problems.to_string()))?.image)
+    Ok(compile_with(&sources, options)?.image)
 }
 
 /// Where images and counts lie: `bench` in cargo's target folder.

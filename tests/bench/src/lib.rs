@@ -8,10 +8,16 @@
 //! | [`parts`] | the parts of a decision, each for itself |
 //! | [`images`] | the measured policies, compiled |
 //! | [`table`] | the committed counts in `docs/performance.md` |
+//! | [`callgrind`] | counting the instructions of calls |
+//! | [`growth`] | how cost grows: sizes, fits, tables and pictures (`bin/growth.rs`) |
+//! | [`svg`] | drawing |
 
+pub mod callgrind;
+pub mod growth;
 pub mod images;
 pub mod operations;
 pub mod parts;
+pub mod svg;
 pub mod table;
 pub mod worker;
 

@@ -78,7 +78,8 @@ fn no_policy() -> io::Result<Call> {
     Ok(judging(Worker::new(None, Image::Standard.corpus().asks.into_iter().map(Seen::keep).collect())))
 }
 
-fn judging(mut worker: Worker) -> Call {
+/// Judging one request of a worker after the other.
+pub(crate) fn judging(mut worker: Worker) -> Call {
     Box::new(move || {
         black_box(worker.judge_next());
     })

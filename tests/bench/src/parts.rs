@@ -1,6 +1,6 @@
 //! The parts of a decision, each for itself.
 
-mod lookup;
+pub(crate) mod lookup;
 
 use std::hint::black_box;
 use std::io;
@@ -28,7 +28,7 @@ fn asks() -> Vec<Seen> {
 }
 
 /// Calls `work` with one of `all` after the other.
-fn each<T: 'static>(all: Vec<T>, mut work: impl FnMut(&T) + 'static) -> Call {
+pub(crate) fn each<T: 'static>(all: Vec<T>, mut work: impl FnMut(&T) + 'static) -> Call {
     let mut next = 0;
     Box::new(move || {
         if let Some(one) = all.get(next) {
@@ -148,26 +148,21 @@ pub fn records(count: usize) -> io::Result<Vec<v1::Record>> {
 fn judged(count: usize) -> io::Result<(Vec<(Seen, Judged)>, Context)> {
     let mut worker = Worker::new(Some(Image::Standard.policy()?), asks());
     let judged = asks().into_iter().take(count).map(|seen| (seen, worker.judge(seen))).collect();
-    let origin = Origin { gateway: "edge-1".into(), gateway_cluster: "edges".into(), gate_version: "0.1.0".into() };
-    Ok((
-        judged,
-        Context {
-            origin,
-            hash_key: [9; 16],
-            hash_key_id: 1,
-            address_form: AddressForm::Full,
-            usual: UsualTexts::default(),
-        },
-    ))
+    Ok((judged, context()))
 }
 
-fn made(seen: Seen, judged: &Judged, outcome: &Outcome, context: &Context, into: &mut Vec<u8>) {
+pub(crate) fn context() -> Context {
+    let origin = Origin { gateway: "edge-1".into(), gateway_cluster: "edges".into(), gate_version: "0.1.0".into() };
+    Context { origin, hash_key: [9; 16], hash_key_id: 1, address_form: AddressForm::Full, usual: UsualTexts::default() }
+}
+
+pub(crate) fn made(seen: Seen, judged: &Judged, outcome: &Outcome, context: &Context, into: &mut Vec<u8>) {
     let id = RecordId { epoch: 7, sequence: 9 };
     gatehouse_engine::record(id, 9, seen.head(), judged, outcome, context, into);
 }
 
 /// An ordinary answer of an upstream.
-fn outcome() -> Outcome {
+pub(crate) fn outcome() -> Outcome {
     let mut outcome = Outcome { protocol: "HTTP/2".into(), duration_ns: 3_000_000, ..Outcome::default() };
     (outcome.response.status, outcome.response.body_bytes) = (200, 5120);
     outcome.response.content_type = "text/html".into();

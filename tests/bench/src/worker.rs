@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use gatehouse_corpora::Ask;
 use gatehouse_engine::{
-    Claims, Connection, Fields, Head, Judged, NoSlots, Now, Pair, Policy, Request, Settings, State, answered, judge,
+    Claims, Connection, Counts, Fields, Head, Judged, NoSlots, Now, Pair, Policy, Request, Settings, State, answered,
+    judge,
 };
 
 /// Nanoseconds between two requests: a thousand a second.
@@ -110,6 +111,12 @@ impl Worker {
     #[must_use]
     pub const fn policy(&self) -> Option<&Policy> {
         self.policy.as_ref()
+    }
+
+    /// What it counted of itself.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state.counts()
     }
 
     /// How many requests there are before they begin anew.

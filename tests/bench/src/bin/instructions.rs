@@ -7,12 +7,12 @@
 //! instructions run N      what callgrind watches: operation N, warmed up, then its calls inside `counted_calls`
 //! ```
 
-use std::fs;
 use std::io;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
+use gatehouse_bench::callgrind::{self, counted_calls};
 use gatehouse_bench::table::{self, Counts};
-use gatehouse_bench::{Call, OPERATIONS, Operation, images, operations};
+use gatehouse_bench::{OPERATIONS, Operation, images, operations};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -58,24 +58,7 @@ fn compare(counts: &Counts) -> io::Result<ExitCode> {
 /// Instructions of all counted calls of one operation.
 fn watch(number: usize) -> io::Result<u64> {
     let out = images::folder().join(format!("callgrind-{number}.out"));
-    let mut valgrind = Command::new("valgrind");
-    valgrind
-        .args(["--quiet", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*counted_calls*"])
-        .arg(format!("--callgrind-out-file={}", out.display()))
-        .arg(std::env::current_exe()?)
-        .args(["run", &number.to_string()])
-        .stdin(Stdio::null());
-    let status = valgrind.status().map_err(|error| io::Error::other(format!("valgrind: {error}")))?;
-    if !status.success() {
-        return Err(io::Error::other(format!("valgrind ended with {status}")));
-    }
-    total(&fs::read_to_string(out)?).ok_or_else(|| io::Error::other("callgrind counted nothing"))
-}
-
-/// The number behind `summary:` or `totals:` of callgrind's file.
-fn total(file: &str) -> Option<u64> {
-    let line = file.lines().find_map(|line| line.strip_prefix("summary:").or_else(|| line.strip_prefix("totals:")))?;
-    line.trim().parse().ok().filter(|count| *count > 0)
+    callgrind::count(&["run", &number.to_string()], &out)
 }
 
 fn run(number: &str) -> io::Result<ExitCode> {
@@ -85,10 +68,4 @@ fn run(number: &str) -> io::Result<ExitCode> {
     (0..operation.calls).for_each(|_| call());
     counted_calls(&mut call, operation.calls);
     Ok(ExitCode::SUCCESS)
-}
-
-/// Callgrind counts while this runs.
-#[inline(never)]
-fn counted_calls(call: &mut Call, calls: u32) {
-    (0..calls).for_each(|_| call());
 }

@@ -1,4 +1,4 @@
-//! One address against one list, through a rule that asks nothing else.
+//! One address or identity against one list, through a rule that asks nothing else.
 
 use std::net::IpAddr;
 
@@ -10,29 +10,39 @@ struct Nothing;
 
 impl Signals for Nothing {}
 
+/// Nothing is known of it.
+const NOBODY: Connection = Connection {
+    peer: None,
+    peer_local: false,
+    peer_port: None,
+    mutual_tls: None,
+    peer_uri: None,
+    sni: None,
+    tls_version: None,
+    local_port: None,
+    ja4: None,
+};
+
 /// Whether the first rule's match holds for an address.
-pub(super) fn holds(policy: &Policy, address: IpAddr) -> bool {
-    let connection = const {
-        Connection {
-            peer: None,
-            peer_local: false,
-            peer_port: None,
-            mutual_tls: None,
-            peer_uri: None,
-            sni: None,
-            tls_version: None,
-            local_port: None,
-            ja4: None,
-        }
-    };
+pub(crate) fn holds(policy: &Policy, address: IpAddr) -> bool {
+    let connection = const { NOBODY };
+    asked(policy, Some(address), &connection)
+}
+
+/// Whether the first rule's match holds for the verified peer of a connection.
+pub(crate) fn holds_peer(policy: &Policy, connection: &Connection) -> bool {
+    asked(policy, None, connection)
+}
+
+fn asked(policy: &Policy, address: Option<IpAddr>, connection: &Connection) -> bool {
     let facts = Facts {
         host: b"a.example",
         path: b"/",
         case_insensitive: false,
         query: None,
         method: b"GET",
-        address: Some(address),
-        head: Head::new(&[], &connection),
+        address,
+        head: Head::new(&[], connection),
         claims: Claims::Unknown,
         wall_s: None,
         known: Fields::ALL,
