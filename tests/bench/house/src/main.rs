@@ -4,14 +4,17 @@
 //! as the house grants credit; the house is the release build, Kafka a real broker on the same machine. What is told is the
 //! CPU time of the house's process alone (user and system, from /proc), so that the broker and the workers, which share the
 //! cores, do not count. Each run ends when the sinks have delivered everything.
+//!
+//! `make bench-growth` has the same at several rates (`growth`).
 
+mod growth;
 mod latency;
 mod throughput;
 mod worker;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: gatehouse-bench-house throughput [EVENTS] | latency [RATE] [SECONDS]";
+const USAGE: &str = "usage: gatehouse-bench-house throughput [EVENTS] | latency [RATE] [SECONDS] | growth [SECONDS]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +27,12 @@ fn main() -> ExitCode {
         (Some("latency"), Ok(rate), Ok(seconds)) => {
             let rate = u32::try_from(if rate == 0 { 2000 } else { rate }).unwrap_or(u32::MAX);
             runtime.block_on(latency::run(rate, seconds));
+        }
+        (Some("growth"), Ok(seconds), Ok(_)) => {
+            if let Err(error) = runtime.block_on(growth::run(if seconds == 0 { 10 } else { seconds })) {
+                eprintln!("gatehouse-bench-house: {error}");
+                return ExitCode::from(2);
+            }
         }
         _ => {
             eprintln!("{USAGE}");

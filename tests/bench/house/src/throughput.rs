@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
-use crate::worker;
+use crate::worker::{self, Pace};
 
-const WORKERS: u64 = 2;
+pub(crate) const WORKERS: u64 = 2;
 const TOPIC: &str = "gatehouse.events";
 
 /// Runs each shape of a house with `events` events.
@@ -60,16 +60,8 @@ async fn one(sinks: &Value, events: u64) -> Run {
     let extra = format!("spool: {{ size: 2GiB }}\nsinks: {sinks}\n");
     let mut house = House::start_with(&Setup { extra, ..Setup::default() }).await;
     let id = house.process().id();
-    let records = gatehouse_bench::parts::records(1000).expect("records of the standard requests");
     let (begin, used) = (Instant::now(), cpu(id).expect("the house runs"));
-    let mut workers = JoinSet::new();
-    for worker in 1..=WORKERS {
-        let (socket, records) = (house.socket(), records.clone());
-        workers.spawn(async move { worker::send(&socket, worker, records, events / WORKERS).await });
-    }
-    while let Some(worker) = workers.join_next().await {
-        worker.expect("a worker");
-    }
+    send(&house, events, None).await;
     delivered(&house).await;
     let (wall, used) = (begin.elapsed(), cpu(id).expect("the house runs") - used);
     let resident = resident(id).unwrap_or_default();
@@ -77,8 +69,21 @@ async fn one(sinks: &Value, events: u64) -> Run {
     Run { wall, cpu: used, resident }
 }
 
+/// Sends so many events by all workers, each at `pace`, and returns when all are durable.
+pub(crate) async fn send(house: &House, events: u64, pace: Option<Pace>) {
+    let records = gatehouse_bench::parts::records(1000).expect("records of the standard requests");
+    let mut workers = JoinSet::new();
+    for worker in 1..=WORKERS {
+        let (socket, records) = (house.socket(), records.clone());
+        workers.spawn(async move { worker::send(&socket, worker, records, events / WORKERS, pace).await });
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker.expect("a worker");
+    }
+}
+
 /// Waits until the sinks have delivered what is stored.
-async fn delivered(house: &House) {
+pub(crate) async fn delivered(house: &House) {
     loop {
         let status = house.status().await;
         if status["sinks"].as_array().is_some_and(|sinks| sinks.iter().all(|sink| sink["pending"] == 0)) {

@@ -1,7 +1,7 @@
 //! A worker of a gate without a gate: it makes records and speaks the stream.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatehouse::intake::HouseClient;
 use gatehouse_proto::v1;
@@ -11,6 +11,7 @@ use gatehouse_stream::sender::{Class, Limits, Sender};
 use gatehouse_verdict::record::RecordId;
 use prost::Message as _;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Endpoint;
@@ -18,14 +19,36 @@ use tonic::transport::Endpoint;
 /// Records held at most: far more than the window lets out, far less than the ring gives up.
 const AHEAD: u64 = 4000;
 
-/// Sends `count` records of these and returns when the last is durable.
-pub async fn send(socket: &Path, epoch: u64, records: Vec<v1::Record>, count: u64) {
+/// How often a batch leaves that is not full, as in the gate.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How fast records are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    rate: u64,
+    begin: Instant,
+}
+
+impl Pace {
+    /// So many a second from now on.
+    pub fn of(rate: u64) -> Self {
+        Self { rate, begin: Instant::now() }
+    }
+
+    /// Records that are due by now.
+    fn due(self) -> u64 {
+        (self.begin.elapsed().as_secs_f64() * self.rate as f64) as u64
+    }
+}
+
+/// Sends `count` records of these, at `pace` or as fast as the house grants credit, and returns when the last is durable.
+pub async fn send(socket: &Path, epoch: u64, records: Vec<v1::Record>, count: u64, pace: Option<Pace>) {
     let (to_house, messages) = mpsc::channel(64);
     let endpoint = Endpoint::from_shared(format!("unix:{}", socket.display())).expect("an address");
     let channel = endpoint.connect().await.expect("the house listens");
     let answers = HouseClient::new(channel).attach(ReceiverStream::new(messages)).await.expect("a stream").into_inner();
     let sender = Sender::new(epoch, Limits { ring_bytes: 64 << 20, ..Limits::default() });
-    Worker { sender, records, to_house, answers, count, made: 0 }.work().await;
+    Worker { sender, records, to_house, answers, count, pace, made: 0 }.work().await;
 }
 
 struct Worker {
@@ -34,6 +57,7 @@ struct Worker {
     to_house: mpsc::Sender<v1::GateMessage>,
     answers: Streaming<v1::HouseMessage>,
     count: u64,
+    pace: Option<Pace>,
     made: u64,
 }
 
@@ -52,20 +76,33 @@ impl Worker {
             while let Some(batch) = self.sender.next_batch() {
                 self.tell(FromGate::Batch(batch)).await;
             }
-            let answer = self.answers.message().await.expect("the house answers").expect("the stream goes on");
-            if let Some(ToGate::Credit(credit)) = answer.message {
-                self.sender.credit(&credit).expect("a credit of ours");
+            if self.pace.is_some() {
+                // What the house says in between is taken in, but nothing leaves before the tick.
+                let tick = Instant::now() + TICK;
+                while let Ok(answer) = timeout_at(tick, self.answers.message()).await {
+                    self.take(answer.expect("the house answers"));
+                }
+            } else {
+                let answer = self.answers.message().await;
+                self.take(answer.expect("the house answers"));
             }
         }
         let bye = self.sender.bye();
         self.tell(FromGate::Bye(bye)).await;
     }
 
-    /// Makes records until enough of them wait.
+    fn take(&mut self, answer: Option<v1::HouseMessage>) {
+        if let Some(ToGate::Credit(credit)) = answer.expect("the stream goes on").message {
+            self.sender.credit(&credit).expect("a credit of ours");
+        }
+    }
+
+    /// Makes records until enough of them wait, or as many as are due.
     fn make(&mut self, first: u64) {
         let durable = self.sender.stats().durable_seq.max(first) - first;
         let epoch = self.sender.epoch();
-        while self.made < self.count && self.made - durable < AHEAD {
+        let count = self.pace.map_or(self.count, |pace| pace.due().min(self.count));
+        while self.made < count && self.made - durable < AHEAD {
             let sequence = self.sender.next_seq();
             let place = usize::try_from(self.made).unwrap_or_default() % self.records.len();
             let record = &mut self.records[place];
