@@ -132,6 +132,14 @@ bench-house: wasm ## CPU an event in the house, from the stream to a file and to
 	@export GATEHOUSE_BIN=$(or $(CARGO_TARGET_DIR),target)/release/gatehouse ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
 	for what in throughput latency; do $(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-house $$what; done
 
+bench-growth: ## How cost grows with rules, list entries, clients, headers, record rate: tables, target/bench/growth-*.svg, growth.json; what grows faster than expected fails (half an hour; TOPICS="rules lists clients headers records")
+	@topics="$(or $(TOPICS),rules lists clients headers records)"; status=0; inside="$${topics//records/}"; \
+	if [ -n "$${inside// /}" ]; then cargo run -q --profile bench -p gatehouse-bench --bin growth -- $$inside || status=$$?; fi; \
+	if [[ " $$topics " == *" records "* ]]; then \
+	  cargo build -q --release -p gatehouse -p gatehouse-bench-house; \
+	  export GATEHOUSE_BIN=$(or $(CARGO_TARGET_DIR),target)/release/gatehouse; $(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-house growth || status=$$?; \
+	fi; exit $$status
+
 wasm-cost: wasm ## What a request and a policy's load cost in the built .wasm, by the interpreter's fuel
 	@cargo test -q -p gatehouse-scripted-host --test cost -- --ignored --nocapture
 
@@ -142,4 +150,4 @@ fmt: ## Format
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e otel faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision bench bench-check empty-filter bench-house wasm-cost fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e otel faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision bench bench-check empty-filter bench-house bench-growth wasm-cost fmt clean-cache

@@ -75,7 +75,7 @@ fn half_of_the_look_ups_find_something_at_every_size() {
 
 #[test]
 fn clients_beyond_the_cells_push_one_another_out_and_take_no_more_memory() {
-    let topic = small("clients", &[1000, 100_000, 150_000]);
+    let topic = small("clients", &[1000, 100_000, 120_000]);
     for line in &topic.lines {
         let of = |key: &str| line.rows.iter().map(|row| row.found.as_ref().unwrap()[key]).collect::<Vec<_>>();
         let (cells, evicted) = (of("cells"), of("evicted"));
