@@ -1,14 +1,14 @@
 //! The parts of a decision, each for itself.
 
 pub(crate) mod lookup;
+mod meter;
 
 use std::hint::black_box;
 use std::io;
+use std::net::Ipv4Addr;
 
 use gatehouse_corpora::{Dice, networks};
 use gatehouse_engine::{Context, Judged, Outcome, Policy, UsualTexts};
-use gatehouse_meter::limit::{Capacities, Pool};
-use gatehouse_meter::{Count, Keys, Ladder, Limit, LimitSpec, Part, Step};
 use gatehouse_proto::v1;
 use gatehouse_signals::address::{Client, Network, Source, Trust};
 use gatehouse_signals::agent::{self, AgentCache};
@@ -20,6 +20,7 @@ use prost::Message as _;
 use crate::images::{Image, compiled};
 use crate::operations::Call;
 use crate::worker::{Seen, Worker};
+pub(crate) use meter::{CELLS, Meter};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -60,19 +61,8 @@ pub(crate) fn list() -> io::Result<Call> {
 
 /// A window of one minute over 2,000 keys, asked and then counted, as a decision does.
 pub(crate) fn limit() -> io::Result<Call> {
-    let steps = Ladder::new(&[Step { limit: 6000, block_for: 0 }]).map_err(io::Error::other)?;
-    let spec = LimitSpec { count: Count::Window { window: 60 * SECOND }, steps };
-    let limit = Limit::try_new(spec).map_err(io::Error::other)?;
-    let mut pool = Pool::new(Capacities { distinct: 16, failures: 16, rate: 16, window: 65_536 });
-    pool.prepare(&limit).map_err(io::Error::other)?;
-    let (keys, mut now) = (Keys::new(&[7; 16]), SECOND);
-    Ok(each((0..2000u32).collect(), move |client| {
-        now += 1_000_000;
-        let address = std::net::Ipv4Addr::from_bits(0xc612_0000 | client).into();
-        let tag = keys.key(1).part(Part::Address(address)).finish();
-        black_box(pool.would(&limit, tag, None, now).over);
-        black_box(pool.request(&limit, tag, None, now));
-    }))
+    let mut meter = Meter::new(60 * SECOND, 6000)?;
+    Ok(each((0..2000u32).collect(), move |client| meter.count(Ipv4Addr::from_bits(0xc612_0000 | client))))
 }
 
 fn agents() -> Vec<&'static [u8]> {

@@ -7,19 +7,16 @@ use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use gatehouse_engine::{Connection, Pair, Policy};
-use gatehouse_meter::limit::{Capacities, Pool};
-use gatehouse_meter::{Count, Keys, Ladder, Limit, LimitSpec, Part, Step};
 
 use super::measure::{Calls, ROUNDS, Subject, figures, resident_mib, unknown};
 use super::{Column, Figures, Growth, Line, Topic};
 use crate::Call;
 use crate::images::compiled;
+use crate::parts::{CELLS, Meter};
 use crate::worker::Worker;
 
 const SIZES: [u64; 5] = [1000, 10_000, 100_000, 1_000_000, 10_000_000];
 const DAY_NS: u64 = 86_400_000_000_000;
-/// Cells of windows, as a worker has them.
-const CELLS: usize = 65_536;
 /// Calls that fill every cell, however many clients there are.
 const FILLING: u64 = if cfg!(test) { 2 } else { 4 } * CELLS as u64;
 /// Calls that are counted, and those that are timed behind the first pass.
@@ -59,41 +56,19 @@ trait Counting {
 
 fn counting(line: &str) -> io::Result<Box<dyn Counting>> {
     match line {
-        METER => Ok(Box::new(Meter::new()?)),
+        METER => Ok(Box::new(Meter::new(DAY_NS, 100_000)?)),
         DECISION => Ok(Box::new(Decision::new()?)),
         _ => Err(unknown(line)),
     }
 }
 
-struct Meter {
-    limit: Limit,
-    pool: Pool,
-    keys: Keys,
-    now: u64,
-}
-
-impl Meter {
-    fn new() -> io::Result<Self> {
-        let steps = Ladder::new(&[Step { limit: 100_000, block_for: 0 }]).map_err(io::Error::other)?;
-        let spec = LimitSpec { count: Count::Window { window: DAY_NS }, steps };
-        let limit = Limit::try_new(spec).map_err(io::Error::other)?;
-        let mut pool = Pool::new(Capacities { distinct: 16, failures: 16, rate: 16, window: CELLS });
-        pool.prepare(&limit).map_err(io::Error::other)?;
-        Ok(Self { limit, pool, keys: Keys::new(&[7; 16]), now: DAY_NS })
-    }
-}
-
 impl Counting for Meter {
     fn count(&mut self, client: u32) {
-        self.now += 1_000_000;
-        let tag = self.keys.key(1).part(Part::Address(address(client).into())).finish();
-        black_box(self.pool.would(&self.limit, tag, None, self.now).over);
-        black_box(self.pool.request(&self.limit, tag, None, self.now));
+        Meter::count(self, address(client));
     }
 
     fn account(&self) -> (f64, f64) {
-        let evicted = self.pool.evictions();
-        (self.pool.bytes() as f64, (evicted.idle + evicted.busy + evicted.blocked) as f64)
+        (self.bytes() as f64, self.evicted() as f64)
     }
 }
 
