@@ -132,7 +132,7 @@ bench-house: wasm ## CPU an event in the house, from the stream to a file and to
 	@export GATEHOUSE_BIN=$(or $(CARGO_TARGET_DIR),target)/release/gatehouse ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
 	for what in throughput latency; do $(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-house $$what; done
 
-bench-growth: ## How cost grows with rules, list entries, clients, headers, record rate: tables, target/bench/growth-*.svg, growth.json; what grows faster than expected fails (half an hour; TOPICS="rules lists clients headers records")
+bench-growth: ## How cost grows with rules, list entries, clients, headers, record rate: tables, target/bench/growth-*.svg, growth.json; what grows faster than expected fails (ten minutes and the build; TOPICS="rules lists clients headers records")
 	@topics="$(or $(TOPICS),rules lists clients headers records)"; status=0; inside="$${topics//records/}"; \
 	if [ -n "$${inside// /}" ]; then cargo run -q --profile bench -p gatehouse-bench --bin growth -- $$inside || status=$$?; fi; \
 	if [[ " $$topics " == *" records "* ]]; then \
