@@ -134,6 +134,11 @@ impl DistinctLimit {
         (sampled * f64::from(1_u32 << self.sample_bits)).round() as u64
     }
 
+    /// A step with a block time still blocks.
+    pub(crate) fn is_blocked(&self, cell: &Distinct, now: u64) -> bool {
+        self.ladder.is_blocked(cell.block, now)
+    }
+
     /// The highest step that is reached or still blocks.
     fn standing(&self, cell: &Distinct, occupied: u16, now: u64) -> Option<u8> {
         let steps = self.thresholds.iter().take(self.ladder.steps().len());

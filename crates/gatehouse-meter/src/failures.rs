@@ -166,6 +166,16 @@ impl FailureLimit {
         Some((step, below.max(cell.block.left(now))))
     }
 
+    /// Failures that are counted in the window.
+    pub(crate) fn counted(&self, cell: &Failures, now: u64) -> u64 {
+        cell.window.count(self.span, now)
+    }
+
+    /// A step with a block time still blocks.
+    pub(crate) fn is_blocked(&self, cell: &Failures, now: u64) -> bool {
+        self.ladder.is_blocked(cell.block, now)
+    }
+
     /// Whether as many tries as allowed are unanswered.
     pub const fn is_busy(&self, cell: &Failures, now: u64) -> bool {
         cell.unanswered(now) >= self.in_flight

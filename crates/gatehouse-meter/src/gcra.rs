@@ -99,6 +99,16 @@ impl Gcra {
         }
     }
 
+    /// So much of a burst as is used: requests that came before their time.
+    pub(crate) const fn counted(&self, cell: &GcraCell, now: u64) -> u64 {
+        cell.early(now).div_ceil(self.interval)
+    }
+
+    /// A step with a block time still blocks.
+    pub(crate) fn is_blocked(&self, cell: &GcraCell, now: u64) -> bool {
+        self.ladder.is_blocked(cell.block, now)
+    }
+
     /// The highest step that is reached or still blocks.
     fn standing(&self, cell: &GcraCell, now: u64) -> Option<u8> {
         // A clock at the end of its 584 years: an arrival time that stands still would admit without end.

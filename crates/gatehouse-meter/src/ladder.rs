@@ -1,5 +1,6 @@
 //! Several thresholds over one count: each step of a limit with its own height and its own block time.
 
+use crate::block::Block;
 use crate::impossible::Impossible;
 
 /// The most steps that one limit may have.
@@ -86,6 +87,11 @@ impl Ladder {
     /// A step by its number; the highest for any number above it.
     pub(crate) fn step(&self, number: u8) -> Step {
         self.steps.get(usize::from(number.min(self.top()))).copied().unwrap_or_default()
+    }
+
+    /// A block stands that a step with a block time began.
+    pub(crate) fn is_blocked(&self, block: Block, now: u64) -> bool {
+        block.standing(now).is_some_and(|step| self.step(step).block_for > 0)
     }
 
     /// The highest step whose limit is used up by `count`.

@@ -98,6 +98,16 @@ impl WindowLimit {
         }
     }
 
+    /// Requests that are counted in the window.
+    pub(crate) fn counted(&self, cell: &WindowCell, now: u64) -> u64 {
+        cell.window.count(self.span, now)
+    }
+
+    /// A step with a block time still blocks.
+    pub(crate) fn is_blocked(&self, cell: &WindowCell, now: u64) -> bool {
+        self.ladder.is_blocked(cell.block, now)
+    }
+
     /// The highest step that is reached or still blocks.
     fn standing(&self, cell: &WindowCell, counted: u64, now: u64) -> Option<u8> {
         self.ladder.reached(counted).max(cell.block.standing(now))

@@ -55,7 +55,7 @@ pub use index::Candidates;
 #[cfg(feature = "yaml")]
 pub use lint::{Dear, Surroundings};
 pub use loader::{ImageLoader, Progress};
-pub use matcher::{Facts, Phase, ResponseFacts, Signals, Truth};
+pub use matcher::{Facts, Input, Inputs, MAX_INPUTS, Phase, ResponseFacts, Seen, Signals, Truth};
 pub use policy::{
     ClientKey, Count, IdentityHeaders, KeyPart, KnownHosts, LimitSpec, Policy, Rule, Scope, StepSpec, Support,
 };

@@ -112,6 +112,12 @@ pub struct Over {
     pub retry_after_ns: u64,
     /// Too many tries are unanswered, rather than too many counted: `retry_after_ns` is a guess, [`BUSY_RETRY`].
     pub busy: bool,
+    /// What is counted for the key at this moment, with the error of its kind: requests or failures of the window, different
+    /// items without the one that is asked about, so much of a burst as is used; `u32::MAX` for more. Where a step below the
+    /// top refuses and counts a request, that one is in it.
+    pub count: u32,
+    /// A block runs that a step with a block time began: it lasts whatever the count.
+    pub blocked: bool,
 }
 
 // === impl Limit ===

@@ -34,11 +34,12 @@ impl Rule for WindowLimit {
     type Cell = WindowCell;
 
     fn would(&self, cell: &WindowCell, _: Option<u64>, now: u64) -> Decision {
-        self.check(cell, now).into()
+        Decision::of(self.check(cell, now), || (self.counted(cell, now), self.is_blocked(cell, now)))
     }
 
     fn request(&self, cell: &mut WindowCell, _: Option<u64>, now: u64) -> Decision {
-        self.admit(cell, now).into()
+        let answer = self.admit(cell, now);
+        Decision::of(answer, || (self.counted(cell, now), self.is_blocked(cell, now)))
     }
 
     fn count(&self, cell: &mut WindowCell, _: Option<u64>, now: u64) -> Option<Ticket> {
@@ -51,11 +52,12 @@ impl Rule for Gcra {
     type Cell = GcraCell;
 
     fn would(&self, cell: &GcraCell, _: Option<u64>, now: u64) -> Decision {
-        self.check(cell, now).into()
+        Decision::of(self.check(cell, now), || (self.counted(cell, now), self.is_blocked(cell, now)))
     }
 
     fn request(&self, cell: &mut GcraCell, _: Option<u64>, now: u64) -> Decision {
-        self.admit(cell, now).into()
+        let answer = self.admit(cell, now);
+        Decision::of(answer, || (self.counted(cell, now), self.is_blocked(cell, now)))
     }
 }
 
@@ -63,14 +65,15 @@ impl Rule for DistinctLimit {
     type Cell = Distinct;
 
     fn would(&self, cell: &Distinct, item: Option<u64>, now: u64) -> Decision {
-        self.check(cell, item, now).into()
+        Decision::of(self.check(cell, item, now), || (self.estimate(cell, now), self.is_blocked(cell, now)))
     }
 
     fn request(&self, cell: &mut Distinct, item: Option<u64>, now: u64) -> Decision {
-        match item {
-            Some(item) => self.observe(cell, item, now).into(),
-            None => self.check(cell, None, now).into(),
-        }
+        let answer = match item {
+            Some(item) => self.observe(cell, item, now),
+            None => self.check(cell, None, now),
+        };
+        Decision::of(answer, || (self.estimate(cell, now), self.is_blocked(cell, now)))
     }
 }
 
@@ -79,8 +82,10 @@ impl Rule for FailureLimit {
 
     fn would(&self, cell: &Failures, _: Option<u64>, now: u64) -> Decision {
         match self.blocked(cell, now) {
-            Some((step, retry_after)) => Decision::over(step, retry_after),
-            None if self.is_busy(cell, now) => Decision::busy(),
+            Some((step, retry_after)) => {
+                Decision::over(step, retry_after, self.counted(cell, now), self.is_blocked(cell, now))
+            }
+            None if self.is_busy(cell, now) => Decision::busy(self.counted(cell, now)),
             None => Decision { over: None, remaining: self.remaining(cell, now), ticket: None },
         }
     }
@@ -90,8 +95,10 @@ impl Rule for FailureLimit {
             Attempt::Admitted(ticket) => {
                 Decision { over: None, remaining: self.remaining(cell, now), ticket: Some(ticket) }
             }
-            Attempt::Blocked { step, retry_after } => Decision::over(step, retry_after),
-            Attempt::Busy => Decision::busy(),
+            Attempt::Blocked { step, retry_after } => {
+                Decision::over(step, retry_after, self.counted(cell, now), self.is_blocked(cell, now))
+            }
+            Attempt::Busy => Decision::busy(self.counted(cell, now)),
         }
     }
 
@@ -107,20 +114,24 @@ impl Rule for FailureLimit {
 // === impl Decision ===
 
 impl Decision {
-    const fn over(step: u8, retry_after_ns: u64) -> Self {
-        Self { over: Some(Over { step, retry_after_ns, busy: false }), remaining: 0, ticket: None }
+    fn over(step: u8, retry_after_ns: u64, count: u64, blocked: bool) -> Self {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        Self { over: Some(Over { step, retry_after_ns, busy: false, count, blocked }), remaining: 0, ticket: None }
     }
 
-    const fn busy() -> Self {
-        Self { over: Some(Over { step: 0, retry_after_ns: BUSY_RETRY, busy: true }), remaining: 0, ticket: None }
+    fn busy(count: u64) -> Self {
+        let Self { over, .. } = Self::over(0, BUSY_RETRY, count, false);
+        Self { over: over.map(|over| Over { busy: true, ..over }), remaining: 0, ticket: None }
     }
-}
 
-impl From<Admission> for Decision {
-    fn from(answer: Admission) -> Self {
+    /// `found`: the count and whether a block runs, worked out only for who is over.
+    fn of(answer: Admission, found: impl FnOnce() -> (u64, bool)) -> Self {
         match answer {
             Admission::Admitted { remaining } => Self { over: None, remaining, ticket: None },
-            Admission::Refused { step, retry_after } => Self::over(step, retry_after),
+            Admission::Refused { step, retry_after } => {
+                let (count, blocked) = found();
+                Self::over(step, retry_after, count, blocked)
+            }
         }
     }
 }

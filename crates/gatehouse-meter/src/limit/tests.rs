@@ -137,7 +137,7 @@ fn ten_401s_in_a_minute_then_refused_for_ten_minutes_and_successes_never_count()
         assert_eq!(decision.remaining as u64, 1_011 - now);
         table.answer(7, decision.ticket.unwrap(), true, now);
     }
-    let over = Over { step: 0, retry_after_ns: 599 * SECOND + 1_010, busy: false };
+    let over = Over { step: 0, retry_after_ns: 599 * SECOND + 1_010, busy: false, count: 10, blocked: true };
     assert_eq!(table.request(7, None, SECOND), Decision { over: Some(over), remaining: 0, ticket: None });
     assert!(table.would(8, None, SECOND).is_within());
     assert!(table.request(7, None, 600 * SECOND + 1_010).ticket.is_some());
@@ -148,10 +148,36 @@ fn while_too_many_tries_are_unanswered_it_says_busy() {
     let login = spec(Count::Failures { window: 60 * SECOND, in_flight: Some(2) }, &[(10, 600)]);
     let mut table = LimitTable::try_new(login, 8).unwrap();
     let tickets: Vec<_> = (0..2).map(|_| table.request(7, None, 5).ticket.unwrap()).collect();
-    let busy = Some(Over { step: 0, retry_after_ns: BUSY_RETRY, busy: true });
+    let busy = Some(Over { step: 0, retry_after_ns: BUSY_RETRY, busy: true, count: 0, blocked: false });
     assert_eq!((table.would(7, None, 6).over, table.request(7, None, 6).over), (busy, busy));
     tickets.into_iter().for_each(|ticket| table.abandon(7, ticket));
     assert!(table.request(7, None, 7).ticket.is_some());
+}
+
+#[test]
+fn who_is_over_is_told_what_was_counted_and_whether_a_block_runs() {
+    let kinds = [
+        Count::Window { window: 60 * SECOND },
+        Count::Rate { rate: 10, per: 60 * SECOND },
+        Count::Failures { window: 60 * SECOND, in_flight: None },
+        Count::Distinct { window: 60 * SECOND },
+    ];
+    for (count, block) in kinds.into_iter().flat_map(|count| [(count, 0), (count, 600)]) {
+        let mut table = LimitTable::try_new(spec(count, &[(10, block)]), 8).unwrap();
+        for item in 1..=10 {
+            if let Some(ticket) = table.request(7, Some(item), SECOND).ticket {
+                table.answer(7, ticket, true, SECOND);
+            }
+        }
+        let found = |decision: Decision| decision.over.map(|over| (over.count, over.blocked));
+        // The failure that reached the limit began its block; of the others the first refusal does.
+        let blocked = block > 0 && matches!(count, Count::Failures { .. });
+        assert_eq!(found(table.would(7, Some(11), SECOND)), Some((10, blocked)), "{count:?}, {block}");
+        // Different items count also where they are refused.
+        let counted = if matches!(count, Count::Distinct { .. }) { 11 } else { 10 };
+        assert_eq!(found(table.request(7, Some(11), SECOND)), Some((counted, block > 0)), "{count:?}, {block}");
+        assert_eq!(found(table.would(7, Some(12), SECOND)), Some((counted, block > 0)), "{count:?}, {block}");
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! `fingerprint`: JA4, or ours of the headers (`h…`); one value or a list that may hold both.
 
+use std::borrow::Cow;
+
+use super::inputs::{self, Seen};
 use super::{Facts, Leaf, Truth};
 use crate::image::{Section, lists, node, set};
 use crate::{Field, Fields};
@@ -32,6 +35,21 @@ pub(super) fn holds(leaf: Leaf<'_>, facts: &Facts<'_>) -> Truth {
         }
     }
     if known { Truth::False } else { Truth::Unknown }
+}
+
+/// The one that it names, of a leaf that reads both, else ours; Envoy's where it reads only that.
+pub(super) fn seen<'a>(leaf: Leaf<'_>, facts: &Facts<'a>) -> Option<Seen<'a>> {
+    let reads = fields(leaf);
+    let own = || Some(Seen::Bytes(Cow::Owned(facts.signals.fingerprint()?.text().as_bytes().to_vec())));
+    let ja4 = facts.signals.ja4().filter(|_| reads.has(Field::Ja4)).map(|ja4| inputs::bytes(ja4.as_bytes()));
+    if !reads.has(Field::Fingerprint) {
+        return ja4;
+    }
+    let named = |ja4: &Seen<'_>| match (leaf.set(facts), ja4) {
+        (Ok(Some(set)), Seen::Bytes(text)) => lists::holds_text(leaf.view, set, text),
+        _ => false,
+    };
+    ja4.filter(named).or_else(own)
 }
 
 /// Which of the two it reads.

@@ -50,14 +50,19 @@ fn has_header(leaf: Leaf<'_>, headers: &[Pair<'_>], known: bool) -> Truth {
 
 /// `text/html` of `Text/HTML; charset=utf-8`; `text/*` of both.
 fn is_type(pattern: &[u8], value: &[u8]) -> bool {
-    let media = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let media = media(value);
     match pattern.strip_suffix(b"*") {
         Some(start) => media.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start)),
         None => media.eq_ignore_ascii_case(pattern),
     }
 }
 
-fn values<'a>(headers: &'a [Pair<'a>], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+/// A media type without its parameters.
+pub(super) fn media(value: &[u8]) -> &[u8] {
+    value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+pub(super) fn values<'a>(headers: &'a [Pair<'a>], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
 }
 

@@ -3,7 +3,7 @@
 use super::Policy;
 use crate::action::Then;
 use crate::image::{Record, Section, document, limit, node, rule as r, word_of};
-use crate::matcher::{self, Facts, Phase, Truth};
+use crate::matcher::{self, Facts, Input, Inputs, Phase, Truth, inputs};
 use crate::{Fields, Rollout, Tier};
 
 /// One rule of a policy in force.
@@ -135,6 +135,17 @@ impl<'p> Rule<'p> {
     #[must_use]
     pub fn reads(self) -> Fields {
         matcher::reads(&self.policy.view, &self.policy.regexes, self.word(r::CONDITION) as usize)
+    }
+
+    /// What its match reads of these facts, in a form that needs no memory.
+    #[must_use]
+    pub fn inputs(self, facts: &Facts<'_>) -> Inputs {
+        inputs::read(&self.policy.view, &self.policy.regexes, self.word(r::CONDITION) as usize, facts)
+    }
+
+    /// Each of `inputs`, which this rule gave.
+    pub fn each_input(self, inputs: &Inputs) -> impl Iterator<Item = Input<'p>> + use<'p> {
+        inputs::each(&self.policy.view, &self.policy.regexes, self.word(r::CONDITION) as usize, inputs)
     }
 
     /// It matches every request.
