@@ -4,6 +4,7 @@ mod corpus;
 pub(crate) use corpus::{corpus_files, packs};
 mod hostile;
 mod inline;
+mod inputs;
 mod loader;
 mod matching;
 

@@ -56,8 +56,8 @@ pub(crate) fn each<'p>(
     view: &'p View,
     regexes: &'p Regexes,
     at: usize,
-    inputs: &Inputs,
-) -> impl Iterator<Item = Input<'p>> {
+    inputs: Inputs,
+) -> impl Iterator<Item = Input<'p>> + use<'p> {
     let end = view.index(Section::Conditions, at, node::END);
     let places = inputs.leaves.into_iter().take(inputs.count.into()).map(move |leaf| at + usize::from(leaf));
     places.filter(move |place| *place < end).map(|place| Input { leaf: Leaf::new(view, regexes, place) })

@@ -144,7 +144,7 @@ impl<'p> Rule<'p> {
     }
 
     /// Each of `inputs`, which this rule gave.
-    pub fn each_input(self, inputs: &Inputs) -> impl Iterator<Item = Input<'p>> + use<'p> {
+    pub fn each_input(self, inputs: Inputs) -> impl Iterator<Item = Input<'p>> + use<'p> {
         inputs::each(&self.policy.view, &self.policy.regexes, self.word(r::CONDITION) as usize, inputs)
     }
 
