@@ -7,6 +7,7 @@ use gatehouse_verdict::Verdict;
 use gatehouse_verdict::record::PolicyStamp;
 
 use crate::edits::Pairs;
+use crate::grounds::Ground;
 use crate::limits::{SharedSlots, Try};
 use crate::request::Request;
 use crate::state::State;
@@ -71,6 +72,8 @@ pub struct Judged {
     pub delay_ns: u64,
     /// What waits for the response.
     pub(crate) pending: Pending,
+    /// What it rested on, for the record; empty where nothing is done to the request, nor would have been.
+    pub(crate) grounds: Vec<Ground>,
 }
 
 /// What a judged request leaves to be done when its response is known.
@@ -91,7 +94,15 @@ impl Judged {
     #[must_use]
     pub fn unjudged(verdict: Verdict, peer: Option<std::net::IpAddr>) -> Self {
         let subject = Subject::of_peer(peer);
-        Self { step: Step::Forward(None), verdict, policy: None, subject, delay_ns: 0, pending: Pending::default() }
+        Self {
+            step: Step::Forward(None),
+            verdict,
+            policy: None,
+            subject,
+            delay_ns: 0,
+            pending: Pending::default(),
+            grounds: Vec::new(),
+        }
     }
 
     /// The response's head must be shown to [`crate::respond`].

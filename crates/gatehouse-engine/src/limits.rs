@@ -121,7 +121,7 @@ impl Limits {
         let said = self.ask(limit, key, slots, now_ns);
         let strictest =
             said.filter_map(|decision| decision.over).max_by_key(|over| (over.step, over.retry_after_ns))?;
-        Some(Over { limit, step: strictest.step, retry_after_ns: strictest.retry_after_ns })
+        Some(Over::of(limit, strictest))
     }
 
     /// How many more requests of a key would pass at this moment after this one, for people.
@@ -214,8 +214,7 @@ impl Limits {
             if let Some(ticket) = ticket.or_else(passes) {
                 keep(tries, spare, Try { limit: met.limit, domain: entry.domain, tag, ticket });
             }
-            let over = over.map(|over| Over { limit: met.limit, step: over.step, retry_after_ns: over.retry_after_ns });
-            strictest = strictest.max(over);
+            strictest = strictest.max(over.map(|over| Over::of(met.limit, over)));
         }
         strictest
     }

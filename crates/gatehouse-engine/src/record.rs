@@ -6,6 +6,7 @@
 
 mod bounded;
 mod fields;
+mod grounds;
 mod judgement;
 mod request;
 mod upstream;
@@ -13,6 +14,7 @@ mod wire;
 
 use core::ops::Range;
 
+use gatehouse_policy::Policy;
 use gatehouse_signals::Head;
 use gatehouse_signals::sensitive::{self, UsualTexts};
 use gatehouse_verdict::record::{Origin, Part, RecordId, Response};
@@ -81,24 +83,29 @@ impl Classify for Classes<'_> {
     }
 }
 
-/// Appends the record of one transaction, encoded (`gatehouse.v1.Record`), to `into`. `head` is the head that was judged, byte for
-/// byte.
+/// One transaction and what was decided about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Transaction<'a> {
+    /// Its number within its epoch.
+    pub number: u64,
+    /// The head that was judged, byte for byte.
+    pub head: Head<'a>,
+    /// What was decided.
+    pub judged: &'a Judged,
+    /// The policy by which; without it the record does not tell what the verdict rested on.
+    pub policy: Option<&'a Policy>,
+}
+
+/// Appends the record of one transaction, encoded (`gatehouse.v1.Record`), to `into`.
 ///
 /// It is seldom above 8 KiB; for one that is above what its carrier takes there is [`bounded()`].
-pub fn record(
-    id: RecordId,
-    transaction: u64,
-    head: Head<'_>,
-    judged: &Judged,
-    outcome: &Outcome,
-    context: &Context,
-    into: &mut Vec<u8>,
-) {
+pub fn record(id: RecordId, of: &Transaction<'_>, outcome: &Outcome, context: &Context, into: &mut Vec<u8>) {
+    let Transaction { number, head, judged, .. } = *of;
     let classes = Classes { usual: &context.usual };
     let redactor = Redactor::new(&context.hash_key, context.hash_key_id, context.address_form, classes);
     let mut wire = Wire::new(into);
     wire.bytes(fields::record::ID, &id.to_bytes());
-    wire.number(fields::record::TRANSACTION, transaction);
+    wire.number(fields::record::TRANSACTION, number);
     wire.number(fields::record::PART, part(outcome.part));
     wire.fixed(fields::record::START_UNIX_NS, outcome.start_unix_ns);
     wire.number(fields::record::DURATION_NS, outcome.duration_ns);
@@ -109,7 +116,7 @@ pub fn record(
     });
     wire.message(fields::record::RESPONSE, |wire| response(&outcome.response, &redactor, wire));
     wire.message(fields::record::UPSTREAM, |wire| upstream::upstream(&outcome.upstream, wire));
-    wire.message(fields::record::JUDGEMENT, |wire| judgement::judgement(judged, wire));
+    wire.message(fields::record::JUDGEMENT, |wire| judgement::judgement(of, &redactor, wire));
     wire.number(fields::record::HASH_KEY_ID, redactor.key_id().into());
 }
 

@@ -1,6 +1,6 @@
 //! The response phase: rules that read the response, and edits of its headers. Costs nothing where the policy has none.
 
-use gatehouse_policy::{Effect, Phase, Policy, ResponseFacts, Rule, Scope, Truth};
+use gatehouse_policy::{Effect, Facts, Phase, Policy, ResponseFacts, Rule, Scope, Truth};
 use gatehouse_signals::path::Path;
 use gatehouse_verdict::{Action, Mode, Reason};
 
@@ -10,6 +10,7 @@ use crate::decide::readings::{self, Methods, Reading};
 use crate::decide::{self, Decision, Hosts, Trail, action_of, unknown};
 use crate::edits;
 use crate::exchange::{Judged, Reply};
+use crate::grounds::{self, Ground, Place};
 use crate::lazy::Lazy;
 use crate::request::{Request, ResponseHead};
 use crate::scratch::Scratch;
@@ -55,7 +56,7 @@ pub fn respond(
         false => None,
     };
     core::mem::take(&mut trail.response).into_iter().for_each(|(rule, step)| written.edit(rule, step));
-    note(trail, judged, state);
+    note(trail, decided.as_ref().map(|(decision, _)| decision), judged, state);
     match decided {
         Some((decision, scope)) => Answer::Replace(replace(policy, scope, &decision, request, judged, state)),
         None if written.remove.is_empty() && written.set.is_empty() => Answer::Pass,
@@ -99,7 +100,9 @@ fn judge<'p>(
 }
 
 /// What the verdict says of it besides.
-fn note(trail: Trail<'_>, judged: &mut Judged, state: &mut State) {
+fn note(mut trail: Trail<'_>, decided: Option<&Decision<'_>>, judged: &mut Judged, state: &mut State) {
+    let decider = decided.and_then(Decision::decider).map(Rule::index);
+    grounds::add(&mut judged.grounds, trail.grounds.conclude(decider, None), decider.is_some());
     let verdict = &mut judged.verdict;
     verdict.record |= trail.record;
     let would_have = trail.would_have.iter().any(|would| would.action != Action::Allow);
@@ -166,7 +169,7 @@ impl<'b, 'p> Bench<'b, 'p> {
         trail: &mut Trail<'p>,
     ) -> Option<Decision<'p>> {
         let Request { head, claims, known, now } = self.request;
-        let facts = gatehouse_policy::Facts {
+        let facts = Facts {
             host: self.host,
             path: reading.path,
             case_insensitive: self.scope.backend().case_insensitive,
@@ -185,7 +188,7 @@ impl<'b, 'p> Bench<'b, 'p> {
         let rules = scratch.candidates.iter().map(|index| self.policy.rule(index));
         let mut decided = None;
         for rule in rules.filter(|rule| rule.holds(&facts) == Truth::True) {
-            decided = self.ask(rule, state, trail);
+            decided = self.ask(rule, &facts, state, trail);
             if decided.is_some() {
                 break;
             }
@@ -194,7 +197,7 @@ impl<'b, 'p> Bench<'b, 'p> {
     }
 
     /// `Some`: the rule's final word is enforced.
-    fn ask(&self, rule: Rule<'p>, state: &State, trail: &mut Trail<'p>) -> Option<Decision<'p>> {
+    fn ask(&self, rule: Rule<'p>, facts: &Facts<'_>, state: &State, trail: &mut Trail<'p>) -> Option<Decision<'p>> {
         let now_ns = self.request.now.mono_ns;
         let mode = state.mode_of(rule, &self.subject, now_ns);
         let then = rule.then();
@@ -204,16 +207,18 @@ impl<'b, 'p> Bench<'b, 'p> {
             let did = if mode == Mode::Enforce { Did::Mitigated } else { Did::WouldHave };
             trail.seen.note(rule.document_index(), did);
         }
+        let read = || Ground::read(rule, facts, Place::of(facts, self.path, self.request.head));
         match mode {
             Mode::Enforce => {
                 trail.add(rule.index(), 0, then);
                 let action = action_of(&act?);
                 trail.seen.unchanged |= !guarded;
+                trail.grounds.note(rule, None, mode, read);
                 Some(Decision::by_rule(rule, then, action, None))
             }
             Mode::Monitor => {
-                if let Some(act) = act {
-                    trail.would_have(action_of(&act), || rule.id());
+                if trail.would_have(action_of(&act?), || rule.id()) {
+                    trail.grounds.note(rule, None, mode, read);
                 }
                 None
             }

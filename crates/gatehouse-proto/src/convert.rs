@@ -4,6 +4,7 @@
 //! absent is one whose fields are all absent, as protobuf has it.
 
 mod from_wire;
+mod grounds;
 mod to_wire;
 
 use core::fmt;

@@ -3,6 +3,7 @@
 //! Field by field the meaning, unit and limit stand in `proto/gatehouse/v1/record.proto`; the types here mirror it with
 //! absences as `Option` and closed sets as enums. Strings are printable: see [`crate::redact`].
 
+use crate::grounds::Grounds;
 use crate::verdict::Verdict;
 
 /// Identity of a record: unique for ever, the key by which consumers drop duplicates.
@@ -76,6 +77,8 @@ pub struct Record {
     pub upstream: Upstream,
     /// What was decided.
     pub verdict: Verdict,
+    /// What that rested on; at most 8.
+    pub grounds: Vec<Grounds>,
     /// Revision and SHA-256 of the policy that judged; `None`: none was in force.
     pub policy: Option<PolicyStamp>,
     /// Key behind the keyed hashes; 0: the gate's own.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use gatehouse_engine::{
-    Answer, Connection, Field, Fields, Head, Judged, Now, Pair, Policy, Request, ResponseHead, Step, answered, judge,
-    respond,
+    Answer, Connection, Field, Fields, Head, Judged, Now, Pair, Policy, Request, ResponseHead, Step, Transaction,
+    answered, judge, respond,
 };
 use gatehouse_verdict::record::Part;
 use gatehouse_verdict::{Reason, Verdict};
@@ -41,7 +41,7 @@ pub(crate) struct Exchange {
     /// The request did not end with its headers.
     has_body: bool,
     judged: Option<Judged>,
-    /// The policy that judged it, while its response matters, and whose counts.
+    /// The policy that judged it, for its response and its record, and whose counts.
     policy: Option<Rc<Policy>>,
     slot: Slot,
     transaction: u64,
@@ -287,7 +287,9 @@ impl Exchange {
         let outcome = outcome::read(&worker.outcomes.ask(answerer, duration_ns), part, measured);
         let status = u16::try_from(outcome.response.status).ok().filter(|status| *status != 0);
         let pairs: Vec<Pair<'_>> = self.headers.iter().flat_map(Pairs::iter).collect();
-        worker.report(self.root, self.transaction, &pairs, judged, outcome, &self.downstream.connection);
+        let head = Head::new(&pairs, &self.downstream.connection);
+        let of = Transaction { number: self.transaction, head, judged, policy: self.policy.as_deref() };
+        worker.report(self.root, &of, outcome);
         status
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gatehouse_engine::{Brake, Context, Head, Judged, Outcome, Pair, Policy, UsualTexts};
+use gatehouse_engine::{Brake, Context, Judged, Outcome, Policy, Transaction, UsualTexts};
 use gatehouse_proto::{MAX_BRAKE_MS, v1};
 use gatehouse_stream::sender::Class;
 use gatehouse_verdict::Record;
@@ -266,23 +266,14 @@ impl Worker {
     }
 
     /// Makes a record and gives it to the books. `root`: the root context of the request.
-    pub(crate) fn report(
-        &mut self,
-        root: u32,
-        transaction: u64,
-        headers: &[Pair<'_>],
-        judged: &Judged,
-        outcome: Outcome,
-        connection: &gatehouse_engine::Connection,
-    ) {
+    pub(crate) fn report(&mut self, root: u32, of: &Transaction<'_>, outcome: Outcome) {
         let Some(link) = self.link.as_mut() else { return };
         let sender = link.sender();
         let id = RecordId { epoch: sender.epoch(), sequence: sender.next_seq() };
-        let class = class(judged, &outcome);
-        let head = Head::new(headers, connection);
+        let class = class(of.judged, &outcome);
         let whole = &mut self.record;
         whole.clear();
-        gatehouse_engine::record(id, transaction, head, judged, &outcome, &self.context, whole);
+        gatehouse_engine::record(id, of, &outcome, &self.context, whole);
         match fitting(whole, sender.max_record_bytes()) {
             Some(bytes) => sender.push(class, bytes),
             None => sender.push_lost(v1::loss::Reason::Unreadable),

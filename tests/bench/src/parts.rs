@@ -8,7 +8,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use gatehouse_corpora::{Dice, networks};
-use gatehouse_engine::{Context, Judged, Outcome, Policy, UsualTexts};
+use gatehouse_engine::{Context, Judged, Outcome, Policy, Transaction, UsualTexts};
 use gatehouse_proto::v1;
 use gatehouse_signals::address::{Client, Network, Source, Trust};
 use gatehouse_signals::agent::{self, AgentCache};
@@ -111,11 +111,11 @@ pub(crate) fn address() -> io::Result<Call> {
 
 /// What the gate does with a transaction once it ended: its record, redacted and encoded.
 pub(crate) fn record() -> io::Result<Call> {
-    let (judged, context) = judged(1000)?;
+    let (judged, context, policy) = judged(1000)?;
     let (outcome, mut bytes) = (outcome(), Vec::new());
     Ok(each(judged, move |(seen, judged)| {
         bytes.clear();
-        made(*seen, judged, &outcome, &context, &mut bytes);
+        made(*seen, judged, &policy, &outcome, &context, &mut bytes);
         black_box(bytes.to_vec());
     }))
 }
@@ -125,20 +125,23 @@ pub(crate) fn record() -> io::Result<Call> {
 /// # Errors
 /// The standard policy does not compile.
 pub fn records(count: usize) -> io::Result<Vec<v1::Record>> {
-    let (judged, context) = judged(count)?;
+    let (judged, context, policy) = judged(count)?;
     let outcome = outcome();
     let decoded = judged.iter().map(|(seen, judged)| {
         let mut bytes = Vec::new();
-        made(*seen, judged, &outcome, &context, &mut bytes);
+        made(*seen, judged, &policy, &outcome, &context, &mut bytes);
         v1::Record::decode(&*bytes).map_err(io::Error::other)
     });
     decoded.collect()
 }
 
-fn judged(count: usize) -> io::Result<(Vec<(Seen, Judged)>, Context)> {
+/// Requests that were judged, and what their records are made with besides.
+type Transactions = (Vec<(Seen, Judged)>, Context, Policy);
+
+fn judged(count: usize) -> io::Result<Transactions> {
     let mut worker = Worker::new(Some(Image::Standard.policy()?), asks());
     let judged = asks().into_iter().take(count).map(|seen| (seen, worker.judge(seen))).collect();
-    Ok((judged, context()))
+    Ok((judged, context(), Image::Standard.policy()?))
 }
 
 pub(crate) fn context() -> Context {
@@ -146,9 +149,16 @@ pub(crate) fn context() -> Context {
     Context { origin, hash_key: [9; 16], hash_key_id: 1, address_form: AddressForm::Full, usual: UsualTexts::default() }
 }
 
-pub(crate) fn made(seen: Seen, judged: &Judged, outcome: &Outcome, context: &Context, into: &mut Vec<u8>) {
-    let id = RecordId { epoch: 7, sequence: 9 };
-    gatehouse_engine::record(id, 9, seen.head(), judged, outcome, context, into);
+pub(crate) fn made(
+    seen: Seen,
+    judged: &Judged,
+    policy: &Policy,
+    outcome: &Outcome,
+    context: &Context,
+    into: &mut Vec<u8>,
+) {
+    let of = Transaction { number: 9, head: seen.head(), judged, policy: Some(policy) };
+    gatehouse_engine::record(RecordId { epoch: 7, sequence: 9 }, &of, outcome, context, into);
 }
 
 /// An ordinary answer of an upstream.

@@ -5,7 +5,7 @@
 mod pieces;
 
 use gatehouse_engine::record::{Context, Outcome};
-use gatehouse_engine::{Head, Judged, Policy, Step, UsualTexts, record};
+use gatehouse_engine::{Head, Judged, Policy, Step, Transaction, UsualTexts, record};
 use gatehouse_proto::v1;
 use gatehouse_signals::Path;
 use gatehouse_verdict::record::{Origin, RecordId};
@@ -125,7 +125,8 @@ fn kept_out(given: &Given, policy: &Policy) {
     };
     let judged = Worker::default().judge(policy, head);
     let mut bytes = Vec::new();
-    record(RecordId::from_bytes([1; 16]), 1, head, &judged, &Outcome::default(), &context, &mut bytes);
+    let of = Transaction { number: 1, head, judged: &judged, policy: Some(policy) };
+    record(RecordId::from_bytes([1; 16]), &of, &Outcome::default(), &context, &mut bytes);
     let read = v1::Record::decode(&*bytes).expect("our own form");
     assert_eq!(read.encode_to_vec(), bytes, "read and written by the generated messages");
     let kept = Record::try_from(read).expect("a record");

@@ -1,12 +1,14 @@
 //! The end of a judgement: what was admitted is counted, and the verdict becomes what the host must do.
 
-use gatehouse_policy::{Names, Policy, Scope};
+use gatehouse_policy::{Facts, Names, Policy, Rule, Scope};
 use gatehouse_signals::Head;
 use gatehouse_signals::path::{Ambiguity, Path};
-use gatehouse_verdict::{Action, Verdict};
+use gatehouse_verdict::{Action, Mode, Verdict};
 
 use crate::edits::Edits;
 use crate::exchange::{Judged, Pending, Step};
+use crate::grounds::{Ground, Place};
+use crate::lazy::Lazy;
 use crate::limits::{SharedSlots, Try};
 use crate::mitigate;
 use crate::request::Request;
@@ -15,7 +17,7 @@ use crate::state::State;
 use crate::subject::Subject;
 
 use super::trail::{Decision, Over, Trail, action_of};
-use super::{answer, readings, settings};
+use super::{Hosts, answer, readings, settings};
 
 /// What is known of the request by the time it is decided.
 pub(super) struct Case<'a, 'p> {
@@ -66,6 +68,7 @@ impl<'a, 'p> Case<'a, 'p> {
             _ => Vec::new(),
         };
         let delay_ns = if decision.mitigates() { 0 } else { trail.delay_ns };
+        let grounds = trail.grounds.conclude(decision.decider().map(Rule::index), decision.over);
         let verdict = Verdict {
             action: Some(decision.action()),
             rule,
@@ -79,7 +82,7 @@ impl<'a, 'p> Case<'a, 'p> {
         let policy = self.policy.map(Policy::stamp);
         let subject =
             self.met.map_or_else(|| Subject::of_peer(self.request.head.connection.peer), |(_, subject)| subject);
-        Judged { step, verdict, policy, subject, delay_ns, pending }
+        Judged { step, verdict, policy, subject, delay_ns, pending, grounds }
     }
 
     /// What the decision leaves behind: counts, sums, what a change did. A preflight is no request of its own and leaves nothing.
@@ -99,7 +102,10 @@ impl<'a, 'p> Case<'a, 'p> {
             let now_ns = self.request.now.mono_ns;
             let went_on = !decision.mitigates();
             tries = count(policy, decision, state, slots, now_ns);
-            trail.seen.unchanged |= went_on && decision.mitigates();
+            if went_on && decision.mitigates() {
+                trail.seen.unchanged = true;
+                self.rest_on(decision, trail, state);
+            }
             state.weigh(subject, &trail.weights, now_ns);
             let by = decision.document().filter(|_| decision.mitigates());
             state.changes.observe(*scope, subject, &trail.seen, by, now_ns);
@@ -113,6 +119,32 @@ impl<'a, 'p> Case<'a, 'p> {
                 open: counts,
             },
         }
+    }
+
+    /// Notes what the rule of a limit rests on that other workers filled up meanwhile: on the canonical reading, since nobody knows
+    /// any more on which one it was asked.
+    #[cold]
+    fn rest_on(&self, decision: &Decision<'p>, trail: &mut Trail<'p>, state: &State) {
+        let (Some(rule), Some((scope, subject))) = (decision.decider(), &self.met) else { return };
+        let Request { head, claims, known, now } = *self.request;
+        let lazy = Lazy::new(head, subject, &state.knowledge, now.mono_ns);
+        let hosts = Hosts::of(head, self.path);
+        let facts = Facts {
+            host: hosts.iter().next().unwrap_or_default(),
+            path: &self.path.canonical,
+            case_insensitive: scope.backend().case_insensitive,
+            query: self.path.query,
+            method: self.preflight.or_else(|| head.first(b":method")).unwrap_or_default(),
+            address: subject.client.address,
+            head,
+            claims,
+            wall_s: now.wall_s,
+            known,
+            signals: &lazy,
+            response: None,
+        };
+        let ground = || Ground::read(rule, &facts, Place::default());
+        trail.grounds.note(rule, decision.over, Mode::Enforce, ground);
     }
 
     fn step(&self, decision: &Decision<'p>, trail: &Trail<'p>, by: &str, reference: Option<&str>) -> Step {
@@ -165,7 +197,7 @@ fn count<'p>(
     let State { limits, scratch, .. } = state;
     let met = scratch.as_deref().map(|scratch| scratch.notes.met.as_slice()).unwrap_or_default();
     if decision.mitigates() {
-        let by = decision.decider().map(gatehouse_policy::Rule::index);
+        let by = decision.decider().map(Rule::index);
         decision.wait_for(limits.refuse(met, by, slots, now_ns));
         return Vec::new();
     }

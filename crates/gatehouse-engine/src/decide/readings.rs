@@ -59,7 +59,7 @@ impl<'a> Methods<'a> {
         methods
     }
 
-    fn all(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &[u8]> {
         core::iter::once(self.first).chain(self.named.iter().map(|named| &**named))
     }
 }

@@ -7,6 +7,7 @@ mod brake;
 mod cors;
 mod failures;
 mod gate;
+mod grounds;
 mod headers;
 mod hostile;
 mod identity;

@@ -4,6 +4,7 @@ use gatehouse_policy::{Action as Act, Effect, Names, Rule, Then};
 use gatehouse_verdict::{Action, Reason, WouldHave};
 
 use crate::changes::Seen;
+use crate::grounds::Grounds;
 
 /// Most would-have entries that a verdict keeps; the first ones.
 const MAX_WOULD_HAVE: usize = 16;
@@ -15,6 +16,8 @@ const MAX_EFFECTS: usize = 32;
 pub(crate) struct Trail<'p> {
     /// What rules in monitor mode would have done.
     pub(crate) would_have: Vec<WouldHave>,
+    /// What those rules rested on, and those that decided a reading.
+    pub(crate) grounds: Grounds,
     /// Headers to set.
     pub(crate) tags: Vec<(&'p str, &'p str)>,
     /// Headers and query parameters to remove before forwarding.
@@ -34,13 +37,17 @@ pub(crate) struct Trail<'p> {
 }
 
 impl<'p> Trail<'p> {
-    pub(crate) fn would_have(&mut self, action: Action, rule: impl FnOnce() -> String) {
-        if self.would_have.len() < MAX_WOULD_HAVE {
-            let entry = WouldHave { action, rule: rule() };
-            if !self.would_have.contains(&entry) {
-                self.would_have.push(entry);
-            }
+    /// True: it did not stand there yet.
+    pub(crate) fn would_have(&mut self, action: Action, rule: impl FnOnce() -> String) -> bool {
+        if self.would_have.len() >= MAX_WOULD_HAVE {
+            return false;
         }
+        let entry = WouldHave { action, rule: rule() };
+        let is_new = !self.would_have.contains(&entry);
+        if is_new {
+            self.would_have.push(entry);
+        }
+        is_new
     }
 
     /// Adds what `then` of `rule`, at that step of its limit, adds up; once, whatever number of readings meet it.
@@ -122,6 +129,19 @@ pub(crate) struct Over {
     pub(crate) retry_after_ns: u64,
     /// Its index in the policy.
     pub(crate) limit: usize,
+    /// What was counted when it was asked; it stands in records only.
+    pub(crate) count: u32,
+    /// A block time runs.
+    pub(crate) blocked: bool,
+    /// Too many tries are unanswered.
+    pub(crate) busy: bool,
+}
+
+impl Over {
+    pub(crate) fn of(limit: usize, over: gatehouse_meter::limit::Over) -> Self {
+        let gatehouse_meter::limit::Over { step, retry_after_ns, busy, count, blocked } = over;
+        Self { step, retry_after_ns, limit, count, blocked, busy }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -196,6 +216,7 @@ impl<'p> Decision<'p> {
     pub(crate) fn wait_for(&mut self, now: Option<Over>) {
         if let (Some(over), Some(now)) = (&mut self.over, now) {
             over.retry_after_ns = over.retry_after_ns.max(now.retry_after_ns);
+            over.blocked |= now.blocked;
         }
     }
 

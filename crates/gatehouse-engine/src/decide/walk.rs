@@ -7,6 +7,7 @@ use gatehouse_signals::path::Path;
 use gatehouse_verdict::{Action, Mode, Reason};
 
 use crate::changes::Did;
+use crate::grounds::{Ground, Place};
 use crate::lazy::Lazy;
 use crate::limits::{Asker, Key, SharedSlots};
 use crate::request::Request;
@@ -173,15 +174,28 @@ impl<'p> Walk<'_, '_, 'p> {
         match mode {
             Mode::Enforce => {
                 self.trail.add(rule.index(), step, then);
-                act.map(|act| Decision::by_rule(rule, then, action_of(&act), over))
+                let action = action_of(&act?);
+                if action != Action::Allow || !self.trail.would_have.is_empty() {
+                    self.rest_on(rule, over, mode, notes.reading);
+                }
+                Some(Decision::by_rule(rule, then, action, over))
             }
             Mode::Monitor => {
-                if let Some(act) = act {
-                    self.trail.would_have(action_of(&act), || rule.id());
+                if self.trail.would_have(action_of(&act?), || rule.id()) {
+                    self.rest_on(rule, over, mode, notes.reading);
                 }
                 None
             }
         }
+    }
+
+    /// Notes what a rule rests on that does something to the request, or would. Never on the way of one that nothing is done to.
+    #[cold]
+    fn rest_on(&mut self, rule: Rule<'p>, over: Option<Over>, mode: Mode, reading: u16) {
+        let Court { path, request, .. } = *self.court;
+        let is_only = reading == 1 && path.authority.is_none() && path.readings.is_empty();
+        let place = || if is_only { Place::default() } else { Place::of(&self.facts, path, request.head) };
+        self.trail.grounds.note(rule, over, mode, || Ground::read(rule, &self.facts, place()));
     }
 
     fn note_change(&mut self, rule: Rule<'p>, act: &Act<'p>, mode: Mode) {

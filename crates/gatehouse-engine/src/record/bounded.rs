@@ -13,7 +13,7 @@ const TEXT_BYTES: usize = 128;
 const ENTRIES: usize = 8;
 
 /// The same transaction in less than 10 KiB, whatever it held: headers, query and cookies are left out, paths cut to 512
-/// bytes and other text to 128, tags and would-have entries to the first eight.
+/// bytes and other text to 128, tags and would-have entries to the first eight, grounds to the first one.
 #[must_use]
 pub fn bounded(mut record: Record) -> Record {
     record.request.headers = Vec::new();
@@ -23,7 +23,17 @@ pub fn bounded(mut record: Record) -> Record {
     cut(&mut record.request.canonical_path, PATH_BYTES);
     record.verdict.would_have.truncate(ENTRIES);
     record.verdict.tags.truncate(ENTRIES);
+    record.grounds.truncate(1);
     texts(&mut record).into_iter().for_each(|text| cut(text, TEXT_BYTES));
+    for ground in &mut record.grounds {
+        cut(&mut ground.rule, TEXT_BYTES);
+        ground.inputs.truncate(ENTRIES);
+        ground
+            .inputs
+            .iter_mut()
+            .flat_map(|input| [&mut input.field, &mut input.value])
+            .for_each(|text| cut(text, TEXT_BYTES));
+    }
     let verdict = &mut record.verdict;
     verdict.would_have.iter_mut().for_each(|would| cut(&mut would.rule, TEXT_BYTES));
     verdict.tags.iter_mut().for_each(|tag| cut(tag, TEXT_BYTES));

@@ -100,9 +100,35 @@ pub(super) mod judgement {
     pub(crate) const POLICY_DIGEST: u8 = 8;
     pub(crate) const RECORD: u8 = 9;
     pub(crate) const AMBIGUITY: u8 = 10;
+    pub(crate) const GROUNDS: u8 = 11;
 }
 
 pub(super) mod would_have {
     pub(crate) const ACTION: u8 = 1;
     pub(crate) const RULE: u8 = 2;
+}
+
+pub(super) mod grounds {
+    pub(crate) const RULE: u8 = 1;
+    pub(crate) const INPUTS: u8 = 2;
+    pub(crate) const CUT: u8 = 3;
+    pub(crate) const LIMIT: u8 = 4;
+}
+
+pub(super) mod input {
+    pub(crate) const FIELD: u8 = 1;
+    pub(crate) const VALUE: u8 = 2;
+    pub(crate) const FORM: u8 = 3;
+}
+
+pub(super) mod limit {
+    pub(crate) const STEP: u8 = 1;
+    pub(crate) const COUNTED: u8 = 2;
+    pub(crate) const LIMIT: u8 = 3;
+    pub(crate) const WINDOW_SECONDS: u8 = 4;
+    pub(crate) const BURST: u8 = 5;
+    pub(crate) const COUNT: u8 = 6;
+    pub(crate) const RETRY_AFTER_SECONDS: u8 = 7;
+    pub(crate) const BLOCKED: u8 = 8;
+    pub(crate) const BUSY: u8 = 9;
 }

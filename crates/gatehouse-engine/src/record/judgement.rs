@@ -2,12 +2,14 @@
 
 use gatehouse_verdict::Action;
 use gatehouse_verdict::record::PolicyStamp;
+use gatehouse_verdict::redact::Redactor;
 
 use super::fields::{judgement as fields, would_have};
 use super::wire::Wire;
-use crate::exchange::Judged;
+use super::{Classes, Transaction, grounds};
 
-pub(super) fn judgement(judged: &Judged, wire: &mut Wire<'_>) {
+pub(super) fn judgement(of: &Transaction<'_>, redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
+    let judged = of.judged;
     let verdict = &judged.verdict;
     wire.number(fields::ACTION, verdict.action.map_or(0, number));
     wire.text(fields::RULE, verdict.rule.as_deref().unwrap_or_default());
@@ -26,6 +28,7 @@ pub(super) fn judgement(judged: &Judged, wire: &mut Wire<'_>) {
     }
     wire.number(fields::RECORD, verdict.record.into());
     wire.text(fields::AMBIGUITY, verdict.ambiguity.unwrap_or_default());
+    grounds::grounds(fields::GROUNDS, of, redactor, wire);
 }
 
 /// The number of `Judgement.Action`.

@@ -104,6 +104,15 @@ fn headers(head: &Head<'_>, redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_
     }
 }
 
+/// So much of a header's value as a record may show, once it is redacted; `None`: its values are shown nowhere.
+pub(super) fn shown_value<'a>(name: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
+    match kept(name) {
+        Some(Kept::Whole(b"referer")) => Some(without_query(value)),
+        Some(_) => Some(value),
+        None => [&b"user-agent"[..], b"x-request-id"].contains(&name).then_some(value),
+    }
+}
+
 /// In lower case, which Envoy gives it in.
 fn header_name(name: &[u8], redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
     let mut write = |name: &[u8]| wire.shown(header::NAME, &redactor.usual_text(name, MAX_NAME_BYTES));

@@ -29,8 +29,13 @@ pub(crate) fn told(
     outcome: &Outcome,
     context: &Context,
 ) -> Record {
+    read(id, &Transaction { number: transaction, head, judged, policy: None }, outcome, context)
+}
+
+/// The same of a transaction whose policy is known.
+pub(crate) fn read(id: RecordId, of: &Transaction<'_>, outcome: &Outcome, context: &Context) -> Record {
     let mut bytes = vec![7];
-    record(id, transaction, head, judged, outcome, context, &mut bytes);
+    record(id, of, outcome, context, &mut bytes);
     let bytes = bytes.strip_prefix(&[7]).expect("appended");
     let read = v1::Record::decode(bytes).expect("a message");
     assert_eq!(read.encode_to_vec(), bytes);

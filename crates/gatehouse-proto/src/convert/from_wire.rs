@@ -4,7 +4,7 @@ use gatehouse_verdict::record::{AddressSource, Parameter, Part, PolicyStamp, Rec
 use gatehouse_verdict::verdict::AMBIGUITIES;
 use gatehouse_verdict::{Action, Reason, Record, Verdict, WouldHave, record};
 
-use super::InvalidRecord;
+use super::{InvalidRecord, grounds};
 use crate::v1;
 
 impl TryFrom<v1::Record> for Record {
@@ -13,7 +13,8 @@ impl TryFrom<v1::Record> for Record {
     fn try_from(message: v1::Record) -> Result<Self, InvalidRecord> {
         let id = <[u8; 16]>::try_from(message.id.as_slice()).map_err(|_| InvalidRecord::Id(message.id.len()))?;
         let id = RecordId::from_bytes(id);
-        let judgement = message.judgement.unwrap_or_default();
+        let mut judgement = message.judgement.unwrap_or_default();
+        let told = core::mem::take(&mut judgement.grounds);
         Ok(Self {
             id,
             transaction: message.transaction,
@@ -27,6 +28,7 @@ impl TryFrom<v1::Record> for Record {
             upstream: upstream(message.upstream.unwrap_or_default())?,
             policy: policy(judgement.policy_revision, &judgement.policy_digest)?,
             verdict: verdict(judgement)?,
+            grounds: told.into_iter().map(grounds::from_wire).collect(),
             hash_key_id: message.hash_key_id,
         })
     }

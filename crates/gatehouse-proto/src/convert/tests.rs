@@ -1,3 +1,4 @@
+use gatehouse_verdict::grounds::{Counted, Form, Grounds, Input, Limit};
 use gatehouse_verdict::record::{
     AddressSource, Downstream, Origin, Parameter, Part, PolicyStamp, RecordId, Request, Response, Upstream,
 };
@@ -97,6 +98,36 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn input()(
+        (field, value) in (text(), text()),
+        form in select(vec![Form::Unspecified, Form::Plain, Form::Redacted, Form::Hashed, Form::Absent]),
+    ) -> Input {
+        Input { field, value, form }
+    }
+}
+
+prop_compose! {
+    fn limit()(
+        counted in select(vec![Counted::Unspecified, Counted::Requests, Counted::Failures, Counted::Distinct]),
+        (step, limit, burst, count) in any::<(u32, u32, u32, u32)>(),
+        (window_seconds, retry_after_seconds, blocked, busy) in any::<(u64, u64, bool, bool)>(),
+    ) -> Limit {
+        Limit { step, counted, limit, window_seconds, burst, count, retry_after_seconds, blocked, busy }
+    }
+}
+
+prop_compose! {
+    fn grounds()(
+        rule in text(),
+        inputs in prop::collection::vec(input(), 0..3),
+        cut in any::<bool>(),
+        limit in option::of(limit()),
+    ) -> Grounds {
+        Grounds { rule, inputs, cut, limit }
+    }
+}
+
+prop_compose! {
     fn record()(
         (epoch, sequence, transaction, start_unix_ns, duration_ns, hash_key_id) in any::<(u64, u64, u64, u64, u64, u32)>(),
         part in select(vec![Part::Final, Part::Interim]),
@@ -106,11 +137,12 @@ prop_compose! {
         response in response(),
         upstream in upstream(),
         verdict in verdict(),
+        grounds in prop::collection::vec(grounds(), 0..3),
         policy in option::of(any::<(u64, [u8; 32])>().prop_map(|(revision, digest)| PolicyStamp { revision, digest })),
     ) -> Record {
         let (id, origin) = (RecordId { epoch, sequence }, Origin { gateway, gateway_cluster, gate_version });
         Record {
-            id, transaction, part, start_unix_ns, duration_ns, origin, downstream, request, response, upstream, verdict, policy,
+            id, transaction, part, start_unix_ns, duration_ns, origin, downstream, request, response, upstream, verdict, grounds, policy,
             hash_key_id,
         }
     }
@@ -154,6 +186,16 @@ fn each_way_to_be_wrong_has_its_name() {
     assert_eq!(judgement(|j| j.ambiguity = "odd".into()), InvalidRecord::Ambiguity("odd".into()));
     let would = v1::WouldHave { action: 0, rule: "a/b".into() };
     assert_eq!(judgement(|j| j.would_have = vec![would]), InvalidRecord::Action(0));
+}
+
+#[test]
+fn a_form_or_a_count_of_a_newer_gate_is_one_that_nobody_said() {
+    let input = v1::grounds::Input { form: 99, ..v1::grounds::Input::default() };
+    let limit = v1::grounds::Limit { counted: 99, count: 7, ..v1::grounds::Limit::default() };
+    let read =
+        super::grounds::from_wire(v1::Grounds { inputs: vec![input], limit: Some(limit), ..v1::Grounds::default() });
+    assert_eq!(read.inputs, [Input::default()]);
+    assert_eq!(read.limit, Some(Limit { count: 7, ..Limit::default() }));
 }
 
 #[test]

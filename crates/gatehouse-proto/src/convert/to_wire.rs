@@ -3,6 +3,7 @@
 use gatehouse_verdict::record::{AddressSource, Parameter, Part, PolicyStamp};
 use gatehouse_verdict::{Action, Record, Verdict, record};
 
+use super::grounds;
 use crate::v1;
 
 impl From<Record> for v1::Record {
@@ -22,7 +23,10 @@ impl From<Record> for v1::Record {
             request: Some(request(record.request)),
             response: Some(response(record.response)),
             upstream: Some(upstream(record.upstream)),
-            judgement: Some(judgement(record.verdict, record.policy)),
+            judgement: Some(v1::Judgement {
+                grounds: record.grounds.into_iter().map(grounds::to_wire).collect(),
+                ..judgement(record.verdict, record.policy)
+            }),
             hash_key_id: record.hash_key_id,
         }
     }
@@ -115,6 +119,7 @@ fn judgement(verdict: Verdict, policy: Option<PolicyStamp>) -> v1::Judgement {
         policy_digest: policy.map(|stamp| stamp.digest.to_vec()).unwrap_or_default(),
         record: verdict.record,
         ambiguity: verdict.ambiguity.unwrap_or_default().to_owned(),
+        grounds: Vec::new(),
     }
 }
 

@@ -314,6 +314,10 @@ pub struct Judgement {
     /// Why the request has more than one reading, empty where it has one.
     #[prost(string, tag = "10")]
     pub ambiguity: ::prost::alloc::string::String,
+    /// What the verdict rested on, where there is a reference or a would-have entry: of the rule that decided first, then of
+    /// would-have rules in their order; at most 8. A setting that decided (`otherwise` …) reads nothing and is not among them.
+    #[prost(message, repeated, tag = "11")]
+    pub grounds: ::prost::alloc::vec::Vec<Grounds>,
 }
 /// Nested message and enum types in `Judgement`.
 pub mod judgement {
@@ -378,6 +382,165 @@ pub struct WouldHave {
     pub action: i32,
     #[prost(string, tag = "2")]
     pub rule: ::prost::alloc::string::String,
+}
+/// What one rule read of the request or the response, and how its limit stood.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Grounds {
+    /// As `policy/rule`.
+    #[prost(string, tag = "1")]
+    pub rule: ::prost::alloc::string::String,
+    /// What its match read on the way to its truth, each field once, in no order that means something; at most 8.
+    #[prost(message, repeated, tag = "2")]
+    pub inputs: ::prost::alloc::vec::Vec<grounds::Input>,
+    /// It read more than these.
+    #[prost(bool, tag = "3")]
+    pub cut: bool,
+    /// Absent: the rule has no limit.
+    #[prost(message, optional, tag = "4")]
+    pub limit: ::core::option::Option<grounds::Limit>,
+}
+/// Nested message and enum types in `Grounds`.
+pub mod grounds {
+    /// A field and what stood in it.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Input {
+        /// In the words of the policy language, joined by dots: `path`, `headers.user-agent`, `jwt.sub`, `tls.mutual`,
+        /// `verdict.LIST`; at most 128 bytes.
+        #[prost(string, tag = "1")]
+        pub field: ::prost::alloc::string::String,
+        /// The value in the form that says how much of it is shown, at most 128 bytes. Of several values the one that matched,
+        /// else the first. Times are seconds since the Unix epoch, sizes bytes.
+        #[prost(string, tag = "2")]
+        pub value: ::prost::alloc::string::String,
+        #[prost(enumeration = "Form", tag = "3")]
+        pub form: i32,
+    }
+    /// How a limit that was over stood when it was asked, this request not counted.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Limit {
+        /// Which of its steps was over, from 0.
+        #[prost(uint32, tag = "1")]
+        pub step: u32,
+        #[prost(enumeration = "Counted", tag = "2")]
+        pub counted: i32,
+        /// So many of these within so many seconds are the step.
+        #[prost(uint32, tag = "3")]
+        pub limit: u32,
+        #[prost(uint64, tag = "4")]
+        pub window_seconds: u64,
+        /// So many at once, where it counts a steady rate by bursts (GCRA); 0: it counts a sliding window.
+        #[prost(uint32, tag = "5")]
+        pub burst: u32,
+        /// So many were found; of a burst so many as were used. Different values are an estimate.
+        #[prost(uint32, tag = "6")]
+        pub count: u32,
+        /// Until it is worth trying again, rounded up.
+        #[prost(uint64, tag = "7")]
+        pub retry_after_seconds: u64,
+        /// A block time (`blockFor`) runs, which an earlier request began or this one.
+        #[prost(bool, tag = "8")]
+        pub blocked: bool,
+        /// Not the count is over: as many tries as may be are unanswered.
+        #[prost(bool, tag = "9")]
+        pub busy: bool,
+    }
+    /// How a value is shown.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Form {
+        Unspecified = 0,
+        /// As it was read.
+        Plain = 1,
+        /// In part: sensitive values in it replaced by `{class:hash}`, bytes percent-encoded, its end cut off (it ends in `…`); of
+        /// an address its network.
+        Redacted = 2,
+        /// Not at all: a keyed hash of the whole, `{class:hash}`, the class being `value` where it is of none; of an address 32
+        /// hexadecimal digits.
+        Hashed = 3,
+        /// There was no such field, or nothing could be known of it.
+        Absent = 4,
+    }
+    impl Form {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "FORM_UNSPECIFIED",
+                Self::Plain => "FORM_PLAIN",
+                Self::Redacted => "FORM_REDACTED",
+                Self::Hashed => "FORM_HASHED",
+                Self::Absent => "FORM_ABSENT",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "FORM_UNSPECIFIED" => Some(Self::Unspecified),
+                "FORM_PLAIN" => Some(Self::Plain),
+                "FORM_REDACTED" => Some(Self::Redacted),
+                "FORM_HASHED" => Some(Self::Hashed),
+                "FORM_ABSENT" => Some(Self::Absent),
+                _ => None,
+            }
+        }
+    }
+    /// What a limit counts.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Counted {
+        Unspecified = 0,
+        Requests = 1,
+        /// Answers of the statuses that the limit names.
+        Failures = 2,
+        /// Different values of one field.
+        Distinct = 3,
+    }
+    impl Counted {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "COUNTED_UNSPECIFIED",
+                Self::Requests => "COUNTED_REQUESTS",
+                Self::Failures => "COUNTED_FAILURES",
+                Self::Distinct => "COUNTED_DISTINCT",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "COUNTED_UNSPECIFIED" => Some(Self::Unspecified),
+                "COUNTED_REQUESTS" => Some(Self::Requests),
+                "COUNTED_FAILURES" => Some(Self::Failures),
+                "COUNTED_DISTINCT" => Some(Self::Distinct),
+                _ => None,
+            }
+        }
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GateMessage {

@@ -113,6 +113,19 @@ impl<C: Classify> Redactor<C> {
         self.bounded_text(raw, MAX_NAME_BYTES)
     }
 
+    /// A value of which nothing is shown: `{class:hash}`, the class being `value` where it is of none. At most 64 bytes.
+    #[must_use]
+    pub fn hashed(&self, value: &[u8]) -> String {
+        let class = self.classify.classify_segment(value).unwrap_or("value");
+        ["{", class, ":", &self.hash.short(&innermost(value)), "}"].concat()
+    }
+
+    /// The form of addresses.
+    #[must_use]
+    pub fn address_form(&self) -> AddressForm {
+        self.address_form
+    }
+
     /// The class of a value that itself is not kept; empty: none.
     #[must_use]
     pub fn class(&self, value: &[u8]) -> &'static str {

@@ -66,11 +66,12 @@ fn deciding(line: &str, size: u64) -> io::Result<Call> {
 
 fn recording(line: &str, size: u64) -> io::Result<Call> {
     let seen = seen(line, size)?;
+    let policy = Image::Standard.policy()?;
     let judged = Worker::new(Some(Image::Standard.policy()?), Vec::new()).judge(seen);
     let (outcome, context, mut bytes) = (parts::outcome(), parts::context(), Vec::new());
     Ok(Box::new(move || {
         bytes.clear();
-        parts::made(seen, &judged, &outcome, &context, &mut bytes);
+        parts::made(seen, &judged, &policy, &outcome, &context, &mut bytes);
         black_box(bytes.len());
     }))
 }

@@ -1,12 +1,15 @@
 //! The law: sensitive values do not leave the gateway process, in whatever place and spelling a client sends them.
 
-use gatehouse_signals::{Client, Connection, Head, Pair};
+use gatehouse_policy::{Fields, Policy, document, inline};
+use gatehouse_signals::{Claims, Connection, Head, Pair};
+use gatehouse_verdict::Reason;
 use gatehouse_verdict::record::{RecordId, Response};
 use gatehouse_verdict::redact::AddressForm;
 use proptest::prelude::*;
 
-use super::super::Outcome;
-use super::{context, judged, told};
+use super::super::{Outcome, Transaction};
+use super::{context, read};
+use crate::{NoSlots, Now, Request, Settings, State, judge};
 
 /// A secret as a client writes it, and every part of it that must not be seen.
 #[derive(Debug, Clone)]
@@ -152,7 +155,42 @@ fn readings(text: &str) -> Vec<String> {
     readings
 }
 
+/// Rules that only watch and read every place that a secret may stand in: each is told among the grounds.
+fn watching() -> Policy {
+    let each = |places: &[&str]| format!(r#"{{"not":{{"any":[{}]}}}}"#, places.join(","));
+    let headers = |names: &[&str]| {
+        let header = |name: &&str| format!(r#"{{"headers":{{"{name}":"zz"}}}}"#);
+        let all: Vec<String> = names.iter().map(header).collect();
+        each(&all.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let matches = [
+        each(&[
+            r#"{"path":"/zz"}"#,
+            r#"{"method":"ZZ"}"#,
+            r#"{"sni":"zz.example"}"#,
+            r#"{"agent":{"name":"zz"}}"#,
+            r#"{"query":{"q":"zz"}}"#,
+            r#"{"query":{"x":"zz"}}"#,
+            r#"{"cookies":{"sid":"zz"}}"#,
+            r#"{"cookies":{"a":"zz"}}"#,
+        ]),
+        headers(&["user-agent", "accept", "accept-language", "content-type", "content-length", "sec-fetch-site"]),
+        headers(&["sec-ch-ua-model", "x-request-id", "traceparent", "x-requested-with", "referer", "origin"]),
+        headers(&["authorization", "x-api-key", "x-forwarded-for", "cookie"]),
+    ];
+    let rule = |(at, condition): (usize, &String)| {
+        format!(r#"{{"name":"r{at}","mode":"monitor","match":{condition},"then":"block"}}"#)
+    };
+    let rules: Vec<String> = matches.iter().enumerate().map(rule).collect();
+    let text = format!(
+        r#"{{"apiVersion":"gatehouse.dev/v1","kind":"Policy","metadata":{{"name":"p"}},"spec":{{"ambiguous":"strictest","rules":[{}]}}}}"#,
+        rules.join(",")
+    );
+    inline(&document::json("policy", &text).expect("json")).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
 fn kept_within(secret: &Secret) -> Result<(), String> {
+    let (policy, mut state) = (watching(), State::new([1; 16], &[1; 16]));
     for spelling in spellings(&secret.written) {
         for request in requests(&spelling) {
             let headers: Vec<Pair<'_>> =
@@ -161,8 +199,15 @@ fn kept_within(secret: &Secret) -> Result<(), String> {
             let head = Head::new(&headers, &connection);
             let response = Response { content_type: format!("{spelling}; x={spelling}"), ..Response::default() };
             let outcome = Outcome { response, ..Outcome::default() };
-            let made =
-                told(RecordId::default(), 1, head, &judged(Client::default()), &outcome, &context(AddressForm::Full));
+            let now = Now { mono_ns: 1, wall_s: None };
+            let asked = Request { head, claims: Claims::Unknown, known: Fields::ALL, now };
+            let judged = judge(Some(&policy), &Settings::default(), asked, &mut state, &NoSlots);
+            let of = Transaction { number: 1, head, judged: &judged, policy: Some(&policy) };
+            let made = read(RecordId::default(), &of, &outcome, &context(AddressForm::Full));
+            let told: usize = made.grounds.iter().map(|ground| ground.inputs.len()).sum();
+            // One that is refused unread has none.
+            let expected = if judged.verdict.reason == Reason::Ambiguous { (0, 0) } else { (4, 24) };
+            assert_eq!((made.grounds.len(), told), expected, "every place is told: {request:?}");
             for reading in readings(&format!("{made:?}")) {
                 if let Some(part) = secret.parts.iter().find(|part| reading.contains(part.as_str())) {
                     return Err(format!("`{part}` of `{spelling}` is seen in the record of {request:?}: {reading}"));
