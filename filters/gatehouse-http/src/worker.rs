@@ -5,10 +5,8 @@ use std::rc::Rc;
 use gatehouse_engine::{Brake, Context, Judged, Outcome, Policy, Transaction, UsualTexts};
 use gatehouse_proto::{MAX_BRAKE_MS, v1};
 use gatehouse_stream::sender::Class;
-use gatehouse_verdict::Record;
 use gatehouse_verdict::record::{Origin, PolicyStamp, RecordId};
 use gatehouse_verdict::redact::AddressForm;
-use prost::Message as _;
 
 use crate::bootstrap::Bootstrap;
 use crate::delays::Delays;
@@ -304,9 +302,7 @@ fn fitting(whole: &[u8], limit: usize) -> Option<Vec<u8>> {
     if whole.len() <= limit {
         return Some(whole.to_vec());
     }
-    // Back again instead of a form of every record that can be cut: this is rare.
-    let record = Record::try_from(v1::Record::decode(whole).ok()?).ok()?;
-    Some(v1::Record::from(gatehouse_engine::record::bounded(record)).encode_to_vec())
+    gatehouse_engine::record::bounded(whole)
 }
 
 /// Random numbers of this VM.
@@ -340,6 +336,9 @@ impl Dice {
 
 #[cfg(test)]
 mod tests {
+    use gatehouse_verdict::Record;
+    use prost::Message as _;
+
     use super::*;
 
     #[test]

@@ -1,5 +1,6 @@
 use gatehouse_proto::v1;
 use gatehouse_signals::{Client, Connection, Pair};
+use gatehouse_verdict::grounds::{Form, Grounds, Input, Limit};
 use gatehouse_verdict::record::{AddressSource, Parameter, PolicyStamp, Upstream};
 use gatehouse_verdict::{Action, Reason, Record, Verdict, WouldHave};
 use prost::Message as _;
@@ -193,11 +194,40 @@ fn a_record_of_the_largest_request_has_a_bounded_form() {
     assert_eq!((whole.request.query.len(), whole.request.cookies.len(), whole.request.headers.len()), (64, 64, 32));
     assert!(octets(&whole) < 64 * 1024);
     whole.verdict.would_have = vec![WouldHave { action: Action::Block, rule: long.clone() }; 50];
-    whole.verdict.tags = vec![long; 50];
-    let bounded = bounded(whole);
+    whole.verdict.tags = vec![long.clone(); 50];
+    let input = Input { field: long.clone(), value: long.clone(), form: Form::Plain };
+    let ground = Grounds { rule: long, inputs: vec![input; 50], limit: Some(Limit::default()), ..Grounds::default() };
+    whole.grounds = vec![ground; 50];
+    let bytes = v1::Record::from(whole.clone()).encode_to_vec();
+    let bounded = bounded(&bytes).expect("our own form");
+    let bounded = Record::try_from(v1::Record::decode(&*bounded).expect("a message")).expect("a record");
     // The debug form also holds every field's name, about 2 KiB.
     assert!(octets(&bounded) < 10 * 1024, "{}", octets(&bounded));
     assert_eq!((bounded.request.query.len(), bounded.verdict.tags.len()), (0, 8));
+    assert_eq!((bounded.grounds.len(), bounded.verdict.would_have.len()), (1, 8));
+    let [ground] = bounded.grounds.as_slice() else { panic!("{:?}", bounded.grounds) };
+    assert!(ground.inputs.len() == 8 && ground.limit.is_some() && ground.inputs[0].value.ends_with("x…"));
+    let path = &bounded.request.path;
+    assert!(path.len() <= 512 && path.ends_with('…') && whole.request.path.starts_with(path.trim_end_matches('…')));
+}
+
+#[test]
+fn the_bounded_form_of_a_small_record_leaves_out_headers_query_and_cookies_and_nothing_else() {
+    let headers = pairs(&[(":method", "GET"), (":path", "/é?a=1"), ("accept", "x"), ("cookie", "c=1")]);
+    let connection = Connection { peer: "192.0.2.9".parse().ok(), peer_port: Some(5000), ..Connection::default() };
+    let mut whole = record_of(&headers, &connection, Outcome { start_unix_ns: 7, ..Outcome::default() });
+    whole.grounds = vec![Grounds { cut: true, ..Grounds::default() }];
+    let bytes = v1::Record::from(whole.clone()).encode_to_vec();
+    let read = |bytes: &[u8]| Record::try_from(v1::Record::decode(bytes).unwrap()).unwrap();
+    let cut = bounded(&bytes).expect("our own form");
+    let request = &mut whole.request;
+    (request.query, request.cookies, request.headers) = (Vec::new(), Vec::new(), Vec::new());
+    assert_eq!(read(&cut), whole);
+    for end in 1..bytes.len() {
+        // What is cut anywhere is refused, or is a shorter record: never a panic.
+        let _ = bounded(&bytes[..end]);
+    }
+    assert_eq!(bounded(b"\xff\xff"), None);
 }
 
 #[test]

@@ -4,9 +4,9 @@
 use gatehouse_verdict::redact::Shown;
 
 /// What follows a key (Protocol Buffers, Encoding, "Message structure").
-const VARINT: u8 = 0;
-const FIXED64: u8 = 1;
-const LENGTH: u8 = 2;
+pub(super) const VARINT: u8 = 0;
+pub(super) const FIXED64: u8 = 1;
+pub(super) const LENGTH: u8 = 2;
 
 /// Appends to a buffer.
 pub(super) struct Wire<'b> {
