@@ -7,7 +7,7 @@ use gatehouse_verdict::Verdict;
 use gatehouse_verdict::record::PolicyStamp;
 
 use crate::edits::Pairs;
-use crate::grounds::Ground;
+use crate::grounds::Grounds;
 use crate::limits::{SharedSlots, Try};
 use crate::request::Request;
 use crate::state::State;
@@ -73,7 +73,7 @@ pub struct Judged {
     /// What waits for the response.
     pub(crate) pending: Pending,
     /// What it rested on, for the record; empty where nothing is done to the request, nor would have been.
-    pub(crate) grounds: Vec<Ground>,
+    pub(crate) grounds: Grounds,
 }
 
 /// What a judged request leaves to be done when its response is known.
@@ -101,7 +101,7 @@ impl Judged {
             subject,
             delay_ns: 0,
             pending: Pending::default(),
-            grounds: Vec::new(),
+            grounds: Grounds::default(),
         }
     }
 

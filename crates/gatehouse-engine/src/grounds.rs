@@ -58,10 +58,11 @@ impl fmt::Debug for Kept {
     }
 }
 
-/// Those of one request.
+/// Those of one request. Behind a pointer, since most requests have none and are handed on a lot.
 #[derive(Debug, Default)]
 pub(crate) struct Grounds {
-    all: Vec<Ground>,
+    #[expect(clippy::box_collection, reason = "a third of the size of a list, on the way of every request")]
+    all: Option<Box<Vec<Ground>>>,
 }
 
 impl Grounds {
@@ -77,37 +78,53 @@ impl Grounds {
         let step = |over: Option<Over>| over.map(|over| over.step);
         let is_same =
             |known: &Ground| known.rule == rule && known.monitored == monitored && step(known.over) == step(over);
-        if self.all.len() < MAX_NOTED && !self.all.iter().any(is_same) {
+        let all = self.all.get_or_insert_default();
+        if all.len() < MAX_NOTED && !all.iter().any(is_same) {
             let (place, inputs, kept) = ground();
-            self.all.push(Ground { rule, monitored, over, place, inputs, kept });
+            all.push(Ground { rule, monitored, over, place, inputs, kept });
         }
     }
 
-    /// What stands in the record: the rule that decided, with its limit as it stood in the end, then those that only watched.
-    pub(crate) fn conclude(&mut self, decider: Option<u32>, over: Option<Over>) -> Vec<Ground> {
-        let mut all = core::mem::take(&mut self.all);
-        if all.is_empty() {
-            return all;
+    /// Leaves what stands in the record: the rule that decided, with its limit as it stood in the end, then those that only watched.
+    pub(crate) fn conclude(&mut self, decider: impl FnOnce() -> (Option<u32>, Option<Over>)) {
+        if let Some(all) = &mut self.all {
+            let (decider, over) = decider();
+            concluded(all, decider, over);
         }
-        let step = |over: Option<Over>| over.map(|over| over.step);
-        all.retain(|ground| ground.monitored || decider == Some(ground.rule) && step(ground.over) == step(over));
-        if let Some(own) = all.iter_mut().find(|ground| !ground.monitored) {
-            own.over = over;
+    }
+
+    /// Adds what rested on the response; `replaces`: it decided, and what decided the request did not.
+    pub(crate) fn add(&mut self, more: Self, replaces: bool) {
+        if let Some(all) = self.all.as_mut().filter(|_| replaces) {
+            all.retain(|ground| ground.monitored);
         }
-        in_order(&mut all);
-        all
+        if let Some(more) = more.all {
+            let all = self.all.get_or_insert_default();
+            all.extend(*more);
+            in_order(all);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> core::slice::Iter<'_, Ground> {
+        self.all.as_deref().map(Vec::as_slice).unwrap_or_default().iter()
     }
 }
 
-/// Adds what rested on the response; `replaces`: it decided, and what decided the request did not.
-pub(crate) fn add(into: &mut Vec<Ground>, more: Vec<Ground>, replaces: bool) {
-    into.retain(|ground| ground.monitored || !replaces);
-    into.extend(more);
-    in_order(into);
+#[cold]
+fn concluded(all: &mut Vec<Ground>, decider: Option<u32>, over: Option<Over>) {
+    let step = |over: Option<Over>| over.map(|over| over.step);
+    all.retain(|ground| ground.monitored || decider == Some(ground.rule) && step(ground.over) == step(over));
+    if let Some(own) = all.iter_mut().find(|ground| !ground.monitored) {
+        own.over = over;
+    }
+    in_order(all);
 }
 
+/// There is one at most that decided: it comes first.
 fn in_order(all: &mut Vec<Ground>) {
-    all.sort_by_key(|ground| ground.monitored);
+    if let Some(before) = all.iter().position(|ground| !ground.monitored).and_then(|at| all.get_mut(..=at)) {
+        before.rotate_right(1);
+    }
     all.truncate(MAX_GROUNDS);
 }
 

@@ -10,7 +10,7 @@ use crate::decide::readings::{self, Methods, Reading};
 use crate::decide::{self, Decision, Hosts, Trail, action_of, unknown};
 use crate::edits;
 use crate::exchange::{Judged, Reply};
-use crate::grounds::{self, Ground, Place};
+use crate::grounds::{Ground, Place};
 use crate::lazy::Lazy;
 use crate::request::{Request, ResponseHead};
 use crate::scratch::Scratch;
@@ -102,7 +102,8 @@ fn judge<'p>(
 /// What the verdict says of it besides.
 fn note(mut trail: Trail<'_>, decided: Option<&Decision<'_>>, judged: &mut Judged, state: &mut State) {
     let decider = decided.and_then(Decision::decider).map(Rule::index);
-    grounds::add(&mut judged.grounds, trail.grounds.conclude(decider, None), decider.is_some());
+    trail.grounds.conclude(|| (decider, None));
+    judged.grounds.add(trail.grounds, decider.is_some());
     let verdict = &mut judged.verdict;
     verdict.record |= trail.record;
     let would_have = trail.would_have.iter().any(|would| would.action != Action::Allow);

@@ -68,7 +68,7 @@ impl<'a, 'p> Case<'a, 'p> {
             _ => Vec::new(),
         };
         let delay_ns = if decision.mitigates() { 0 } else { trail.delay_ns };
-        let grounds = trail.grounds.conclude(decision.decider().map(Rule::index), decision.over);
+        trail.grounds.conclude(|| (decision.decider().map(Rule::index), decision.over));
         let verdict = Verdict {
             action: Some(decision.action()),
             rule,
@@ -82,7 +82,7 @@ impl<'a, 'p> Case<'a, 'p> {
         let policy = self.policy.map(Policy::stamp);
         let subject =
             self.met.map_or_else(|| Subject::of_peer(self.request.head.connection.peer), |(_, subject)| subject);
-        Judged { step, verdict, policy, subject, delay_ns, pending, grounds }
+        Judged { step, verdict, policy, subject, delay_ns, pending, grounds: trail.grounds }
     }
 
     /// What the decision leaves behind: counts, sums, what a change did. A preflight is no request of its own and leaves nothing.

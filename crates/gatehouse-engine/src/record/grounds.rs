@@ -24,7 +24,7 @@ const METHODS: [&[u8]; 9] = [b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS",
 pub(super) fn grounds(number: u8, of: &Transaction<'_>, redactor: &Redactor<Classes<'_>>, wire: &mut Wire<'_>) {
     let judged = of.judged;
     let policy = of.policy.filter(|policy| judged.policy == Some(policy.stamp()));
-    if let Some(policy) = policy.filter(|_| !judged.grounds.is_empty()) {
+    if let Some(policy) = policy.filter(|_| judged.grounds.iter().len() > 0) {
         each(number, policy, of, redactor, wire);
     }
 }
@@ -38,7 +38,7 @@ fn each(number: u8, policy: &Policy, of: &Transaction<'_>, redactor: &Redactor<C
     let methods = Methods::of(head, readings::preflight(head), true);
     let hosts = Hosts::of(head, &path);
     let signals = Again { head };
-    for ground in &of.judged.grounds {
+    for ground in of.judged.grounds.iter() {
         let Place { host, path: reading, method } = ground.place;
         let facts = Facts {
             host: hosts.iter().nth(host.into()).unwrap_or_default(),
