@@ -1,7 +1,9 @@
 //! `gatehouse explain`: a verdict and the way to it, for people; and the same of a request that the house has seen.
 //!
-//! Both come here as one JSON value: `{action, status, rule, reason, reference, would_have, signals, trace, …}`.
+//! Both come here as one JSON value: `{action, status, rule, reason, reference, would_have, signals, trace, …}`;
+//! of a request that the house has seen also `grounds`: what each rule read, and how its limit stood.
 
+mod grounds;
 mod seen;
 
 use std::io::{self, Write};
@@ -59,6 +61,7 @@ pub fn write(verdict: &Value, out: &mut impl Write, paint: Paint) -> io::Result<
         writeln!(out, "  {:<14} {}", "not judged", paint.yellow(said))?;
     }
     signals(verdict, out, paint)?;
+    grounds::write(verdict, out, paint)?;
     if let Some(trace) = verdict.get("trace").filter(|_| !list(verdict, "trace").is_empty()) {
         writeln!(out, "\n{}", paint.bold("the way to it"))?;
         steps(trace, "  ", out, paint)?;

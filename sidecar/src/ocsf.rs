@@ -13,6 +13,7 @@ mod base;
 mod endpoint;
 mod fields;
 mod gap;
+mod grounds;
 mod http;
 mod loss;
 mod notice;
@@ -28,6 +29,7 @@ use crate::spool::Gap;
 
 pub use fields::RECORD_FIELDS;
 pub use gap::gap_id;
+pub use grounds::Rested;
 pub use loss::{LossOrigin, loss_id};
 
 /// Version of the OCSF schema that these events follow.

@@ -3,6 +3,7 @@
 use gatehouse_proto::v1::{Record, downstream::AddressSource, judgement::Action};
 use serde_json::{Value, json};
 
+use super::grounds;
 use crate::ocsf;
 use crate::ocsf::hex::Hex;
 use crate::when;
@@ -31,6 +32,7 @@ pub fn seen(record: &Record, policy: Option<Value>) -> Value {
         "tags": judgement.tags,
         "ambiguity": present(&judgement.ambiguity),
         "signals": signals(record),
+        "grounds": grounds::of(&judgement),
         "trace": trace(record),
         "time": when::shown(record.start_unix_ns),
         "redacted": REDACTED,

@@ -6,6 +6,7 @@ use gatehouse_proto::v1::{Downstream, Judgement, Origin, Record, Request, Respon
 use serde::Serialize;
 
 use super::endpoint::{Endpoint, Tls, present};
+use super::grounds::FirewallRule;
 use super::hex::Hex;
 use super::http::{HttpRequest, HttpResponse};
 use super::own::Own;
@@ -74,7 +75,7 @@ impl<'a> HttpActivity<'a> {
             action: control.action,
             disposition_id: control.disposition_id,
             disposition: control.disposition,
-            firewall_rule: present(&judgement.rule).map(|uid| FirewallRule { uid }),
+            firewall_rule: FirewallRule::of(judgement),
             http_request: HttpRequest::of(request),
             http_response: HttpResponse::of(response, upstream),
             src_endpoint: Endpoint::client(downstream),
@@ -157,11 +158,6 @@ impl<'a> Product<'a> {
     pub(super) fn of(version: &'a str) -> Self {
         Self { name: "Gatehouse", vendor_name: "Gatehouse", version }
     }
-}
-
-#[derive(Debug, Serialize)]
-struct FirewallRule<'a> {
-    uid: &'a str,
 }
 
 #[derive(Debug, Serialize)]

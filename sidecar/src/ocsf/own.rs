@@ -4,6 +4,7 @@ use gatehouse_proto::v1::{Parameter, Record, Upstream, WouldHave, downstream::Ad
 use serde::{Serialize, Serializer};
 
 use super::activity::Parts;
+use super::grounds::Rested;
 use super::hex::Hex;
 use super::verdict::word;
 
@@ -28,6 +29,8 @@ pub(super) struct Own<'a> {
     reference: &'a str,
     #[serde(skip_serializing_if = "empty")]
     would_have: Would<'a>,
+    #[serde(skip_serializing_if = "Rested::is_empty")]
+    grounds: Rested<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     tags: &'a [String],
     #[serde(skip_serializing_if = "is_false")]
@@ -82,6 +85,7 @@ impl<'a> Own<'a> {
             reason: &judgement.reason,
             reference: &judgement.reference,
             would_have: Would(&judgement.would_have),
+            grounds: Rested(&judgement.grounds),
             tags: &judgement.tags,
             record: judgement.record,
             ambiguity: &judgement.ambiguity,

@@ -1,7 +1,8 @@
 //! Events as a consumer reads them.
 
+use gatehouse_proto::v1::grounds::{Counted, Form, Input, Limit};
 use gatehouse_proto::v1::{
-    Downstream, Header, Judgement, Loss, Origin, Parameter, Record, Request, Response, Upstream, WouldHave,
+    Downstream, Grounds, Header, Judgement, Loss, Origin, Parameter, Record, Request, Response, Upstream, WouldHave,
     downstream::AddressSource, judgement::Action, loss::Reason, record::Part,
 };
 use gatehouse_verdict::record::RecordId;
@@ -80,12 +81,34 @@ fn blocked_login() -> Record {
             reason: "rule".into(),
             reference: "7Q2KM4XJ0T9RB3ZC".into(),
             would_have: vec![WouldHave { action: Action::Redirect as i32, rule: "shop/try".into() }],
+            grounds: vec![grounds("shop/login-guard"), Grounds { limit: None, ..grounds("shop/try") }],
             policy_revision: 3,
             policy_digest: vec![0xab; 32],
             ..Judgement::default()
         }),
         hash_key_id: 1,
     }
+}
+
+/// What a rule read, and its limit.
+fn grounds(rule: &str) -> Grounds {
+    let input =
+        |field: &str, value: &str, form: Form| Input { field: field.into(), value: value.into(), form: form as i32 };
+    let inputs = vec![
+        input("path", "/login", Form::Plain),
+        input("headers.x-key", "{value:0123456789ab}", Form::Hashed),
+        input("sni", "", Form::Absent),
+    ];
+    let limit = Limit {
+        counted: Counted::Requests as i32,
+        limit: 3,
+        window_seconds: 60,
+        count: 4,
+        retry_after_seconds: 30,
+        blocked: true,
+        ..Limit::default()
+    };
+    Grounds { rule: rule.into(), inputs, cut: false, limit: Some(limit) }
 }
 
 #[test]
@@ -95,7 +118,9 @@ fn a_blocked_request_reads_as_denied_http_activity() {
         "category_uid": 4, "class_uid": 4002, "activity_id": 6, "activity_name": "Post", "type_uid": 400_206,
         "severity_id": 3, "status_id": 2, "time": 1_767_225_599_001_u64, "duration": 12,
         "action_id": 2, "action": "Denied", "disposition_id": 2, "disposition": "Blocked",
-        "firewall_rule": {"uid": "shop/login-guard"},
+        "firewall_rule": {
+            "uid": "shop/login-guard", "match_details": ["path=/login", "headers.x-key={value:0123456789ab}", "sni="], "rate_limit": 3,
+        },
         "tls": {"version": "TLSv1.3", "sni": "shop.example"},
         "actor": {"user": {"uid": "spiffe://example.test/ns/shop/sa/web"}},
         "src_endpoint": {"ip": "192.0.2.7", "port": 50_001, "uid": "00112233445566778899aabbccddeeff"},
@@ -125,6 +150,19 @@ fn a_blocked_request_reads_as_denied_http_activity() {
     assert_eq!(own["canonical_path"], "/login");
     assert_eq!(own["reference"], "7Q2KM4XJ0T9RB3ZC");
     assert_eq!(own["would_have"], json!([{"action": "redirect", "rule": "shop/try"}]));
+    let inputs = json!([
+        {"field": "path", "value": "/login", "form": "plain"},
+        {"field": "headers.x-key", "value": "{value:0123456789ab}", "form": "hashed"},
+        {"field": "sni", "form": "absent"},
+    ]);
+    let limit = json!({
+        "step": 0, "counted": "requests", "limit": 3, "window_seconds": 60, "count": 4, "retry_after_seconds": 30,
+        "blocked": true, "busy": false,
+    });
+    let expected = json!([
+        {"rule": "shop/login-guard", "inputs": inputs, "limit": limit}, {"rule": "shop/try", "inputs": inputs},
+    ]);
+    assert_eq!(own["grounds"], expected);
     assert_eq!(own["query"][0], json!({"name": "user", "value_class": "email", "value_length": 17}));
     assert_eq!(own["policy_revision"], 3);
     assert_eq!(own["policy_digest"], "ab".repeat(32));

@@ -129,6 +129,10 @@ async fn a_request_that_a_running_house_has_seen_is_explained_by_its_reference()
     assert_eq!((&verdict["reference"], &verdict["reason"]), (&"7Q2KM4XJ0T9RB3ZC".into(), &"rule".into()));
     assert_eq!((&verdict["signals"]["path"], &verdict["policy"]["revision"]), (&"/cart".into(), &3.into()));
     assert_eq!(verdict["event"]["metadata"]["event_code"], "gatehouse.record");
+    // Of a gate that was older than grounds.
+    assert!(verdict["grounds"].is_null(), "{verdict}");
+    let (code, said, _) = ask("7Q2KM4XJ0T9RB3ZC", &[]);
+    assert!(code == 0 && said.contains("the record does not tell: it comes from an older gate"), "{said}");
     let (code, said, _) = ask("111111111111lilO", &[]);
     assert!(code == 0 && said.contains("would have     block shop/watched"), "{said}");
 
@@ -149,6 +153,81 @@ async fn a_request_that_a_running_house_has_seen_is_explained_by_its_reference()
     );
     let (code, _, err) = output(&["explain", "A", "--admin", "https://127.0.0.1:1"]);
     assert!(code == 2 && err.contains("no address of a house"), "{err}");
+}
+
+/// A limited request of whose rule everything is told.
+fn grounded() -> v1::Record {
+    use v1::grounds::{Counted, Form, Input, Limit};
+    let input =
+        |field: &str, value: &str, form: Form| Input { field: field.into(), value: value.into(), form: form as i32 };
+    let inputs = vec![
+        input("path", "/pay/{card:0123456789ab}", Form::Redacted),
+        input("headers.x-key", "{value:00ff00ff00ff}", Form::Hashed),
+        input("headers.user-agent", "curl/8\u{1b}[2J", Form::Plain),
+        input("time", "1767225600", Form::Plain),
+        input("sni", "", Form::Absent),
+    ];
+    let limit = Limit {
+        counted: Counted::Failures as i32,
+        step: 1,
+        limit: 10,
+        window_seconds: 60,
+        count: 12,
+        retry_after_seconds: 570,
+        blocked: true,
+        ..Limit::default()
+    };
+    let mut record = record(0, "7Q2KM4XJ0T9RB3ZC", false);
+    let judgement = record.judgement.get_or_insert_default();
+    judgement.would_have = vec![v1::WouldHave { action: 2, rule: "shop/slow".into() }];
+    let watched = Limit { burst: 20, count: 20, counted: Counted::Requests as i32, step: 0, blocked: false, ..limit };
+    judgement.grounds = vec![
+        v1::Grounds { rule: "shop/admin".into(), inputs, cut: true, limit: Some(limit) },
+        v1::Grounds { rule: "shop/slow".into(), limit: Some(watched), ..v1::Grounds::default() },
+    ];
+    record
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_tells_what_each_rule_read_and_how_its_limit_stood_also_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = House::start(dir.path(), &[]);
+    let mut gate = house::Gate::attach(&dir.path().join("house.sock"), house::hello(7, 1)).await;
+    gate.greeted().await;
+    let mut batch = house::batch(7, 0..1);
+    batch.records = vec![grounded().encode_to_vec()];
+    gate.send(Message::Batch(batch)).await;
+    gate.durable(1).await;
+    drop(running);
+    let _again = House::start(dir.path(), &[]);
+    let address = fs::read_to_string(dir.path().join("admin.address")).unwrap();
+    let url = format!("http://{}", address.trim());
+    let ask = |more: &[&str]| output(&[&["explain", "7Q2KM4XJ0T9RB3ZC", "--admin", &url], more].concat());
+    let (code, said, err) = ask(&[]);
+    assert_eq!(code, 0, "{err}");
+    for line in [
+        "what it rested on\n  shop/admin\n    path           /pay/{card:0123456789ab} (redacted)\n",
+        "\n    headers.x-key  {value:00ff00ff00ff} (hashed)\n",
+        "\n    headers.user-agent curl/8",
+        "\n    time           2026-01-01T00:00:00.000Z\n",
+        "\n    sni            - (none, or not known)\n",
+        "\n    and more than is kept\n",
+        "\n    limit          12 failed answers counted, 10 in 60 s allowed; step 2; a block time runs; again after 570 s\n",
+        "\n  shop/slow\n    limit          20 of a burst of 20 used, 10 requests in 60 s allowed; again after 570 s\n",
+    ] {
+        assert!(said.contains(line), "{line} is not in {said}");
+    }
+    assert!(!said.contains('\u{1b}'), "nothing moves a cursor: {said:?}");
+    let verdict = json(&ask(&["--json"]).1);
+    let own = &verdict["grounds"][0];
+    assert_eq!(own["rule"], "shop/admin");
+    assert_eq!(own["inputs"][1]["value"], "{value:00ff00ff00ff}");
+    assert_eq!((&own["inputs"][0]["form"], &own["inputs"][1]["form"]), (&"redacted".into(), &"hashed".into()));
+    assert_eq!(
+        (&own["limit"]["count"], &own["limit"]["limit"], &own["limit"]["blocked"]),
+        (&12.into(), &10.into(), &true.into())
+    );
+    assert_eq!(verdict["grounds"], verdict["event"]["unmapped"]["gatehouse"]["grounds"], "as the sinks have it");
 }
 
 #[test]
