@@ -13,7 +13,14 @@ use serde_json::json;
 async fn a_hundred_planted_secrets_are_found_nowhere() {
     let upstream = Upstream::start().await;
     // Some of the requests are blocked, some would have been: their references and code details must be clean too.
+    // Two read what the secrets stand in: their records tell what was read.
+    let header = |name: &str| json!({ "headers": { name: "zz" } });
+    let headers: Vec<_> = ["accept", "authorization", "referer", "user-agent", "x-custom"].map(header).into();
+    let values = json!([{ "query": { "q": "zz" } }, { "query": { "next": "zz" } }, { "cookies": { "session": "zz" } }]);
+    let places = json!([{ "prefix": "/blocked" }, { "prefix": "/watched" }]);
     let rules = json!([
+        { "name": "headers", "match": { "path": places, "not": { "any": headers } }, "mode": "monitor", "then": "block" },
+        { "name": "values", "match": { "path": places, "not": { "any": values } }, "mode": "monitor", "then": "block" },
         { "name": "closed", "match": { "path": { "prefix": "/blocked" } }, "then": "block" },
         { "name": "watched", "match": { "path": { "prefix": "/watched" } }, "mode": "monitor", "then": "block" },
     ]);
@@ -47,6 +54,11 @@ async fn a_hundred_planted_secrets_are_found_nowhere() {
     let told = format!("{:?}", house.events());
     for class in ["card", "jwt", "bearer", "basic", "api_key", "email"] {
         assert!(told.contains(&format!("{{{class}:")), "no event tells of a {class}");
+    }
+    for field in
+        ["path", "headers.authorization", "headers.user-agent", "headers.x-custom", "query.q", "cookies.session"]
+    {
+        assert!(told.contains(field), "no event tells that {field} was read");
     }
     let mut written = vec![
         ("house log and access log".to_owned(), house.log().into_bytes()),

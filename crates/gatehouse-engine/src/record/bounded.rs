@@ -1,5 +1,5 @@
-//! The form of a record that always fits, made from its bytes: to read it into messages and write it again would take a sixth part
-//! of the filter's room for what hardly ever happens.
+//! The form of a record that always fits, made from its bytes: to read it into messages and write it again would take 57 KiB of the
+//! filter's room for what hardly ever happens.
 
 use super::fields::{grounds, judgement, record, request};
 use super::wire::{FIXED64, LENGTH, VARINT, Wire};
