@@ -57,6 +57,8 @@ use service::house_server::{House, HouseServer};
 use streams::Streams;
 
 pub use service::house_client::HouseClient;
+/// The serving side of the stream as it is generated, for whoever measures the stream by itself.
+pub use service::house_server;
 
 /// Largest message that is read from a gate, bytes: a batch is at most 64 KiB.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;

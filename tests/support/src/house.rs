@@ -180,6 +180,16 @@ impl House {
         get(self.admin, path).await.unwrap_or_else(|| panic!("the house's admin did not answer {path}")).text()
     }
 
+    /// Asks the admin listener for a change (`PUT /verdicts` and its like); gives the whole answer.
+    ///
+    /// # Panics
+    /// When the house does not answer.
+    pub async fn change(&self, path: &str, body: &Value) -> Reply {
+        let bytes =
+            request("PUT", path, &[("host", "localhost"), ("connection", "close")], body.to_string().as_bytes());
+        exchange(self.admin, &bytes).await.unwrap_or_else(|error| panic!("the house's admin at {path}: {error}"))
+    }
+
     /// `/status`. Panics when the house does not answer with JSON.
     pub async fn status(&self) -> Value {
         serde_json::from_str(&self.page("/status").await).expect("/status is JSON")

@@ -127,8 +127,17 @@ pub fn send(id: u32, signal: Signal) {
 
 /// Resident memory of a process in bytes, from /proc; `None` when it is gone.
 pub fn resident(id: u32) -> Option<u64> {
+    memory(id, "VmRSS:")
+}
+
+/// The most that was ever resident of a process, in bytes, from /proc; `None` when it is gone.
+pub fn peak(id: u32) -> Option<u64> {
+    memory(id, "VmHWM:")
+}
+
+fn memory(id: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
