@@ -58,7 +58,7 @@ test: ## Everything that can be proved in one verb; installs what it needs on De
 	@$(STAGE) --end
 
 unit: ## Unit, property and process tests of the crates and the sidecar: the inner loop
-	@cargo test -q $(CRATES) --features gatehouse-policy/yaml -p gatehouse-http -p gatehouse-codegen -p gatehouse-policy-reference -p gatehouse-demo -p gatehouse-corpora -p gatehouse-bench -p gatehouse-bench-gateway -p gatehouse-faults
+	@cargo test -q $(CRATES) --features gatehouse-policy/yaml -p gatehouse-http -p gatehouse-codegen -p gatehouse-policy-reference -p gatehouse-demo -p gatehouse-corpora -p gatehouse-bench -p gatehouse-bench-gateway -p gatehouse-bench-house -p gatehouse-faults
 	@cargo test -q -p gatehouse --lib --bins --test alerts --test command --test gates --test brake --test geo --test lists --test mode --test rollout --test verdicts
 
 scripted-host: wasm ## The built .wasm under a scripted host
@@ -120,17 +120,22 @@ bench: wasm empty-filter ## CPU, rate, latency and memory of a real Envoy with t
 	@export GATEHOUSE_BIN=$(or $(CARGO_TARGET_DIR),target)/release/gatehouse ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
 	$(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-gateway $(BENCH)
 
-bench-check: wasm empty-filter house ## That harness itself, in minutes: every variant, the same verdicts, limits of the rivals; its figures say nothing
+bench-check: wasm empty-filter house ## The harnesses themselves, in minutes: every variant, the same verdicts, limits of the rivals; every record at every sink; ONLY=gateway, ONLY=house; their figures say nothing
 	@export ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
-	cargo test -q -p gatehouse-bench-gateway -- --ignored
+	for harness in $(or $(ONLY),gateway house); do cargo test -q -p gatehouse-bench-$$harness -- --ignored; done
 
 empty-filter:
 	@RUSTFLAGS="$(WASM_FLAGS)" cargo build -q --profile wasm --target $(WASM_TARGET) -p gatehouse-bench-empty-filter
 
-bench-house: wasm ## CPU an event in the house, from the stream to a file and to Kafka, and how late it is in Kafka (minutes; release build)
+bench-house: wasm ## CPU an event in the house by stage and with each sink, backlog drain, delay to Kafka: target/bench/house.json (minutes; release build; HOUSE="EVENTS ROUNDS SECONDS")
 	@cargo build -q --release -p gatehouse -p gatehouse-bench-house
 	@export GATEHOUSE_BIN=$(or $(CARGO_TARGET_DIR),target)/release/gatehouse ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
-	for what in throughput latency; do $(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-house $$what; done
+	$(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-house house $(HOUSE)
+
+bench-loop: wasm ## From a verdict, and from a policy file, to every worker of a real Envoy; the longest step of a load: target/bench/loop.json (a minute or two; release build; LOOP=REPETITIONS)
+	@cargo build -q --release -p gatehouse -p gatehouse-bench-house
+	@export GATEHOUSE_BIN=$(or $(CARGO_TARGET_DIR),target)/release/gatehouse ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
+	$(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-house loop $(LOOP)
 
 bench-growth: ## How cost grows with rules, list entries, clients, headers, record rate: tables, target/bench/growth-*.svg, growth.json; what grows faster than expected fails (ten minutes and the build; TOPICS="rules lists clients headers records")
 	@topics="$(or $(TOPICS),rules lists clients headers records)"; status=0; inside="$${topics//records/}"; \
@@ -150,4 +155,4 @@ fmt: ## Format
 clean-cache: ## Remove the fetched tools (Envoy, func-e, Kafka)
 	rm -rf "$(GATEHOUSE_CACHE)"
 
-.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e otel faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision bench bench-check empty-filter bench-house bench-growth wasm-cost fmt clean-cache
+.PHONY: help demo build wasm wasm-trap house proto reference test unit scripted-host e2e otel faults fuzz soak load crd-check crd-apiserver envoy-matrix check instructions instructions-accept bench-decision bench bench-check empty-filter bench-house bench-loop bench-growth wasm-cost fmt clean-cache

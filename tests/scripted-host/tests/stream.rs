@@ -47,10 +47,7 @@ fn nothing_is_sent_before_credit_and_then_everything() {
     let (request, response, upstream) =
         (first.request.as_ref().unwrap(), first.response.as_ref().unwrap(), first.upstream.as_ref().unwrap());
     assert_eq!((request.method.as_str(), request.path.as_str(), request.protocol.as_str()), ("GET", "/", "HTTP/2"));
-    assert_eq!(
-        (response.status, response.body_bytes, response.header_bytes, response.grpc_status),
-        (200, 5, 31, None)
-    );
+    assert_eq!((response.status, response.body_bytes, response.header_bytes, response.grpc_status), (200, 5, 31, None));
     assert_eq!((upstream.host.as_str(), upstream.port, upstream.address.as_str()), ("shop.svc", 8080, "10.0.0.5:8080"));
     assert_eq!(first.duration_ns, 3_000_000);
 }

@@ -1,17 +1,18 @@
 //! How the cost of an event grows with the rate of events: CPU time of the house's process alone, at rates that are kept for some
 //! seconds each, and at the greatest that it takes. Records go to the spool and to a file, both synced.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gatehouse_bench::growth::{Column, Figures, Growth, Line, Row, Topic, keep};
-use gatehouse_bench::images;
+use gatehouse_proto::v1;
 use gatehouse_support::House;
 use gatehouse_support::house::Setup;
 use gatehouse_support::process::{cpu, resident};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::throughput::{WORKERS, delivered, send};
+use crate::throughput::{WORKERS, send, settled};
 use crate::worker::Pace;
 
 const RATES: [u64; 4] = [1000, 3000, 10_000, 30_000];
@@ -29,19 +30,20 @@ const COLUMNS: &[Column] = &[
 ///
 /// # Errors
 /// The files cannot be written.
-pub async fn run(seconds: u64) -> std::io::Result<()> {
+pub(crate) async fn run(out: &Path, seconds: u64) -> std::io::Result<()> {
+    let records = gatehouse_bench::parts::records(1000)?;
     let idle = idle(seconds).await;
     println!("an idle house: {:.2} % of a core", idle * 100.0);
     let mut line = Line::new("spool and file", &[]).timed("cpu_us", Growth::Constant);
     for rate in RATES {
-        line.rows.push(one(Some(rate), rate * seconds, idle).await);
+        line.rows.push(one(Some(rate), rate * seconds, idle, &records).await);
     }
-    line.rows.push(one(None, FASTEST * seconds, idle).await);
+    line.rows.push(one(None, FASTEST * seconds, idle, &records).await);
     line.rows.sort_by_key(|row| row.size);
     line.sizes = line.rows.iter().map(|row| row.size).collect();
     let title = "Records a second that a house takes in";
     let topic = Topic { name: "records", title, of: "records a second", columns: COLUMNS, lines: vec![line] };
-    keep::tell(&topic, &images::folder()).map(|_| ())
+    keep::tell(&topic, out).map(|_| ())
 }
 
 async fn house() -> House {
@@ -62,12 +64,12 @@ async fn idle(seconds: u64) -> f64 {
 }
 
 /// So many events at `rate` a second in all; `None`: as fast as the house grants credit.
-async fn one(rate: Option<u64>, events: u64, idle: f64) -> Row {
+async fn one(rate: Option<u64>, events: u64, idle: f64, records: &[v1::Record]) -> Row {
     let mut house = house().await;
     let id = house.process().id();
     let (begin, used) = (Instant::now(), cpu(id).expect("the house runs"));
-    send(&house, events, rate.map(|rate| Pace::of(rate / WORKERS))).await;
-    delivered(&house).await;
+    send(&house, events, records, rate.map(|rate| Pace::of(rate / WORKERS))).await;
+    settled(&house, events).await;
     let (wall, used) = (begin.elapsed().as_secs_f64(), cpu(id).expect("the house runs") - used);
     let resident = resident(id).unwrap_or_default();
     assert!(house.stop().await.success(), "the house ends well");

@@ -14,8 +14,23 @@ const TOPIC: &str = "gatehouse.events";
 /// The house connects to Kafka with its first event, and code is cold.
 const WARM_UP_MS: i64 = 3000;
 
-/// Requests at this rate through a real Envoy for so many seconds; prints the quantiles.
-pub async fn run(rate: u32, seconds: u64) {
+/// From the end of a response to the append, milliseconds.
+pub(crate) struct Late {
+    /// Requests a second.
+    pub(crate) rate: u32,
+    /// Events after the warm-up.
+    pub(crate) events: usize,
+    pub(crate) median: i64,
+    pub(crate) p99: i64,
+    pub(crate) p999: i64,
+    pub(crate) longest: i64,
+}
+
+/// Requests at this rate through a real Envoy for so many seconds.
+///
+/// # Panics
+/// When a request fails, or an event is not delivered.
+pub(crate) async fn run(rate: u32, seconds: u64) -> Late {
     let broker = spawn_blocking(Broker::start).await.expect("a broker");
     broker.create_topic(TOPIC, 6, &[("message.timestamp.type", "LogAppendTime")]);
     let upstream = Upstream::start().await;
@@ -42,14 +57,8 @@ pub async fn run(rate: u32, seconds: u64) {
         messages.iter().filter_map(|message| lateness(&message.value, message.timestamp_ms, warm)).collect();
     late.sort_unstable();
     let at = |share: f64| late.get((late.len() as f64 * share) as usize).copied().unwrap_or_default();
-    println!(
-        "{sent} requests at {rate}/s, {} events after a warm-up of 3 s; from response to Kafka: median {} ms, p99 {} ms, p99.9 {} ms, longest {} ms",
-        late.len(),
-        at(0.5),
-        at(0.99),
-        at(0.999),
-        late.last().copied().unwrap_or_default()
-    );
+    let longest = late.last().copied().unwrap_or_default();
+    Late { rate, events: late.len(), median: at(0.5), p99: at(0.99), p999: at(0.999), longest }
 }
 
 /// Milliseconds from the end of the transaction to the append; `None`: it began before `warm`, or is none.
