@@ -111,7 +111,7 @@ pub(crate) fn to_kafka(runs: &Runs, Apart { stream, native }: &Apart) -> Stages 
             of(Shape::Kafka, Kind::Client) - native.kafka_zstd,
         ),
         stage("receipts", "Kafka client: receipts handed over", "threads", of(Shape::Kafka, Kind::Receipts)),
-        stage("beside", "references", "threads", of(Shape::Kafka, Kind::Other)),
+        stage("beside", "other threads", "threads", of(Shape::Kafka, Kind::Other)),
     ];
     let whole = median(runs, Shape::Kafka, Run::whole);
     let rest = whole - stages.iter().map(|stage| stage.us).sum::<f64>();
@@ -137,8 +137,9 @@ impl OfSink {
             Shape::Kafka => native.kafka_zstd,
             Shape::HttpsGzip => native.body_gzip,
             Shape::HttpsZstd => native.body_zstd,
-            // Of OTLP the bodies are larger than of NDJSON: that much of it is in the rest.
-            Shape::OtlpHttp | Shape::OtlpGrpc => native.body_gzip,
+            // Bodies of OTLP have attributes beside the event: what those take to compress is in the rest.
+            Shape::OtlpHttp => native.body_gzip,
+            Shape::OtlpGrpc => native.grpc_gzip,
         };
         let own = median(runs, shape, Run::whole) - median(runs, Shape::Spool, Run::whole);
         Some(Self { own, ocsf: native.ocsf, compress })

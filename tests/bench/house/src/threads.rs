@@ -9,7 +9,8 @@ use std::time::Duration;
 /// What a thread of the house is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// Everything that is no thread of its own: the stream, reading back, encoding, HTTP, files.
+    /// Everything that has no thread of its own: the stream, reading back, encoding, HTTP, files. The one that writes references has
+    /// the name of the process and counts here.
     Runtime,
     /// The writer of the spool.
     Spool,
@@ -17,7 +18,7 @@ pub(crate) enum Kind {
     Client,
     /// Hands the receipts of the Kafka client over.
     Receipts,
-    /// References and what else runs beside.
+    /// What else runs beside.
     Other,
 }
 

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::io::{Seek as _, Write as _};
 use std::time::Duration;
 
+use flate2::Compression;
 use flate2::write::GzEncoder;
 use gatehouse::rollout::counts::Counts;
 use gatehouse::sink::PARCEL_BYTES;
@@ -27,6 +28,8 @@ const BODY_BYTES: usize = 1 << 20;
 const PARTITIONS: usize = 6;
 /// How often each is done; the middle is told.
 const TIMES: usize = 5;
+/// What tonic compresses with, which has no setting for it.
+const GRPC_LEVEL: u32 = 6;
 /// Syncs that are measured.
 const SYNCS: usize = 50;
 /// The least CPU time of one of these.
@@ -49,9 +52,11 @@ pub(crate) struct Native {
     pub(crate) ocsf: f64,
     /// Compressing what the Kafka client sends at once.
     pub(crate) kafka_zstd: f64,
-    /// Compressing bodies.
+    /// Compressing bodies, at the level that the sinks by HTTP have.
     pub(crate) body_gzip: f64,
-    /// The same.
+    /// The same at the level that gRPC has.
+    pub(crate) grpc_gzip: f64,
+    /// The same by zstd.
     pub(crate) body_zstd: f64,
 }
 
@@ -77,7 +82,8 @@ impl Native {
             decode,
             ocsf: all - decode,
             kafka_zstd: cost(count, || parts.iter().for_each(|part| zstd(part))),
-            body_gzip: cost(count, || bodies.iter().for_each(|body| gzip(body))),
+            body_gzip: cost(count, || bodies.iter().for_each(|body| gzip(body, Compression::fast()))),
+            grpc_gzip: cost(count, || bodies.iter().for_each(|body| gzip(body, Compression::new(GRPC_LEVEL)))),
             body_zstd: cost(count, || bodies.iter().for_each(|body| zstd(body))),
         }
     }
@@ -157,8 +163,8 @@ fn bodies(lines: &[&[u8]]) -> Vec<Vec<u8>> {
 }
 
 /// As the HTTPS and OTLP sinks do.
-fn gzip(body: &[u8]) {
-    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+fn gzip(body: &[u8], level: Compression) {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
     encoder.write_all(body).expect("memory takes it");
     black_box(encoder.finish().expect("memory takes it"));
 }
