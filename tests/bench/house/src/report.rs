@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use gatehouse_bench::table::grouped;
 use serde_json::{Map, Value, json};
 
 use crate::drain::{self, Drain};
@@ -40,7 +41,7 @@ pub(crate) async fn house(out: &Path, events: u64, rounds: usize, seconds: u64) 
     let rate = stages::median(&runs, Shape::Kafka, Run::taken_in);
     let apart = Apart::measure(events, rounds, rate, &records).await;
     let stages = stages::to_kafka(&runs, &apart);
-    println!("{events} events, {WORKERS} workers; medians of {rounds}; CPU of the house's process alone\n");
+    println!("{} events, {WORKERS} workers; medians of {rounds}; CPU of the house's process alone\n", grouped(events));
     shapes_table(&runs);
     sinks_table(&runs, &apart);
     stages_table(&stages);
@@ -115,11 +116,11 @@ fn shapes_table(runs: &Runs) {
         let whole = of(Run::whole);
         let system = system_share(all) * whole;
         println!(
-            "| {} | {:.0} | {whole:.1} ({:.1} + {system:.1}) | {:.0} | {:.0} |",
+            "| {} | {} | {whole:.1} ({:.1} + {system:.1}) | {} | {:.0} |",
             shape.title(),
-            of(rate),
+            whole_number(of(rate)),
             whole - system,
-            1e6 / whole,
+            whole_number(1e6 / whole),
             of(|run| run.resident as f64 / MIB),
         );
     }
@@ -165,13 +166,13 @@ fn drains_table(drains: &[Drain]) {
     println!("|---|---:|---:|---:|---:|---:|---:|---:|");
     for drain in drains {
         println!(
-            "| {} | {} | {:.1} | {:.0} | {:.1} | {:.0} | {:.0} | {:.0} |",
+            "| {} | {} | {:.1} | {} | {:.1} | {} | {:.0} | {:.0} |",
             drain.sink,
-            drain.backlog,
+            grouped(drain.backlog),
             drain.pause.as_secs_f64(),
-            drain.rate(),
+            whole_number(drain.rate()),
             drain.cpu.as_secs_f64() * 1e6 / drain.delivered as f64,
-            drain.meanwhile.sent as f64 / drain.meanwhile.took.as_secs_f64(),
+            whole_number(drain.meanwhile.sent as f64 / drain.meanwhile.took.as_secs_f64()),
             drain.meanwhile.longest.as_secs_f64() * 1e3,
             drain.peak as f64 / MIB,
         );
@@ -179,6 +180,11 @@ fn drains_table(drains: &[Drain]) {
 }
 
 // Figures.
+
+/// Without a fraction, its digits in groups.
+fn whole_number(value: f64) -> String {
+    grouped(value.round() as u64)
+}
 
 fn rate(run: &Run) -> f64 {
     run.events as f64 / run.wall.as_secs_f64()
