@@ -263,8 +263,8 @@ impl Metrics {
 }
 
 /// A gauge that shows the highest value of any worker. A worker writes when its value is higher, or when it was the one that
-/// wrote last. A VM that begins writes in any case: what it finds may be of the one in whose place it begins. Whoever is higher
-/// writes over it within a second.
+/// wrote last. A VM that begins writes in any case, even what stands there: it may be of the one in whose place it begins, and then
+/// nobody else would ever lower it. Whoever is higher writes over it within a second.
 #[derive(Debug, Default)]
 struct Highest {
     id: Option<u32>,
@@ -294,7 +294,7 @@ impl Highest {
             self.written = None;
         }
         let begins = !core::mem::replace(&mut self.begun, true);
-        (value > shown || self.written.is_some() || begins) && value != shown
+        begins || value != shown && (value > shown || self.written.is_some())
     }
 }
 
@@ -343,5 +343,13 @@ mod tests {
         fresh.written = Some(3);
         assert!(other.writes(40, 3));
         assert!(!fresh.writes(3, 40), "once");
+    }
+
+    #[test]
+    fn what_a_vm_left_can_be_lowered_by_the_one_in_its_place_that_has_the_same() {
+        let mut fresh = Highest::default();
+        assert!(fresh.writes(1, 1), "it is its own now");
+        fresh.written = Some(1);
+        assert!(fresh.writes(0, 1));
     }
 }
