@@ -8,16 +8,11 @@ use std::time::Duration;
 
 use gatehouse_support::http1::{Framing, Reader};
 use gatehouse_support::tls::Authority;
-use rcgen::SanType;
 use serde_json::Value;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// What the collector does with a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +73,7 @@ impl Collector {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port for the collector");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(State { mood: Mutex::new(Mood::Well), seen: Mutex::default() });
-        let task = tokio::spawn(accept(listener, acceptor(authority), Arc::clone(&state)));
+        let task = tokio::spawn(accept(listener, authority.acceptor("collector", &[]), Arc::clone(&state)));
         Self { address, root: authority.root(), state, task }
     }
 
@@ -102,15 +97,6 @@ impl Drop for Collector {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-fn acceptor(authority: &Authority) -> TlsAcceptor {
-    let own = authority.issue("collector", vec![SanType::IpAddress([127, 0, 0, 1].into())]);
-    let chain = vec![CertificateDer::from_pem_file(&own.certificate).expect("a certificate")];
-    let key = PrivateKeyDer::from_pem_file(&own.key).expect("a key");
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().expect("versions of TLS").with_no_client_auth();
-    TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).expect("a certificate and its key")))
 }
 
 async fn accept(listener: TcpListener, tls: TlsAcceptor, state: Arc<State>) {

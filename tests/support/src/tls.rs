@@ -16,8 +16,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{CipherSuite, ClientConfig, RootCertStore};
-use tokio_rustls::{TlsConnector, rustls};
+use tokio_rustls::rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector, rustls};
 
 use crate::client::Http1;
 
@@ -110,6 +110,21 @@ impl Authority {
         std::fs::write(&certificate, own.pem()).expect("a file");
         std::fs::write(&key, pair.serialize_pem()).expect("a file");
         Certificate { certificate, key }
+    }
+
+    /// The side of a server of ours on 127.0.0.1, which asks for no certificate and offers these protocols (ALPN).
+    ///
+    /// # Panics
+    /// When its certificate cannot be made or read.
+    pub fn acceptor(&self, file: &str, protocols: &[&str]) -> TlsAcceptor {
+        let own = self.issue(file, vec![SanType::IpAddress([127, 0, 0, 1].into())]);
+        let chain = vec![CertificateDer::from_pem_file(&own.certificate).expect("a certificate")];
+        let key = PrivateKeyDer::from_pem_file(&own.key).expect("a key");
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().expect("versions of TLS").with_no_client_auth();
+        let mut config = builder.with_single_cert(chain, key).expect("a certificate and its key");
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
     }
 
     fn path(&self, file: &str, extension: &str) -> PathBuf {

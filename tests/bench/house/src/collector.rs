@@ -19,15 +19,10 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::SanType;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// An empty message of gRPC: not compressed, no bytes.
 const EMPTY: &[u8] = &[0; 5];
@@ -67,7 +62,8 @@ impl Collector {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port for the collector");
         let address = listener.local_addr().expect("an address");
         let taken = Arc::default();
-        let task = tokio::spawn(accept(listener, acceptor(&authority), Arc::clone(&taken)));
+        let task =
+            tokio::spawn(accept(listener, authority.acceptor("collector", &["h2", "http/1.1"]), Arc::clone(&taken)));
         Self { authority, address, taken, task }
     }
 
@@ -101,17 +97,6 @@ impl Drop for Collector {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-fn acceptor(authority: &Authority) -> TlsAcceptor {
-    let own = authority.issue("collector", vec![SanType::IpAddress([127, 0, 0, 1].into())]);
-    let chain = vec![CertificateDer::from_pem_file(&own.certificate).expect("a certificate")];
-    let key = PrivateKeyDer::from_pem_file(&own.key).expect("a key");
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().expect("versions of TLS").with_no_client_auth();
-    let mut config = builder.with_single_cert(chain, key).expect("a certificate and its key");
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn accept(listener: TcpListener, tls: TlsAcceptor, taken: Arc<Mutex<Vec<Taken>>>) {
