@@ -34,6 +34,23 @@ pub struct Corpus {
     pub asks: Vec<Ask>,
 }
 
+/// The proxies that the standard case trusts, as it writes them.
+const PROXIES: &str = r#""trust":["10.0.0.0/8"]"#;
+
+impl Corpus {
+    /// The same behind other proxies: where requests come from this machine.
+    ///
+    /// # Panics
+    /// When no document trusts a proxy.
+    #[must_use]
+    pub fn behind(mut self, network: &str) -> Self {
+        assert!(self.documents.iter().any(|text| text.contains(PROXIES)), "{} trusts no proxy", self.name);
+        let other = format!(r#""trust":["{network}"]"#);
+        self.documents.iter_mut().for_each(|text| *text = text.replace(PROXIES, &other));
+        self
+    }
+}
+
 /// A document of JSON texts: its name, its scope, and its spec without braces.
 pub(crate) fn document(name: &str, scope: &str, spec: &str) -> String {
     let head = r#""apiVersion":"gatehouse.dev/v1","kind":"Policy""#;

@@ -74,8 +74,9 @@ const HIGHEST: u64 = 1_000_000;
 
 /// The documents for a gateway whose proxies before it are this machine itself, with limits that the load does not reach.
 pub(crate) fn at_home(mut corpus: Corpus) -> Corpus {
+    corpus = corpus.behind("127.0.0.0/8");
     for text in &mut corpus.documents {
-        let mut document = serde_json::from_str(&text.replace("\"10.0.0.0/8\"", "\"127.0.0.0/8\"")).expect("JSON");
+        let mut document = serde_json::from_str(text).expect("JSON");
         widen(&mut document);
         *text = document.to_string();
     }
