@@ -1,6 +1,8 @@
 //! The form of a record that always fits, made from its bytes: to read it into messages and write it again would take 57 KiB of the
 //! filter's room for what hardly ever happens.
 
+use gatehouse_verdict::redact::cut;
+
 use super::fields::{grounds, judgement, record, request};
 use super::wire::{FIXED64, LENGTH, VARINT, Wire};
 
@@ -12,9 +14,6 @@ const TEXT_BYTES: usize = 128;
 
 /// Most entries of a list in a bounded record.
 const ENTRIES: u8 = 8;
-
-/// What marks a cut.
-const CUT: &[u8] = "…".as_bytes();
 
 /// The same transaction in less than 10 KiB, whatever it held: headers, query and cookies are left out, paths cut to 512
 /// bytes and other text to 128, tags and would-have entries to the first eight, grounds to the first one. `None`: `whole` is no
@@ -103,9 +102,9 @@ fn put(part: &[u8], field: u8, fate: Fate, wire: &mut Wire<'_>) -> Option<()> {
             Some(())
         }
         Fate::Text(most) => {
-            let is_border = |at: &usize| part.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
-            let at = (0..=most.saturating_sub(CUT.len())).rev().find(is_border).unwrap_or(0);
-            wire.item(field, &[part.get(..at)?, CUT].concat());
+            let mut text = String::from_utf8_lossy(part).into_owned();
+            cut(&mut text, most);
+            wire.item(field, text.as_bytes());
             Some(())
         }
         Fate::Message(message) => {
