@@ -133,10 +133,9 @@ impl Answers {
         self.bytes(index).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// As a number: eight bytes, little-endian. A negative one is no answer.
+    /// As a number. A negative one is no answer.
     pub(crate) fn number(&self, index: usize) -> Option<u64> {
-        let number = i64::from_le_bytes(self.bytes(index)?.try_into().ok()?);
-        u64::try_from(number).ok()
+        host::as_number(self.bytes(index)?)
     }
 
     /// As a truth value: one byte.

@@ -63,8 +63,7 @@ impl Facts {
 
     /// The connection of the current request. One cheap call if it is known.
     pub(crate) fn of_current(&mut self) -> Rc<Downstream> {
-        let id = host::property("connection\0id").ok().flatten();
-        let id = id.and_then(|bytes| Some(u64::from_le_bytes(bytes.as_slice().try_into().ok()?)));
+        let id = host::number("connection\0id");
         if let Some(known) = id.and_then(|id| self.known.get(&id)) {
             return Rc::clone(known);
         }

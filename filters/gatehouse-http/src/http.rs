@@ -170,10 +170,7 @@ impl Exchange {
             return Flow::Continue;
         }
         if !judged.responds() {
-            let status = host::header(Map::Response, ":status").ok().flatten().and_then(|value| status(&value));
-            if status.is_some() {
-                answered(self.policy.as_deref(), judged, status, worker.states.of(&self.slot), &worker.slots, now_ns);
-            }
+            self.status_came(now_ns, worker);
             return Flow::Continue;
         }
         let response = match host::headers(Map::Response) {
@@ -184,7 +181,7 @@ impl Exchange {
             }
         };
         let pairs: Vec<Pair<'_>> = response.iter().collect();
-        let status = pairs.iter().find(|(name, _)| *name == b":status").and_then(|(_, value)| status(value));
+        let status = pairs.iter().find(|(name, _)| *name == b":status").and_then(|(_, value)| status_of(value));
         let Some(status) = status else { return Flow::Continue };
         answered(self.policy.as_deref(), judged, Some(status), worker.states.of(&self.slot), &worker.slots, now_ns);
         let Some(policy) = &self.policy else { return Flow::Continue };
@@ -218,6 +215,18 @@ impl Exchange {
                 worker.metrics.count(Count::ResponsesReplaced);
                 carry::out(Step::Reply(reply), worker)
             }
+        }
+    }
+
+    /// A limit waits for the status of the response, and nothing else is asked of it.
+    fn status_came(&mut self, now_ns: u64, worker: &mut Worker) {
+        let status = host::header(Map::Response, ":status").unwrap_or_else(|refused| {
+            worker.complain(refused);
+            None
+        });
+        if let (Some(status), Some(judged)) = (status.and_then(|value| status_of(&value)), &mut self.judged) {
+            let states = worker.states.of(&self.slot);
+            answered(self.policy.as_deref(), judged, Some(status), states, &worker.slots, now_ns);
         }
     }
 
@@ -307,7 +316,7 @@ fn wall_s(policy: Option<&Policy>) -> Option<u64> {
     host::wall_ns().ok().map(|ns| ns / 1_000_000_000)
 }
 
-fn status(value: &[u8]) -> Option<u16> {
+fn status_of(value: &[u8]) -> Option<u16> {
     core::str::from_utf8(value).ok()?.parse().ok()
 }
 

@@ -161,22 +161,17 @@ pub(crate) struct Measured<'a> {
 
 /// The status of the response alone, of the current context; `None`: there was none.
 pub(crate) fn status() -> Option<u16> {
-    let code = u16::try_from(number("response\0code")?).ok()?;
+    let code = u16::try_from(host::number("response\0code")?).ok()?;
     (code != 0).then_some(code)
-}
-
-/// One number of the current context; `path` as it stands on the wire.
-fn number(path: &str) -> Option<u64> {
-    let bytes = host::property(path).ok()??;
-    u64::try_from(i64::from_le_bytes(bytes.as_slice().try_into().ok()?)).ok()
 }
 
 /// Reads the answers, about the current context; what Envoy was not asked or does not tell is taken from `measured`.
 pub(crate) fn read(answers: &Answers, part: Part, measured: Measured<'_>) -> Outcome {
     let duration_ns = answers.number(DURATION).unwrap_or(measured.duration_ns);
     let response = response(answers);
-    let asked =
-        |at: usize, path: &str| answers.number(at).or_else(|| (!answers.asked(at)).then(|| number(path)).flatten());
+    let asked = |at: usize, path: &str| {
+        answers.number(at).or_else(|| (!answers.asked(at)).then(|| host::number(path)).flatten())
+    };
     // Envoy maps the status of plain HTTP to a gRPC one as well: it means nothing there.
     let grpc_status = if response.content_type.starts_with("application/grpc") {
         narrow(asked(GRPC_STATUS, "response\0grpc_status"))

@@ -167,6 +167,16 @@ pub(crate) fn property(path: &str) -> Result<Option<Vec<u8>>> {
     found(taken("get_property", |data, size| call!(proxy_get_property(path.as_ptr(), path.len(), data, size))))
 }
 
+/// A property that is a number; `None`: there is none, or a negative one.
+pub(crate) fn number(path: &str) -> Option<u64> {
+    as_number(&property(path).ok()??)
+}
+
+/// A number as Envoy gives it: eight bytes, little-endian. A negative one is none.
+pub(crate) fn as_number(bytes: &[u8]) -> Option<u64> {
+    u64::try_from(i64::from_le_bytes(bytes.try_into().ok()?)).ok()
+}
+
 /// Sets the filter state `wasm.NAME` of the current request.
 pub(crate) fn set_property(name: &str, value: &[u8]) -> Result<()> {
     check("set_property", call!(proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len())))
