@@ -51,6 +51,9 @@ fn one_wrong_line_in_a_hundred_is_left_out_and_two_refuse_the_whole() {
     assert_eq!((one.entries.len(), one.refused), (99, 1), "nobody bans everybody");
     let two = lines(&["0.0.0.0/0", "<html>"]).unwrap_err();
     assert_eq!(two, "2 of its 100 entries are no addresses, the first is line 99 `0.0.0.0/0`");
+    for nobody in ["0.0.0.0", "0.0.0.0/32", "::/128"] {
+        assert_eq!(lines(&[nobody]).unwrap().refused, 1, "{nobody}");
+    }
     let page = read(b"<html><body>not found</body></html>\n", Holds::Addresses).unwrap_err();
     assert!(page.contains("1 of its 1"), "{page}");
     for (bytes, words) in [(&b"\xff"[..], "not UTF-8"), (b"[1.5]", "no array"), (b"[\"192.0.2.7\"", "no array")] {

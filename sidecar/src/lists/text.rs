@@ -95,7 +95,7 @@ pub(super) fn subject(text: &str, of: Holds) -> Option<Subject> {
     match of {
         Holds::Addresses if text.contains('/') => match of_text("prefix", text)? {
             Subject::Network(address, bits) if bits == if address.is_ipv4() { 32 } else { 128 } => {
-                Some(Subject::Address(address))
+                of_text("address", &address.to_string())
             }
             network => Some(network),
         },
