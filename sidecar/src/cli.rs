@@ -8,11 +8,14 @@ mod check;
 mod exit;
 mod explain;
 mod mode;
+mod module;
 mod policy;
+mod render;
 mod replay;
 mod run;
 mod shell;
 mod spool;
+mod supervise;
 mod supplied;
 mod test;
 mod verdict;
@@ -54,8 +57,14 @@ enum Verb {
     Explain(explain::Arguments),
     /// Say what a policy would have done to recorded traffic
     Replay(replay::Arguments),
+    /// Manifests for a place that the gate and the house shall live in, from one file of values
+    Render(render::Arguments),
     /// What a spool holds, whether it is whole, how full it is; read only
     Spool(spool::Arguments),
+    /// Start a verb again whenever it ends, so that nobody outside sees it end
+    Supervise(supervise::Arguments),
+    /// Put the gate's module where a gateway reads it, whole or not at all
+    Module(module::Arguments),
     /// Print the completions of a shell
     Completions(shell::Completions),
     /// Write the manual pages
@@ -79,7 +88,10 @@ pub(crate) fn main() -> ExitCode {
         Verb::Test(arguments) => test::test(&arguments, json),
         Verb::Explain(arguments) => explain::explain(&arguments, json),
         Verb::Replay(arguments) => replay::replay(&arguments, json),
+        Verb::Render(arguments) => render::render(&arguments, json),
         Verb::Spool(arguments) => spool::spool(&arguments, json),
+        Verb::Supervise(arguments) => supervise::supervise(arguments, json),
+        Verb::Module(arguments) => module::module(&arguments, json),
         Verb::Completions(arguments) => shell::completions(&arguments, json),
         Verb::Manual(arguments) => shell::manual(&arguments, json),
     }

@@ -1,0 +1,142 @@
+//! `gatehouse render`.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum, builder::PossibleValue};
+use gatehouse::policies::Problem;
+use gatehouse::render::{self, Manifest, Target, Values, inline};
+use serde::Serialize;
+
+use super::exit::{self, fail};
+
+/// Largest file of values.
+const MAX_FILE: u64 = 1 << 20;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// What the manifests are for
+    #[arg(value_name = "TARGET")]
+    target: Chosen,
+    /// What is particular to the place, one YAML file [default: everything as documented]
+    #[arg(value_name = "VALUES")]
+    values: Option<PathBuf>,
+    /// Write the manifests into this folder instead of printing them
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// A policy that the gate has from its start, for a place without a house or for its first seconds; at most 64 KiB
+    #[arg(long, value_name = "POLICY")]
+    inline: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy)]
+struct Chosen(Target);
+
+impl ValueEnum for Chosen {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [Chosen; Target::ALL.len()] = {
+            let [a, b, c, d] = Target::ALL;
+            [Chosen(a.1), Chosen(b.1), Chosen(c.1), Chosen(d.1)]
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Target::ALL.iter().find(|(_, target)| *target == self.0).map(|(name, _)| PossibleValue::new(*name))
+    }
+}
+
+#[derive(Serialize)]
+struct Rendered<'m> {
+    ok: bool,
+    manifests: &'m [Manifest],
+}
+
+pub(super) fn render(arguments: &Arguments, json: bool) -> ExitCode {
+    let values = match values(arguments.values.as_deref()) {
+        Ok(values) => values,
+        Err(Wrong::Unreadable(why)) => return fail(exit::usage(), &why),
+        Err(Wrong::Problems(problems)) => return exit::wrong(&problems, json),
+    };
+    if let Some((message, help)) = arguments.target.0.lacks(&values) {
+        let place = arguments.values.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+        return exit::wrong(&[Problem { place, message: message.into(), help: help.into() }], json);
+    }
+    let policy = match arguments.inline.as_deref().map(|path| inline::read(path, &values)).transpose() {
+        Ok(policy) => policy,
+        Err(inline::Wrong::Unreadable(why)) => return fail(exit::usage(), &why),
+        Err(inline::Wrong::Problems(problems)) => return exit::wrong(&problems, json),
+    };
+    let manifests = match render::render(arguments.target.0, &values, policy.as_deref()) {
+        Ok(manifests) => manifests,
+        Err(error) => {
+            return fail(
+                exit::refused(),
+                &format!("a template is broken, which is a fault of this program: {error:#}"),
+            );
+        }
+    };
+    if let Some(folder) = &arguments.output
+        && let Err((path, error)) = write(folder, &manifests)
+    {
+        return fail(exit::refused(), &format!("cannot write `{}`: {error}", path.display()));
+    }
+    let output = match (json, &arguments.output) {
+        (true, _) => exit::print_json(&Rendered { ok: true, manifests: &manifests }),
+        (false, Some(folder)) => said(folder, &manifests),
+        (false, None) => print(&manifests),
+    };
+    exit::written(output, ExitCode::SUCCESS)
+}
+
+enum Wrong {
+    Unreadable(String),
+    Problems(Vec<Problem>),
+}
+
+fn values(path: Option<&Path>) -> Result<Values, Wrong> {
+    let text = match path {
+        None => String::new(),
+        Some(path) => {
+            let unreadable = |why: String| Wrong::Unreadable(format!("cannot read `{}`: {why}", path.display()));
+            let size = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+            if size > MAX_FILE {
+                return Err(unreadable("it is larger than 1 MiB".into()));
+            }
+            fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?
+        }
+    };
+    let name = path.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+    Values::parse(&name, &text).map_err(|problems| Wrong::Problems(problems.0.iter().map(Problem::from).collect()))
+}
+
+/// Each file at once or not at all.
+fn write(folder: &Path, manifests: &[Manifest]) -> Result<(), (PathBuf, io::Error)> {
+    for Manifest { name, text } in manifests {
+        let path = folder.join(name);
+        let fresh = path.with_extension("new");
+        let done = path.parent().map_or(Ok(()), fs::create_dir_all);
+        let done = done.and_then(|()| fs::write(&fresh, text)).and_then(|()| fs::rename(&fresh, &path));
+        done.map_err(|error| (path, error))?;
+    }
+    Ok(())
+}
+
+fn said(folder: &Path, manifests: &[Manifest]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    manifests.iter().try_for_each(|manifest| writeln!(out, "{}", folder.join(manifest.name).display()))
+}
+
+fn print(manifests: &[Manifest]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let several = manifests.len() > 1;
+    for Manifest { name, text } in manifests {
+        if several {
+            writeln!(out, "---\n# {name}")?;
+        }
+        out.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Manifests from one file of values: `gatehouse render TARGET VALUES`.
+//!
+//! Templates stand in `deploy/templates`, one folder a target, and are part of the program; parts that several targets share (the
+//! gate's configuration, the house's cluster) stand once, in `parts`. What is checked in under `deploy/` is the output for the
+//! values in `deploy/values`; a test says when it is stale.
+
+pub mod inline;
+mod target;
+mod values;
+mod word;
+
+#[cfg(test)]
+mod tests;
+
+use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
+
+pub use target::Target;
+pub use values::Values;
+
+/// One manifest.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Manifest {
+    /// Its path below the target's folder.
+    pub name: &'static str,
+    /// Its text.
+    pub text: String,
+}
+
+/// The manifests of a target; `inline` is a policy as JSON that the gate has from its start.
+///
+/// # Errors
+/// A template is broken, which only a fault of ours can bring about.
+pub fn render(target: Target, values: &Values, inline: Option<&str>) -> Result<Vec<Manifest>, Error> {
+    let environment = environment()?;
+    let known = Value::from_serialize(Known { values, place: Place::of(target, values), inline });
+    let texts = target.templates(values).into_iter().map(|name| {
+        let text = environment.get_template(name)?.render(&known)?;
+        Ok(Manifest { name: name.split_once('/').map_or(name, |(_, rest)| rest), text })
+    });
+    texts.collect()
+}
+
+/// What a template knows.
+#[derive(Debug, serde::Serialize)]
+struct Known<'v> {
+    #[serde(flatten)]
+    values: &'v Values,
+    #[serde(flatten)]
+    place: Place,
+    inline: Option<&'v str>,
+}
+
+/// What follows from the values for one target.
+#[derive(Debug, serde::Serialize)]
+struct Place {
+    /// Envoy's name of the house's cluster.
+    house_cluster: String,
+    /// `:authority` of the stream; a cluster's name in Istio holds `|`, which HTTP/2 libraries refuse there.
+    house_authority: String,
+    house_namespace: String,
+    module_file: String,
+    module_url: String,
+    /// Envoy's word for `module.onFailure`.
+    failure_policy: &'static str,
+}
+
+impl Place {
+    fn of(target: Target, values: &Values) -> Self {
+        let Values { name, house, gateway, module, .. } = values;
+        let apart = target == Target::Istio && values.shape == "independent";
+        let host = format!("{name}.{}.svc.cluster.local", house.namespace);
+        let usual = match target {
+            Target::Istio => "/etc/gatehouse/module/gatehouse_http.wasm",
+            _ => "/etc/gatehouse/gatehouse_http.wasm",
+        };
+        let file = module.url.as_deref().and_then(|url| url.strip_prefix("file://"));
+        let module_file = file.unwrap_or(usual).to_owned();
+        Self {
+            house_cluster: if apart { format!("outbound|{}||{host}", house.port) } else { "gatehouse".to_owned() },
+            house_authority: if apart { host } else { "gatehouse".to_owned() },
+            house_namespace: if apart { &house.namespace } else { &gateway.namespace }.clone(),
+            module_url: module.url.clone().unwrap_or_else(|| format!("file://{module_file}")),
+            module_file,
+            failure_policy: if module.on_failure == "FAIL_CLOSE" { "FAIL_CLOSED" } else { module.on_failure },
+        }
+    }
+}
+
+fn environment() -> Result<Environment<'static>, Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    environment.set_keep_trailing_newline(true);
+    environment.set_formatter(scalar);
+    environment.add_filter("indent", indent);
+    environment.add_filter("dirname", dirname);
+    environment.add_filter("flow", flow);
+    for (name, text) in target::TEMPLATES {
+        environment.add_template(name, text)?;
+    }
+    Ok(environment)
+}
+
+/// Moves lines to the right, the first one too where `first` says so.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that filters have")]
+fn indent(text: String, width: usize, first: Option<bool>) -> Value {
+    let margin = " ".repeat(width);
+    let lines = text.split_inclusive('\n').enumerate().map(|(at, line)| {
+        let moved = !line.trim().is_empty() && (at > 0 || first == Some(true));
+        [if moved { margin.as_str() } else { "" }, line].concat()
+    });
+    Value::from_safe_string(lines.collect())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that filters have")]
+fn dirname(path: String) -> String {
+    path.rsplit_once('/').map_or(path.as_str(), |(folder, _)| folder).to_owned()
+}
+
+/// Labels on one line.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that filters have")]
+fn flow(labels: Value) -> Result<Value, Error> {
+    let word = |value: &Value| {
+        let text = value.as_str().unwrap_or_default();
+        if is_plain(text) { text.to_owned() } else { quoted(text) }
+    };
+    let mut pairs = Vec::new();
+    for key in labels.try_iter()? {
+        pairs.push(format!("{}: {}", word(&key), word(&labels.get_item(&key)?)));
+    }
+    Ok(Value::from_safe_string(format!("{{ {} }}", pairs.join(", "))))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Writes a value so that YAML reads the very same: texts that YAML would take for something else are quoted. What a filter made is
+/// a piece of a manifest and stands as it is.
+fn scalar(out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    match value.as_str() {
+        Some(text) if !value.is_safe() && !is_plain(text) => out.write_str(&quoted(text)).map_err(Error::from),
+        _ => minijinja::escape_formatter(out, state, value),
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let word = words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let begins = |first: char| first.is_ascii_alphabetic() || first == '/';
+    // YAML takes these for text, though they begin like numbers.
+    let address = text.parse::<std::net::Ipv4Addr>().is_ok();
+    let quantity = text.ends_with(['i', 'm']) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let safe = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/@:".contains(&byte));
+    safe && !word && !text.ends_with(':') && (text.starts_with(begins) || address || quantity)
+}

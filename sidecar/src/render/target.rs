@@ -1,0 +1,103 @@
+//! What can be rendered, and of which templates each target consists.
+
+use super::Values;
+
+macro_rules! templates {
+    ($($name:literal),+ $(,)?) => {
+        /// Every template, by its path below `deploy/templates`.
+        pub(super) const TEMPLATES: &[(&str, &str)] =
+            &[("policies/starter.yaml", include_str!("../../../deploy/policies/starter.yaml")),
+              $(($name, include_str!(concat!("../../../deploy/templates/", $name)))),+];
+    };
+}
+
+templates!(
+    "envoy-gateway/extension-policy.yaml",
+    "envoy/envoy.yaml",
+    "envoy/xds/clusters.yaml",
+    "envoy/xds/envoy.yaml",
+    "envoy/xds/listeners.yaml",
+    "istio/gate.yaml",
+    "istio/gateway.yaml",
+    "istio/house-config.yaml",
+    "istio/house-injection.yaml",
+    "istio/house-patch.yaml",
+    "istio/house.yaml",
+    "istio/mesh.yaml",
+    "istio/routes.yaml",
+    "parts/application-cluster.yaml",
+    "parts/bootstrap.json",
+    "parts/house-cluster.yaml",
+    "parts/house-container.yaml",
+    "parts/house-pod.yaml",
+    "parts/house-volumes.yaml",
+    "parts/init-container.yaml",
+    "parts/listener.yaml",
+    "vm/gatehouse.service",
+    "vm/house.yaml",
+);
+
+/// What manifests are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A plain Envoy: a static file, and the same by files over xDS.
+    Envoy,
+    /// Envoy Gateway.
+    EnvoyGateway,
+    /// Istio.
+    Istio,
+    /// A virtual machine or a server without containers.
+    Vm,
+}
+
+impl Target {
+    /// Every target by its name.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("envoy", Self::Envoy), ("envoy-gateway", Self::EnvoyGateway), ("istio", Self::Istio), ("vm", Self::Vm)];
+
+    /// What these values lack for this target, and what to write; `None`: nothing.
+    #[must_use]
+    pub fn lacks(self, values: &Values) -> Option<(&'static str, &'static str)> {
+        let url = values.module.url.as_deref();
+        let file = url.is_some_and(|url| url.starts_with("file://"));
+        match self {
+            Self::EnvoyGateway if url.is_none() || file => Some((
+                "`module.url` is no image and no address",
+                "write `module: { url: oci://… }`: Envoy Gateway fetches modules and reads no files",
+            )),
+            Self::Istio if values.shape == "independent" && url.is_none() => Some((
+                "`module.url` is missing and the house is independent",
+                "write `module: { url: oci://… }`; only beside the gateway an init container can bring the module along",
+            )),
+            Self::Istio if values.istio_kind == "EnvoyFilter" && url.is_some() && !file => Some((
+                "`module.url` is no file and the kind is EnvoyFilter",
+                "write `module: { url: file:///… }`, or leave it out beside the gateway; only Istio's own kinds fetch modules",
+            )),
+            _ => None,
+        }
+    }
+
+    /// The templates that these values ask for.
+    pub(super) fn templates(self, values: &Values) -> Vec<&'static str> {
+        match self {
+            Self::Envoy => {
+                vec!["envoy/envoy.yaml", "envoy/xds/envoy.yaml", "envoy/xds/listeners.yaml", "envoy/xds/clusters.yaml"]
+            }
+            Self::EnvoyGateway => vec!["envoy-gateway/extension-policy.yaml"],
+            Self::Vm => vec!["vm/gatehouse.service", "vm/house.yaml", "envoy/envoy.yaml"],
+            Self::Istio => {
+                let mut names = vec!["istio/gate.yaml", "istio/mesh.yaml", "istio/house-config.yaml"];
+                match values.shape {
+                    "beside" => {
+                        names.extend(["istio/house-patch.yaml", "istio/house-injection.yaml", "istio/gateway.yaml"]);
+                    }
+                    _ => names.push("istio/house.yaml"),
+                }
+                if !values.routes.is_empty() {
+                    names.push("istio/routes.yaml");
+                }
+                names
+            }
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What an operator says about the place: one file for every target.
+//!
+//! ```yaml
+//! name: gatehouse                 # of every object that is made
+//! shape: beside                   # beside: in the gateway's pod, over a Unix socket; independent: a Deployment of its own
+//! trustDomain: cluster.local
+//! gateway:
+//!   name: istio-ingressgateway    # its Deployment and ServiceAccount
+//!   namespace: istio-system
+//!   serviceAccount: …             # default: its name
+//!   labels: { istio: ingressgateway }   # its pods
+//!   target: public                # a Gateway of the Gateway API, instead of labels
+//!   trustedProxies: 0             # proxies before it that append to X-Forwarded-For
+//!   http: 8080                    # where it listens
+//!   https: 8443
+//! module:
+//!   url: oci://REGISTRY/gate:1    # default: an init container copies it out of the house's image (beside), else required
+//!   sha256: …                     # of the file (http), of the manifest (oci)
+//!   pullSecret: registry
+//!   onFailure: reload             # reload, open or close; what a module that cannot be had or that failed does to requests
+//! house:
+//!   image: gatehouse:0.1.0
+//!   pullSecret: registry
+//!   namespace: gatehouse          # where the independent one lives
+//!   socket: /run/gatehouse/house.sock
+//!   address: 10.0.0.7             # plain Envoy, independent: where it is
+//!   port: 7443
+//!   storage: 2Gi
+//!   memory: 256Mi
+//!   cpu: 100m
+//!   whenNoPolicy: allow           # or block
+//! istio: { kind: WasmPlugin }     # or TrafficExtension (1.30 and newer), EnvoyFilter
+//! envoy: { node: gateway-1, listen: 0.0.0.0, admin: 9901, application: { address: 127.0.0.1, port: 8000 } }
+//! routes:
+//!   - { name: shop, hosts: [shop.example.com], service: shop.default.svc.cluster.local, port: 8080, credential: shop-tls }
+//! ```
+
+use std::collections::BTreeMap;
+
+use gatehouse_policy::document::{self, Entry, Fields, Node, Place, Problems, Value};
+use serde::Serialize;
+
+use super::word;
+
+/// What was said, and what holds where nothing was.
+#[derive(Debug, Clone, Serialize)]
+pub struct Values {
+    /// Of every object.
+    pub name: String,
+    /// Where the house stands: `beside` or `independent`.
+    pub shape: &'static str,
+    /// Of the mesh's identities.
+    pub trust_domain: String,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// The gate's module.
+    pub module: Module,
+    /// The house.
+    pub house: House,
+    /// `WasmPlugin`, `TrafficExtension` or `EnvoyFilter`.
+    pub istio_kind: &'static str,
+    /// Plain Envoy.
+    pub envoy: Envoy,
+    /// What the gateway serves.
+    pub routes: Vec<Route>,
+}
+
+/// The gateway that is guarded.
+#[derive(Debug, Clone, Serialize)]
+pub struct Gateway {
+    /// Of its Deployment.
+    pub name: String,
+    /// Where it runs.
+    pub namespace: String,
+    /// Who it is.
+    pub service_account: String,
+    /// Of its pods.
+    pub labels: BTreeMap<String, String>,
+    /// A Gateway of the Gateway API.
+    pub target: Option<String>,
+    /// Proxies before it.
+    pub trusted_proxies: i64,
+    /// Port of plain HTTP.
+    pub http: i64,
+    /// Port of TLS.
+    pub https: i64,
+}
+
+/// The gate's module.
+#[derive(Debug, Clone, Serialize)]
+pub struct Module {
+    /// Where it comes from; `None`: out of the house's image.
+    pub url: Option<String>,
+    /// Its digest.
+    pub sha256: Option<String>,
+    /// Secret that the registry asks for.
+    pub pull_secret: Option<String>,
+    /// `FAIL_RELOAD`, `FAIL_OPEN` or `FAIL_CLOSE`.
+    pub on_failure: &'static str,
+}
+
+/// The house.
+#[derive(Debug, Clone, Serialize)]
+pub struct House {
+    /// Its image.
+    pub image: String,
+    /// Secret that the registry asks for.
+    pub pull_secret: Option<String>,
+    /// Where the independent one lives.
+    pub namespace: String,
+    /// The Unix socket.
+    pub socket: String,
+    /// Address of the independent one, for a plain Envoy.
+    pub address: String,
+    /// Port of the independent one.
+    pub port: i64,
+    /// Of its spool.
+    pub storage: String,
+    /// Its limit.
+    pub memory: String,
+    /// What it asks for.
+    pub cpu: String,
+    /// `allow` or `block`.
+    pub when_no_policy: &'static str,
+}
+
+/// A plain Envoy.
+#[derive(Debug, Clone, Serialize)]
+pub struct Envoy {
+    /// Its node id.
+    pub node: String,
+    /// Address that it listens on.
+    pub listen: String,
+    /// Port of its admin interface, on loopback.
+    pub admin: i64,
+    /// Address of the application.
+    pub address: String,
+    /// Port of the application.
+    pub port: i64,
+}
+
+/// What a gateway serves.
+#[derive(Debug, Clone, Serialize)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// Its hosts.
+    pub hosts: Vec<String>,
+    /// The service behind it.
+    pub service: String,
+    /// Port of the service.
+    pub port: i64,
+    /// Secret with the certificate; `None`: plain HTTP only.
+    pub credential: Option<String>,
+}
+
+impl Values {
+    /// Reads values from their text; an empty one gives the defaults.
+    ///
+    /// # Errors
+    /// Every problem, each with its place in `name`.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
+        let documents = document::yaml(name, text)?;
+        let mut problems = Problems::default();
+        let empty = nothing();
+        let values = Self::whole(documents.first().unwrap_or(&empty), &mut problems);
+        if let Some(second) = documents.get(1) {
+            problems.push(&second.place, "a second document begins here", "write one document");
+        }
+        match values {
+            Some(values) if problems.is_empty() => Ok(values),
+            _ => Err(problems),
+        }
+    }
+
+    fn whole(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, "the values", problems)?;
+        let values = Self {
+            name: word::label(fields.take("name"), "gatehouse", problems),
+            shape: word::one_of(fields.take("shape"), &["beside", "independent"], problems),
+            trust_domain: word::host(fields.take("trustDomain"), "cluster.local", problems),
+            gateway: Gateway::read(fields.take("gateway"), problems)?,
+            module: Module::read(fields.take("module"), problems)?,
+            house: House::read(fields.take("house"), problems)?,
+            istio_kind: istio(fields.take("istio"), problems)?,
+            envoy: Envoy::read(fields.take("envoy"), problems)?,
+            routes: routes(fields.take("routes"), problems),
+        };
+        fields.finish(problems);
+        Some(values)
+    }
+}
+
+/// A section that was not written has nothing in it.
+fn section<'n>(node: Option<&'n Node>, empty: &'n Node) -> &'n Node {
+    node.unwrap_or(empty)
+}
+
+fn nothing() -> Node {
+    Node { value: Value::Map(Vec::new()), place: Place::pointer("values") }
+}
+
+impl Gateway {
+    fn read(node: Option<&Node>, problems: &mut Problems) -> Option<Self> {
+        let empty = nothing();
+        let mut fields = Fields::new(section(node, &empty), "`gateway`", problems)?;
+        let name = word::label(fields.take("name"), "istio-ingressgateway", problems);
+        let labels = fields.take("labels").map(|node| labels(node, problems));
+        let gateway = Self {
+            namespace: word::label(fields.take("namespace"), "istio-system", problems),
+            service_account: word::label(fields.take("serviceAccount"), &name, problems),
+            labels: labels.unwrap_or_else(|| BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())])),
+            target: fields.take("target").map(|node| word::label(Some(node), "", problems)),
+            trusted_proxies: word::number(fields.take("trustedProxies"), 0, 0..=16, problems),
+            http: word::port(fields.take("http"), 8080, problems),
+            https: word::port(fields.take("https"), 8443, problems),
+            name,
+        };
+        fields.finish(problems);
+        Some(gateway)
+    }
+}
+
+impl Module {
+    fn read(node: Option<&Node>, problems: &mut Problems) -> Option<Self> {
+        let empty = nothing();
+        let mut fields = Fields::new(section(node, &empty), "`module`", problems)?;
+        let module = Self {
+            url: fields.take("url").and_then(|node| word::module_url(node, problems)),
+            sha256: fields.take("sha256").and_then(|node| word::sha256(node, problems)),
+            pull_secret: fields.take("pullSecret").map(|node| word::label(Some(node), "", problems)),
+            on_failure: match word::one_of(fields.take("onFailure"), &["reload", "open", "close"], problems) {
+                "open" => "FAIL_OPEN",
+                "close" => "FAIL_CLOSE",
+                _ => "FAIL_RELOAD",
+            },
+        };
+        fields.finish(problems);
+        Some(module)
+    }
+}
+
+impl House {
+    fn read(node: Option<&Node>, problems: &mut Problems) -> Option<Self> {
+        let empty = nothing();
+        let mut fields = Fields::new(section(node, &empty), "`house`", problems)?;
+        let image = concat!("gatehouse:", env!("CARGO_PKG_VERSION"));
+        let house = Self {
+            image: word::image(fields.take("image"), image, problems),
+            pull_secret: fields.take("pullSecret").map(|node| word::label(Some(node), "", problems)),
+            namespace: word::label(fields.take("namespace"), "gatehouse", problems),
+            socket: word::path(fields.take("socket"), "/run/gatehouse/house.sock", problems),
+            address: word::host(fields.take("address"), "127.0.0.1", problems),
+            port: word::port(fields.take("port"), 7443, problems),
+            storage: word::quantity(fields.take("storage"), "2Gi", problems),
+            memory: word::quantity(fields.take("memory"), "256Mi", problems),
+            cpu: word::quantity(fields.take("cpu"), "100m", problems),
+            when_no_policy: word::one_of(fields.take("whenNoPolicy"), &["allow", "block"], problems),
+        };
+        fields.finish(problems);
+        Some(house)
+    }
+}
+
+fn istio(node: Option<&Node>, problems: &mut Problems) -> Option<&'static str> {
+    let empty = nothing();
+    let mut fields = Fields::new(section(node, &empty), "`istio`", problems)?;
+    let kind = word::one_of(fields.take("kind"), &["WasmPlugin", "TrafficExtension", "EnvoyFilter"], problems);
+    fields.finish(problems);
+    Some(kind)
+}
+
+impl Envoy {
+    fn read(node: Option<&Node>, problems: &mut Problems) -> Option<Self> {
+        let empty = nothing();
+        let mut fields = Fields::new(section(node, &empty), "`envoy`", problems)?;
+        let mut application = Fields::new(section(fields.take("application"), &empty), "`application`", problems)?;
+        let envoy = Self {
+            node: word::label(fields.take("node"), "gateway-1", problems),
+            listen: word::host(fields.take("listen"), "0.0.0.0", problems),
+            admin: word::port(fields.take("admin"), 9901, problems),
+            address: word::host(application.take("address"), "127.0.0.1", problems),
+            port: word::port(application.take("port"), 8000, problems),
+        };
+        application.finish(problems);
+        fields.finish(problems);
+        Some(envoy)
+    }
+}
+
+fn labels(node: &Node, problems: &mut Problems) -> BTreeMap<String, String> {
+    let entries = node.entries(problems).unwrap_or_default();
+    let mut pair = |Entry { key, value, .. }: &Entry| Some((key.clone(), value.string(problems)?.to_owned()));
+    entries.iter().filter_map(&mut pair).collect()
+}
+
+fn routes(node: Option<&Node>, problems: &mut Problems) -> Vec<Route> {
+    let list = node.and_then(|node| node.list(problems)).unwrap_or_default();
+    list.iter().filter_map(|node| route(node, problems)).collect()
+}
+
+fn route(node: &Node, problems: &mut Problems) -> Option<Route> {
+    let mut fields = Fields::new(node, "a route", problems)?;
+    let (name, hosts) = (fields.require("name"), fields.require("hosts"));
+    let (service, port) = (fields.require("service"), fields.require("port"));
+    let credential = fields.take("credential");
+    fields.finish(problems);
+    let hosts = hosts.map(Node::one_or_many).unwrap_or_default();
+    Some(Route {
+        name: word::label(name, "", problems),
+        hosts: hosts.iter().map(|node| word::host(Some(node), "", problems)).collect(),
+        service: word::host(service, "", problems),
+        port: word::port(port, 0, problems),
+        credential: credential.map(|node| word::label(Some(node), "", problems)),
+    })
+}
