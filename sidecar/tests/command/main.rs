@@ -13,12 +13,14 @@ mod explain;
 #[expect(dead_code, reason = "of the house in this process only the gate is wanted here")]
 #[path = "../house/mod.rs"]
 mod house;
+mod manifests;
 mod policy_test;
 #[path = "../process/mod.rs"]
 mod process;
 mod replay;
 mod shell;
 mod spool;
+mod supervise;
 mod supplied;
 
 use std::fs;
