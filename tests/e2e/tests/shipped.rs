@@ -97,10 +97,7 @@ async fn the_shipped_files_over_xds_are_taken_up_when_they_change() {
         .await;
     assert_eq!(status(port, "/open").await, Some(200));
 
-    place(
-        "listeners.yaml",
-        &listener(other).replace("root_id: gatehouse", "root_id: gatehouse\n                      nonsense: 1"),
-    );
+    place("listeners.yaml", &listener(other).replace(&format!("port_value: {other}"), "port_value: 99999"));
     wait::until_true(patience, "the wrong file to be refused", || async {
         let failed = envoy.stat("listener_manager.lds.update_failure").await;
         failed + envoy.stat("listener_manager.lds.update_rejected").await > 0
