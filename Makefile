@@ -55,6 +55,7 @@ test: ## Everything that can be proved in one verb; installs what it needs on De
 	@$(STAGE) scripted-host 300 -- $(MAKE) scripted-host
 	@$(STAGE) e2e 1500 -- $(MAKE) e2e
 	@$(STAGE) faults 900 -- $(MAKE) faults
+	@$(STAGE) mesh 1500 --tolerate 3 "ok, but some could not be had (see above)" -- tests/tools/mesh
 	@$(STAGE) --end
 
 unit: ## Unit, property and process tests of the crates and the sidecar: the inner loop
@@ -74,6 +75,9 @@ otel: ## The OTLP sink before a real OpenTelemetry Collector, by HTTP and by gRP
 
 faults: wasm wasm-trap house ## Real faults on real processes, every record accounted for; FULL=1 repeats more, ONLY="NAME …", ACCEPT=1 writes docs/reliability.md
 	@tests/tools/faults
+
+mesh: wasm house ## The shipped manifests under the real control plane: kube-apiserver, istiod, Istio's agent, Envoy (Go; twenty minutes when cold; ONLY="gateway …")
+	@tests/tools/mesh $(ONLY)
 
 soak: wasm ## A million requests, then twenty minutes at 2,000 a second to a file and to Kafka: memory, files, spool, books (half an hour; release build; SOAK_MINUTES)
 	@cargo build -q --release -p gatehouse

@@ -7,11 +7,17 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 # What is missing on this machine, and what to install, was said on standard error.
 MISSING = 3
+
+# The checksums of the module files hold; nothing is linked against this machine's libraries.
+GO_ENVIRONMENT = os.environ | {"GOFLAGS": "-mod=readonly -buildvcs=false", "CGO_ENABLED": "0"}
+# What Go says of a module that its proxy does not have (any more).
+GONE = ("404 Not Found", "410 Gone", "unknown revision")
 
 
 def folder():
@@ -49,6 +55,8 @@ def run(command, what, **settings):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **settings)
     if done.returncode != 0:
         say(done.stdout.rstrip())
+        if any(word in done.stdout for word in GONE):
+            say(f"not served: {what}")
         missing(f"{what}: `{' '.join(map(str, command))}` ended with {done.returncode}", "see the output above")
     return done.stdout
 
@@ -67,3 +75,23 @@ def published(name):
     """The binary that an earlier run put there, or None."""
     link = folder() / "bin" / name
     return link if os.access(link, os.X_OK) else None
+
+
+def go_programs(name, modules, programs):
+    """Builds programs ({name: package}) of a pinned Go module into the cache's folder `name`, and gives that folder."""
+    if shutil.which("go") is None:
+        missing("Go", "Go 1.26 or newer from your distribution or https://go.dev/dl")
+    home = folder() / name
+    with locked(name):
+        home.mkdir(exist_ok=True)
+        for program, package in programs.items():
+            binary = home / program
+            if os.access(binary, os.X_OK):
+                continue
+            say(f"{program}: go build into {home} (minutes)")
+            # It has its name only once it is whole.
+            fresh = binary.with_name(f"{program}.{os.getpid()}")
+            command = ["go", "-C", modules, "build", "-trimpath", "-ldflags", "-s -w", "-o", fresh, package]
+            run(command, program, env=GO_ENVIRONMENT)
+            fresh.replace(binary)
+    return home

@@ -1,0 +1,31 @@
+//! The real control plane on one machine: etcd and kube-apiserver, unmodified istiod, Istio's own agent with a stock Envoy. All of it
+//! runs in a network, mount and process namespace that `tests/tools/mesh` makes (`make mesh`), so that ports are what manifests say and
+//! nothing is left behind.
+
+pub mod agent;
+pub mod apps;
+pub mod istiod;
+pub mod kube;
+pub mod shipped;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use agent::Agent;
+pub use apps::Apps;
+pub use istiod::Istiod;
+pub use kube::Kube;
+
+/// How long any part may take to be there.
+pub const START: Duration = Duration::from_secs(90);
+/// Where the gateway runs.
+pub const NAMESPACE: &str = "istio-system";
+
+/// The folder that an environment variable names.
+///
+/// # Panics
+/// When it is not set: the test does not run under `make mesh`.
+pub(crate) fn tools(variable: &str) -> PathBuf {
+    let folder = std::env::var_os(variable);
+    folder.map_or_else(|| panic!("`{variable}` is not set: run `make mesh`"), PathBuf::from)
+}
