@@ -9,6 +9,7 @@ pub mod kube;
 pub mod shipped;
 
 use std::path::PathBuf;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 pub use agent::Agent;
@@ -20,6 +21,16 @@ pub use kube::Kube;
 pub const START: Duration = Duration::from_secs(90);
 /// Where the gateway runs.
 pub const NAMESPACE: &str = "istio-system";
+
+/// What `istioctl` says; it needs no cluster.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn istioctl(arguments: &[&str]) -> Output {
+    let mut command = Command::new(tools("GATEHOUSE_ISTIO").join("istioctl"));
+    // It asks for no cluster, and finds none.
+    command.env("KUBECONFIG", "/dev/null").args(arguments).output().expect("istioctl can be started")
+}
 
 /// The folder that an environment variable names.
 ///
