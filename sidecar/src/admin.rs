@@ -33,6 +33,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use crate::intake::Intake;
+use crate::intake::guarded::Door;
 use crate::intake::streams::View;
 use crate::logging::{Level, Log};
 use crate::metrics::Metrics;
@@ -67,6 +68,8 @@ pub struct State {
     pub ready: AtomicBool,
     /// Address of this listener.
     pub admin: SocketAddr,
+    /// The door for gates of other machines.
+    pub door: Option<Arc<Door>>,
 }
 
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 //! Without a file the defaults stand: a Unix socket, a spool and one file sink, all under the data folder, and an admin
 //! listener on loopback.
 
+pub mod gates;
 pub mod lists;
 pub mod written;
 
@@ -22,6 +23,7 @@ use gatehouse_proto::v1::welcome;
 use crate::logging::{Form, Level};
 use crate::references::Keep;
 use crate::sink;
+pub use gates::Guarded;
 pub use lists::Lists;
 use written::Written;
 
@@ -73,13 +75,17 @@ pub struct Config {
     pub address_form: AddressForm,
 }
 
-/// Where gates attach: at least one of the two.
+/// Where gates attach: at least one of the three.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
     /// A Unix socket and its permission bits.
     pub unix: Option<(PathBuf, u32)>,
+    /// Users that may connect to it; `None`: whom its permissions let in.
+    pub uids: Option<Vec<u32>>,
     /// A loopback address; port 0: any, written to `intake.address` in the data folder.
     pub tcp: Option<SocketAddr>,
+    /// From other machines, by mutual TLS.
+    pub tls: Option<Guarded>,
 }
 
 /// The spool's place and bounds.
@@ -241,10 +247,11 @@ impl Listen {
     fn decide(written: Option<written::Listen>, data: &Path, top: &Place, problems: &mut Problems) -> Self {
         let written = written.unwrap_or_default();
         let mode = written.mode.unwrap_or(DEFAULT_MODE);
-        let unix = match (written.unix, written.tcp) {
+        let elsewhere = written.tcp.is_some() || written.tls.is_some();
+        let unix = match (written.unix, elsewhere) {
             (Some(unix), _) => Some(unix),
-            (None, Some(_)) => None,
-            (None, None) => Some((data.join("house.sock"), top.clone())),
+            (None, true) => None,
+            (None, false) => Some((data.join("house.sock"), top.clone())),
         };
         if let Some((path, place)) = &unix
             && path.as_os_str().len() > MAX_SOCKET_PATH
@@ -256,7 +263,7 @@ impl Listen {
                 format!("give one of at most {MAX_SOCKET_PATH} bytes as `listen: {{ unix: … }}`"),
             );
         }
-        Self { unix: unix.map(|(path, _)| (path, mode)), tcp: written.tcp }
+        Self { unix: unix.map(|(path, _)| (path, mode)), uids: written.uids, tcp: written.tcp, tls: written.tls }
     }
 }
 

@@ -9,9 +9,12 @@
 //! its batch over and reads on; the [`ledger`] books the results in the order handed over.
 
 pub mod connection;
+pub mod guarded;
 pub mod ledger;
 pub mod listen;
 mod outbound;
+mod owners;
+pub mod peer;
 pub mod stream;
 pub mod streams;
 
@@ -35,7 +38,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use gatehouse_proto::{MIN_WINDOW_BYTES, v1};
 use gatehouse_stream::receiver::{BatchError, Books, HighWater, Receiver, Taken, Ticket, Totals};
 use prost::Message as _;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -52,7 +54,9 @@ use crate::references::References;
 use crate::rollout::counts::Counts;
 use crate::spool::{SpoolHandle, StoreError};
 use crate::standing::Standing;
+use connection::{Accepted, Peer};
 use ledger::{Ledger, Passage};
+use owners::Owners;
 use service::house_server::{House, HouseServer};
 use streams::Streams;
 
@@ -91,6 +95,8 @@ pub struct Intake {
     stopping: CancellationToken,
     tasks: TaskTracker,
     connections: Arc<Semaphore>,
+    /// Whose each worker is.
+    owners: Owners,
     /// What the spool could take when the windows were last split, bytes.
     shared: AtomicU64,
 }
@@ -141,6 +147,7 @@ impl Intake {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             connections: Arc::new(Semaphore::new(streams::MAX_STREAMS)),
+            owners: Owners::default(),
             shared: AtomicU64::new(0),
         });
         tokio::spawn(ledger::book(Arc::clone(&intake), results));
@@ -154,7 +161,7 @@ impl Intake {
     pub async fn serve<L, C>(self: Arc<Self>, connections: L) -> Result<(), tonic::transport::Error>
     where
         L: Stream<Item = io::Result<C>>,
-        C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        C: Accepted,
     {
         let stopping = self.stopping.clone();
         let connections = connection::bounded(connections, Arc::clone(&self.connections));
@@ -333,7 +340,9 @@ impl House for Door {
     async fn attach(&self, call: Request<Streaming<v1::GateMessage>>) -> Result<Response<Self::AttachStream>, Status> {
         let (answers, outbound) = mpsc::channel(OUTBOUND_MESSAGES);
         let intake = &self.0;
-        intake.tasks.spawn(stream::run(Arc::clone(intake), call.into_inner(), answers));
+        // Connections carry it; a call of a test that came without one is nobody's.
+        let peer = call.extensions().get::<Peer>().cloned().flatten();
+        intake.tasks.spawn(stream::run(Arc::clone(intake), peer, call.into_inner(), answers));
         Ok(Response::new(ReceiverStream::new(outbound)))
     }
 }

@@ -28,6 +28,8 @@ pub struct Metrics {
     pub policy_pushes: Counter,
     /// Changes that workers took back.
     pub rollbacks: Counter,
+    /// Batches after which a gate was not read for a while, because its identity sends more than it may.
+    pub paused: Counter,
     /// Streams that were not let in or were closed for breaking the rules, by reason.
     pub refusals: Family<Label, Counter>,
     /// Batches that the spool did not take, by reason; their gates send them again.
@@ -43,6 +45,7 @@ impl Metrics {
         counter("gatehouse_intake_batch_bytes", "Bytes of batches taken in, duplicates included", &self.batch_bytes);
         counter("gatehouse_intake_batches", "Batches taken in, duplicates included", &self.batches);
         counter("gatehouse_intake_duplicate_batches", "Batches that brought nothing new", &self.duplicates);
+        counter("gatehouse_intake_paused_batches", "Batches after which a gate had to wait for its rate", &self.paused);
         counter("gatehouse_intake_streams_opened", "Streams let in", &self.streams_opened);
         counter(
             "gatehouse_policy_failed_changes",
@@ -54,7 +57,11 @@ impl Metrics {
         let mut family = |name: &str, help: &str, family: &Family<Label, Counter>| {
             registry.register(name, help, family.clone());
         };
-        family("gatehouse_intake_refused_streams", "Streams refused or closed for breaking the rules", &self.refusals);
+        family(
+            "gatehouse_intake_refused_streams",
+            "Connections and streams refused, or closed for breaking the rules",
+            &self.refusals,
+        );
         family("gatehouse_intake_failed_stores", "Batches that the spool did not take", &self.store_failures);
         family("gatehouse_policy_acknowledged_images", "Answers of workers to policy images", &self.policy_acks);
     }

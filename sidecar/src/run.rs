@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Config};
 use crate::data::{DataError, DataFolder};
 use crate::hash_key::{HashKey, HashKeyError};
+use crate::intake::guarded::Door;
 use crate::intake::listen::{self, ListenError, UnixSocket};
+use crate::intake::peer::Guests;
 use crate::intake::{Intake, Parts};
 use crate::logging::Log;
 use crate::metrics::Metrics;
@@ -45,6 +47,7 @@ const AGE_EVERY: Duration = Duration::from_secs(600);
 /// File in the data folder that says where the admin listener is.
 pub const ADMIN_ADDRESS: &str = "admin.address";
 const INTAKE_ADDRESS: &str = "intake.address";
+const GATES_ADDRESS: &str = "gates.address";
 
 /// Why the house did not start, or did not go on.
 #[derive(Debug)]
@@ -101,9 +104,8 @@ impl House {
         let (spool, recovered) = open_spool(&config).await?;
         let admin_listener = listen::tcp(config.admin).await?;
         let admin_address = local_address(&data, ADMIN_ADDRESS, &admin_listener)?;
-        let doors = Doors::open(&config.listen).await?;
-
         let metrics = Arc::new(Metrics::default());
+        let doors = Doors::open(&config.listen, &data, &metrics).await?;
         let (notices, waiting) = Notices::new();
         let standing = Standing::open(&data, &config, notices, Arc::clone(&metrics));
         let stop = CancellationToken::new();
@@ -138,13 +140,14 @@ impl House {
             log,
             ready: AtomicBool::new(false),
             admin: admin_address,
+            door: doors.guarded.as_ref().map(|(_, door)| Arc::clone(door)),
         });
 
         let (mut gates, mut admin) = (JoinSet::new(), JoinSet::new());
         write_address(&data, ADMIN_ADDRESS, admin_address)?;
         admin.spawn(serve_admin(admin_listener, Arc::clone(&state), stop.clone()));
         intake.share_windows();
-        doors.serve(&intake, &data, &mut gates)?;
+        doors.serve(&intake, &data, &mut gates, &stop)?;
         let mut minding = standing.run(wanted, &stop);
         minding.push(tokio::spawn(waiting.store(spool.handle(), stop.clone())));
         let chores = tokio::spawn(chores(Arc::clone(&state), stop.clone()));
@@ -257,17 +260,24 @@ async fn serve_admin(listener: TcpListener, state: Arc<admin::State>, stop: Canc
 /// The bound listeners of the intake.
 struct Doors {
     unix: Option<UnixSocket>,
+    uids: Option<Vec<u32>>,
     tcp: Option<TcpListener>,
+    guarded: Option<(TcpListener, Arc<Door>)>,
+    metrics: Arc<Metrics>,
 }
 
 impl Doors {
-    async fn open(listen: &config::Listen) -> Result<Self, ListenError> {
+    async fn open(listen: &config::Listen, data: &DataFolder, metrics: &Arc<Metrics>) -> Result<Self, RunError> {
         let unix = listen.unix.as_ref().map(|(path, mode)| listen::unix(path, *mode)).transpose()?;
         let tcp = match listen.tcp {
             Some(address) => Some(listen::tcp(address).await?),
             None => None,
         };
-        Ok(Self { unix, tcp })
+        let guarded = match &listen.tls {
+            Some(guarded) => Some(open_guarded(guarded, data, metrics).await?),
+            None => None,
+        };
+        Ok(Self { unix, uids: listen.uids.clone(), tcp, guarded, metrics: Arc::clone(metrics) })
     }
 
     fn serve(
@@ -275,11 +285,13 @@ impl Doors {
         intake: &Arc<Intake>,
         data: &DataFolder,
         serving: &mut JoinSet<Result<(), String>>,
+        stop: &CancellationToken,
     ) -> Result<(), DataError> {
         if let Some(UnixSocket { listener, file }) = self.unix {
             let intake = Arc::clone(intake);
+            let allowed = listen::of_users(UnixListenerStream::new(listener), self.uids, self.metrics);
             serving.spawn(async move {
-                let served = intake.serve(UnixListenerStream::new(listener)).await;
+                let served = intake.serve(allowed).await;
                 drop(file);
                 served.map_err(|error| format!("intake on the Unix socket failed: {error}"))
             });
@@ -292,8 +304,30 @@ impl Doors {
                 served.map_err(|error| format!("intake on loopback failed: {error}"))
             });
         }
+        if let Some((listener, door)) = self.guarded {
+            write_address(data, GATES_ADDRESS, local_address(data, GATES_ADDRESS, &listener)?)?;
+            let (intake, connections) = (Arc::clone(intake), door.open(listener, stop.clone()));
+            serving.spawn(async move {
+                let served = intake.serve(connections).await;
+                served.map_err(|error| format!("intake by mutual TLS failed: {error}"))
+            });
+        }
         Ok(())
     }
+}
+
+async fn open_guarded(
+    guarded: &config::Guarded,
+    data: &DataFolder,
+    metrics: &Arc<Metrics>,
+) -> Result<(TcpListener, Arc<Door>), RunError> {
+    let listener = listen::tcp(guarded.address).await?;
+    let address = local_address(data, GATES_ADDRESS, &listener)?.to_string();
+    let (tls, guests, metrics) = (guarded.tls.clone(), Guests::new(guarded.gates.clone()), Arc::clone(metrics));
+    // It reads files.
+    let door = tokio::task::spawn_blocking(move || Door::new(tls, guests, address, metrics)).await;
+    let door = door.map_err(|panic| RunError::Broken(panic.to_string()))?;
+    Ok((listener, door))
 }
 
 fn local_address(data: &DataFolder, name: &str, listener: &TcpListener) -> Result<SocketAddr, DataError> {
@@ -308,7 +342,7 @@ fn write_address(data: &DataFolder, name: &str, address: SocketAddr) -> Result<(
 
 /// An address of an earlier run would send people to a port that is somebody else's by now.
 fn forget_addresses(data: &DataFolder) -> Result<(), DataError> {
-    [ADMIN_ADDRESS, INTAKE_ADDRESS].iter().try_for_each(|name| data.remove(name))
+    [ADMIN_ADDRESS, INTAKE_ADDRESS, GATES_ADDRESS].iter().try_for_each(|name| data.remove(name))
 }
 
 /// Says what each sink did not deliver in time, so that whoever takes the volume away knows what is on it. The largest of the counts,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::State;
 use super::books::{BooksStatus, SinkAccount};
 use crate::geo;
+use crate::intake::guarded;
 use crate::intake::streams::View;
 use crate::ocsf::hex::Hex;
 use crate::ocsf::time::Rfc3339;
@@ -25,6 +26,8 @@ pub struct Status {
     started: String,
     uptime_seconds: u64,
     streams: Vec<StreamStatus>,
+    /// The door for gates of other machines.
+    gates: Option<guarded::Standing>,
     policy: PolicyStatus,
     brake: super::brake::Brakes,
     geo: GeoStatus,
@@ -147,6 +150,7 @@ impl Status {
             geo: GeoStatus::of(state, &views),
             lists: super::verdicts::List::all(state),
             streams: views.into_iter().map(StreamStatus::from).collect(),
+            gates: state.door.as_ref().map(|door| door.standing()),
             sinks: state.sinks.iter().map(|board| SinkStatus::of(board.status(), &stat)).collect(),
             spool: SpoolStatus::of(&stat, state.intake.is_closed()),
             books: BooksStatus::of(state.intake.books()),

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{AccessLog, AddressForm, Config};
+use super::{AccessLog, AddressForm, Config, Guarded};
 use crate::logging::Form;
 
 impl fmt::Display for Config {
@@ -15,8 +15,14 @@ impl fmt::Display for Config {
         if let Some((path, mode)) = &self.listen.unix {
             writeln!(f, "  unix: {}\n  mode: \"{mode:04o}\"", quoted(&path.display()))?;
         }
+        if let Some(uids) = &self.listen.uids {
+            writeln!(f, "  uids: {uids:?}")?;
+        }
         if let Some(address) = self.listen.tcp {
             writeln!(f, "  tcp: {}", quoted(&address))?;
+        }
+        if let Some(guarded) = &self.listen.tls {
+            gates(guarded, f)?;
         }
         let spool = &self.spool;
         let folder = quoted(&spool.folder.display());
@@ -78,4 +84,32 @@ fn size(bytes: u64) -> String {
 
 fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
     words.iter().find(|(_, known)| *known == value).map_or("", |(name, _)| *name)
+}
+
+fn gates(guarded: &Guarded, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "  tls:\n    address: {}", quoted(&guarded.address))?;
+    if let (Some(authorities), Some((certificate, key))) = (&guarded.tls.ca, &guarded.tls.identity) {
+        for (name, path) in [("certificate", certificate), ("key", key), ("authorities", authorities)] {
+            writeln!(f, "    {name}: {}", quoted(&path.display()))?;
+        }
+    }
+    writeln!(f, "    gates:")?;
+    for gate in &guarded.gates {
+        writeln!(f, "      - identity: {}", quoted(&gate.identity))?;
+        if let Some(node) = &gate.node {
+            writeln!(f, "        node: {}", quoted(node))?;
+        }
+        if !gate.group.is_empty() {
+            writeln!(f, "        group: {}", quoted(&gate.group))?;
+        }
+        let caps = &gate.caps;
+        writeln!(
+            f,
+            "        streams: {}\n        epochs: {}\n        rate: {}",
+            caps.streams,
+            caps.epochs,
+            size(caps.rate)
+        )?;
+    }
+    Ok(())
 }

@@ -43,7 +43,7 @@ address_form: hash
     let config = config(text);
     assert_eq!(config.node, "edge-1");
     let unix = Some((PathBuf::from("/run/g/h.sock"), 0o600));
-    assert_eq!(config.listen, Listen { unix, tcp: Some("127.0.0.1:7070".parse().unwrap()) });
+    assert_eq!(config.listen, Listen { unix, uids: None, tcp: Some("127.0.0.1:7070".parse().unwrap()), tls: None });
     assert_eq!(config.spool, Spool { folder: "/s".into(), size: 256 << 20, segment: 16 << 20 });
     assert_eq!(
         config.policies,
@@ -56,10 +56,38 @@ address_form: hash
     assert_eq!(config.admin, "[::1]:0".parse().unwrap());
 }
 
+const DOOR: &str = "listen: { uids: [1337], unix: /run/h.sock, tls: { address: \"0.0.0.0:7443\", certificate: /t/c, key: /t/k, authorities: /t/a,
+  gates: [{ identity: \"spiffe://a/ns/b/sa/*\" }, { identity: \"spiffe://a/c\", node: edge, group: g/h, streams: 3, epochs: 4, rate: 1MiB }] } }
+";
+
+#[test]
+fn the_door_for_other_machines_is_read_whole() {
+    let listen = config(DOOR).listen;
+    let door = listen.tls.unwrap();
+    assert_eq!((listen.uids, door.address.port(), door.gates.len()), (Some(vec![1337]), 7443, 2));
+    let second = &door.gates[1];
+    assert_eq!((second.node.as_deref(), second.group.as_str()), (Some("edge"), "g/h"));
+    assert_eq!((second.caps.streams, second.caps.epochs, second.caps.rate), (3, 4, 1 << 20));
+    let alone = config(&DOOR.replace("uids: [1337], unix: /run/h.sock, ", "")).listen;
+    assert!(alone.unix.is_none() && alone.tls.is_some());
+}
+
+#[test]
+fn a_door_without_guests_or_with_wrong_ones_is_refused() {
+    let told = problems("listen: { tls: { address: 7443, certificate: /c, authorities: /a, gates: [] } }\n").join("\n");
+    for part in ["`tls` has no `key`", "7443", "names 0 identities"] {
+        assert!(told.contains(part), "{part}:\n{told}");
+    }
+    let told = problems(&DOOR.replace("spiffe://a/ns/b/sa/*", "spiffe://a/*/sa/b").replace("rate: 1MiB", "rate: 1KiB"))
+        .join("\n");
+    assert!(told.contains("`spiffe://a/*/sa/b` is no SPIFFE id") && told.contains("`rate` is out of range"), "{told}");
+}
+
 #[test]
 fn what_is_printed_reads_back_as_the_same_configuration() {
     for text in [
         "",
+        DOOR,
         "listen: { tcp: \"127.0.0.1:0\" }\nspool: { size: 20MiB }\naccess_log: \"off\"\npolicies: { folder: /p }\npacks: { ranges: /r }\ngeo: { files: /g }\n",
     ] {
         let printed = config(text).to_string();

@@ -6,7 +6,9 @@
 //! listen:
 //!   unix: /run/gatehouse/house.sock     # default: house.sock in the data folder
 //!   mode: "0660"                        # of the socket, octal, quoted
+//!   uids: [1337]                        # who may connect to it, beside root and the house's own user; default: whom the mode lets in
 //!   tcp: 127.0.0.1:7070                 # loopback only; only if asked for; then no Unix socket unless `unix` is written too
+//!   tls: { address: …, … }              # from other machines, see [`super::gates`]
 //! spool: { folder: /var/lib/gatehouse/spool, size: 1GiB, segment: 64MiB }
 //! references: { keep: 7d, size: 512MiB }   # records that `gatehouse explain REF` finds
 //! policies: { folder: /etc/gatehouse/policies, every: 250ms }
@@ -73,8 +75,12 @@ pub struct Listen {
     pub unix: Option<(PathBuf, Place)>,
     /// Permission bits of the Unix socket.
     pub mode: Option<u32>,
+    /// Users that may connect to it.
+    pub uids: Option<Vec<u32>>,
     /// Loopback address.
     pub tcp: Option<SocketAddr>,
+    /// From other machines.
+    pub tls: Option<super::Guarded>,
 }
 
 /// Section `spool`.
@@ -194,7 +200,9 @@ impl Listen {
         let listen = Self {
             unix: text(unix, problems).zip(unix).map(|(path, node)| (path.into(), node.place.clone())),
             mode: fields.take("mode").and_then(|node| mode(node, problems)),
+            uids: fields.take("uids").and_then(|node| uids(node, problems)),
             tcp: loopback(fields.take("tcp"), problems),
+            tls: fields.take("tls").and_then(|node| super::Guarded::read(node, problems)),
         };
         fields.finish(problems);
         Some(listen)
@@ -351,6 +359,13 @@ fn loopback(node: Option<&Node>, problems: &mut Problems) -> Option<SocketAddr> 
             None
         }
     }
+}
+
+fn uids(node: &Node, problems: &mut Problems) -> Option<Vec<u32>> {
+    let uid = |node: &Node, problems: &mut Problems| node.integer(0..=i64::from(u32::MAX), problems);
+    let read =
+        node.list(problems)?.iter().filter_map(|node| uid(node, problems).and_then(|uid| u32::try_from(uid).ok()));
+    Some(read.collect())
 }
 
 fn mode(node: &Node, problems: &mut Problems) -> Option<u32> {

@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::Connected;
+
+use super::guarded::Guarded;
+use super::peer::Known;
 
 /// One connection and its place among all.
 #[derive(Debug)]
@@ -32,10 +36,53 @@ pub fn bounded<C>(
     })
 }
 
-impl<C> Connected for Connection<C> {
-    type ConnectInfo = ();
+/// Who is at the other end, as far as it is proven; `None`: the socket's permissions decided.
+pub type Peer = Option<Arc<Known>>;
 
-    fn connect_info(&self) {}
+/// A connection that knows who is at its other end.
+pub trait Accepted: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Who it is.
+    fn peer(&self) -> Peer {
+        None
+    }
+}
+
+impl Accepted for UnixStream {}
+
+impl Accepted for TcpStream {}
+
+impl Accepted for Guarded {
+    fn peer(&self) -> Peer {
+        Some(Arc::clone(&self.known))
+    }
+}
+
+impl<C: Accepted> Connected for Connection<C> {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.io.peer()
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
 }
 
 impl<C: AsyncRead + Unpin> AsyncRead for Connection<C> {

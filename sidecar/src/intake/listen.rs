@@ -6,8 +6,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio_stream::{Stream, StreamExt as _};
+
+use crate::metrics::Metrics;
 
 /// A bound Unix socket; its file goes when this is dropped.
 #[derive(Debug)]
@@ -77,6 +81,26 @@ pub async fn tcp(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address).await.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse { address: address.to_string() },
         _ => ListenError::Io { address: address.to_string(), source },
+    })
+}
+
+/// The connections of these users, of root and of the house's own user; the others are closed unread, and counted. `None`: whoever the
+/// socket's permissions let in.
+pub fn of_users(
+    connections: impl Stream<Item = io::Result<UnixStream>>,
+    uids: Option<Vec<u32>>,
+    metrics: Arc<Metrics>,
+) -> impl Stream<Item = io::Result<UnixStream>> {
+    let own = rustix::process::geteuid().as_raw();
+    connections.filter(move |accepted| {
+        let (Some(uids), Ok(stream)) = (&uids, accepted) else { return true };
+        let uid = stream.peer_cred().map(|peer| peer.uid());
+        let allowed = uid.as_ref().is_ok_and(|uid| *uid == 0 || *uid == own || uids.contains(uid));
+        if !allowed {
+            metrics.refusals.get_or_create(&[("reason", "uid")]).inc();
+            tracing::warn!(?uid, "connection refused: only the users in `listen.uids` are served");
+        }
+        allowed
     })
 }
 

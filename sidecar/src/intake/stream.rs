@@ -1,16 +1,20 @@
 //! One stream, from Hello to its end: what the gate sends is taken in, what it should know is sent.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatehouse_proto::v1;
 use gatehouse_proto::v1::gate_message::Message as FromGate;
 use gatehouse_proto::v1::house_message::Message as ToGate;
-use gatehouse_stream::receiver::{HelloError, Left, Ticket};
+use gatehouse_stream::receiver::{BatchError, HelloError, Left, Ticket};
+use prost::Message as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Code, Status, Streaming};
 
+use super::connection::Peer;
 use super::outbound::{News, Outbound, Taken};
+use super::owners::Claim;
+use super::peer::{Known, Reached, Seat};
 use super::streams::{Line, bounded};
 use super::{Intake, Took, now_ms};
 
@@ -36,6 +40,8 @@ struct Stream {
     /// Envoy's node id.
     node: String,
     rollbacks_told: u32,
+    /// Its place among the streams of its identity; `None`: nobody proved one.
+    seat: Option<Seat>,
     /// The credit last sent.
     credit: Option<(u64, u32)>,
     room: Arc<Semaphore>,
@@ -54,8 +60,8 @@ enum End {
 }
 
 /// Serves one stream to its end.
-pub(super) async fn run(intake: Arc<Intake>, mut gate: Streaming<v1::GateMessage>, answers: Answers) {
-    let end = match Stream::open(&intake, &mut gate, &answers).await {
+pub(super) async fn run(intake: Arc<Intake>, peer: Peer, mut gate: Streaming<v1::GateMessage>, answers: Answers) {
+    let end = match Stream::open(&intake, peer.as_ref(), &mut gate, &answers).await {
         Err(end) => end,
         Ok(mut stream) => {
             let end = stream.serve(&mut gate).await;
@@ -86,14 +92,19 @@ pub(super) async fn run(intake: Arc<Intake>, mut gate: Streaming<v1::GateMessage
 }
 
 impl Stream {
-    async fn open(intake: &Arc<Intake>, gate: &mut Streaming<v1::GateMessage>, answers: &Answers) -> Result<Self, End> {
+    async fn open(
+        intake: &Arc<Intake>,
+        peer: Option<&Arc<Known>>,
+        gate: &mut Streaming<v1::GateMessage>,
+        answers: &Answers,
+    ) -> Result<Self, End> {
         let first = tokio::select! {
             first = tokio::time::timeout(HELLO_WITHIN, gate.message()) => first,
             () = intake.stopping.cancelled() => return Err(End::Refused("stopping", Status::unavailable("house stops"))),
         };
         let first = first
             .map_err(|_| End::Refused("no_hello", Status::deadline_exceeded("no hello came within ten seconds")))?;
-        let hello = match first.map_err(broken)?.ok_or(End::Left)?.message {
+        let mut hello = match first.map_err(broken)?.ok_or(End::Left)?.message {
             Some(FromGate::Hello(hello)) => hello,
             _ => {
                 let status = Status::failed_precondition("the first message of a stream must be hello");
@@ -104,7 +115,9 @@ impl Stream {
             let status = Status::resource_exhausted("as many streams as this house serves are open");
             return Err(End::Refused("too_many", status));
         }
+        let seat = seat(intake, peer, &mut hello)?;
         let opened = intake.receiver().hello(&hello, now_ms()).map_err(refused)?;
+        intake.owners.keep(hello.epoch, peer.map(|known| known.identity.as_str()), Instant::now());
         let line = intake.streams.enter(&hello).map_err(|_| {
             intake.receiver().ended(&opened.ticket, now_ms());
             End::Refused("too_many", Status::resource_exhausted("as many streams as this house serves are open"))
@@ -118,6 +131,7 @@ impl Stream {
             answers: answers.clone(),
             node: bounded(&hello.node),
             rollbacks_told: 0,
+            seat,
             outbound: Outbound::new(intake, hello),
             credit: None,
             room: Arc::new(Semaphore::new(BATCHES_ON_THE_WAY as usize)),
@@ -154,7 +168,7 @@ impl Stream {
 
     async fn take(&mut self, message: v1::GateMessage, permits: Permits) -> Result<(), End> {
         match message.message {
-            Some(FromGate::Batch(batch)) => match self.intake.take(&self.ticket, batch, permits) {
+            Some(FromGate::Batch(batch)) => match self.taken(batch, permits).await {
                 Ok(Took::Stored) => Ok(()),
                 Ok(Took::Fenced) => Err(End::Fenced),
                 Ok(Took::Duplicate) => {
@@ -201,6 +215,20 @@ impl Stream {
                 Err(End::Refused("second_hello", Status::failed_precondition("hello was said before on this stream")))
             }
         }
+    }
+
+    /// Takes a batch in; one whose identity sends more than it may is read on only after a while.
+    async fn taken(&self, batch: v1::Batch, permits: Permits) -> Result<Took, BatchError> {
+        let pause = self.seat.as_ref().map(|seat| seat.known().pay(batch.encoded_len(), Instant::now()));
+        let took = self.intake.take(&self.ticket, batch, permits);
+        if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+            self.intake.metrics.paused.inc();
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.intake.stopping.cancelled() => {}
+            }
+        }
+        took
     }
 
     fn left(&self, bye: &v1::Bye) {
@@ -300,6 +328,27 @@ impl Stream {
         let message = v1::HouseMessage { message: Some(message) };
         self.answers.send(Ok(message)).await.map_err(|_| End::Left)
     }
+}
+
+/// What a proven identity may: its own name and no other's worker, within its caps.
+fn seat(intake: &Intake, peer: Option<&Arc<Known>>, hello: &mut v1::Hello) -> Result<Option<Seat>, End> {
+    let claim = intake.owners.look(hello.epoch, peer.map(|known| known.identity.as_str()));
+    if claim == Claim::Foreign {
+        let status = Status::permission_denied("another identity began this worker");
+        return Err(End::Refused("foreign_epoch", status));
+    }
+    let Some(known) = peer else { return Ok(None) };
+    known.correct(hello);
+    let seat = known.seat(claim == Claim::New, Instant::now()).map_err(|reached| match reached {
+        Reached::Streams => {
+            End::Refused("streams_of_identity", Status::resource_exhausted("as many streams as this identity may have"))
+        }
+        Reached::Epochs => {
+            let text = "as many workers of this identity as may begin within an hour";
+            End::Refused("epochs_of_identity", Status::resource_exhausted(text))
+        }
+    })?;
+    Ok(Some(seat))
 }
 
 /// The next message, once there is room for the batch that it may be. Dropping the future loses nothing.

@@ -79,7 +79,8 @@ pub(super) async fn watch(tls: Tls, board: Arc<Board>) {
     }
 }
 
-fn all(tls: &Tls) -> Vec<Expiry> {
+/// Until when each file of these is good; those that cannot be read are left out.
+pub(crate) fn all(tls: &Tls) -> Vec<Expiry> {
     let own = tls.identity.as_ref().and_then(|(certificate, _)| {
         let chain = certificates(certificate).ok()?;
         Some((certificate, chain.first().and_then(span)?))

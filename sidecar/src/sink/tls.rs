@@ -7,7 +7,8 @@ use gatehouse_policy::document::{Fields, Node, Problems};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::board::Trouble;
 use super::expiry::{certificates, good_now, one_good_now, unusable};
@@ -36,7 +37,7 @@ impl Tls {
     }
 
     /// Every file that it names.
-    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         let (certificate, key) = self.identity.as_ref().map(|(certificate, key)| (certificate, key)).unzip();
         [self.ca.as_ref(), certificate, key].into_iter().flatten().map(PathBuf::as_path)
     }
@@ -52,14 +53,32 @@ impl Tls {
             Some((certificate, key)) => {
                 let chain = certificates(certificate)?;
                 good_now(certificate, &chain)?;
-                let own = PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| unusable(key, &format_args!("{error}; write a key in PEM there")))?;
-                let made = builder.with_client_auth_cert(chain, own);
+                let made = builder.with_client_auth_cert(chain, own_key(key)?);
                 made.map_err(|error| unusable(certificate, &format_args!("with its key: {error}")))?
             }
         };
         client.alpn_protocols = vec![protocol.to_vec()];
         Ok(client)
+    }
+
+    /// What rustls is told where the house itself is asked: both sides show a certificate. As [`Tls::client`] otherwise.
+    pub(crate) fn server(&self, protocol: &[u8]) -> Result<ServerConfig, Trouble> {
+        let provider = Arc::new(ring::default_provider());
+        let retry = |error: &dyn core::fmt::Display| Trouble::Retry(format!("TLS cannot be set up: {error}"));
+        let Some((certificate, key)) = &self.identity else {
+            return Err(retry(&"there is no certificate"));
+        };
+        let peers = WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()?), Arc::clone(&provider));
+        let chain = certificates(certificate)?;
+        good_now(certificate, &chain)?;
+        let made = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| retry(&error))?
+            .with_client_cert_verifier(peers.build().map_err(|error| retry(&error))?)
+            .with_single_cert(chain, own_key(key)?);
+        let mut server = made.map_err(|error| unusable(certificate, &format_args!("with its key: {error}")))?;
+        server.alpn_protocols = vec![protocol.to_vec()];
+        Ok(server)
     }
 
     /// Whether a client can be made of the files, for those that make theirs without rustls: what is wrong has the same
@@ -88,8 +107,12 @@ impl Tls {
     }
 }
 
+fn own_key(key: &Path) -> Result<PrivateKeyDer<'static>, Trouble> {
+    PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &format_args!("{error}; write a key in PEM there")))
+}
+
 /// The path of a file, as written.
-pub(super) fn path(node: &Node, problems: &mut Problems) -> Option<PathBuf> {
+pub(crate) fn path(node: &Node, problems: &mut Problems) -> Option<PathBuf> {
     let text = node.string(problems)?;
     if text.is_empty() || text.contains('\0') {
         problems.push(&node.place, "this is no path", "write the path of a file");

@@ -14,7 +14,7 @@ use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
 /// Beyond this a wait is a failure.
@@ -180,13 +180,17 @@ impl Gate {
     }
 
     pub(crate) async fn attach_to(house: &str, hello: v1::Hello) -> Self {
+        let channel = Endpoint::from_shared(house.to_owned()).unwrap().connect().await.unwrap();
+        Self::attach_over(channel, hello).await.unwrap()
+    }
+
+    pub(crate) async fn attach_over(channel: Channel, hello: v1::Hello) -> Result<Self, Status> {
         let epoch = hello.epoch;
         let (to_house, messages) = mpsc::channel(1024);
-        let channel = Endpoint::from_shared(house.to_owned()).unwrap().connect().await.unwrap();
-        let answers = HouseClient::new(channel).attach(ReceiverStream::new(messages)).await.unwrap().into_inner();
+        let answers = HouseClient::new(channel).attach(ReceiverStream::new(messages)).await?.into_inner();
         let mut gate = Self { answers, to_house, epoch };
         gate.send(FromGate::Hello(hello)).await;
-        gate
+        Ok(gate)
     }
 
     pub(crate) async fn send(&mut self, message: FromGate) {

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::string::Ia5String;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -32,8 +33,14 @@ impl Pki {
 
     /// A certificate for this machine, good until the first day of that year, and its key.
     pub(crate) fn issue(&self, last_year: i32) -> (rcgen::Certificate, KeyPair) {
+        self.issue_to(&[], last_year)
+    }
+
+    /// The same for who has these URIs.
+    pub(crate) fn issue_to(&self, uris: &[&str], last_year: i32) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        params.subject_alt_names.extend(uris.iter().map(|uri| SanType::URI(Ia5String::try_from(*uri).unwrap())));
         params.not_after = date_time_ymd(last_year, 1, 1);
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
