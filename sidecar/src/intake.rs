@@ -10,6 +10,7 @@
 
 pub mod connection;
 pub mod guarded;
+pub mod identity;
 pub mod ledger;
 pub mod listen;
 mod outbound;

@@ -23,7 +23,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use super::peer::{Guests, Known, Refusal, identity};
+use super::identity::{Refusal, identity};
+use super::peer::{Guests, Known};
 use crate::metrics::Metrics;
 use crate::sink::board::Trouble;
 use crate::sink::expiry::{self, Expiry};

@@ -9,6 +9,7 @@ pub mod address;
 pub mod agent;
 pub mod answers;
 pub mod asked;
+pub mod certificate;
 pub mod cookie;
 #[path = "../../../sidecar/src/deadline.rs"]
 #[allow(dead_code, reason = "the sidecar's own, of which this uses a part")]
