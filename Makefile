@@ -76,7 +76,7 @@ otel: ## The OTLP sink before a real OpenTelemetry Collector, by HTTP and by gRP
 faults: wasm wasm-trap house ## Real faults on real processes, every record accounted for; FULL=1 repeats more, ONLY="NAME …", ACCEPT=1 writes docs/reliability.md
 	@tests/tools/faults
 
-mesh: wasm house ## The shipped manifests under the real control plane: kube-apiserver, istiod, Istio's agent, Envoy (Go; twenty minutes when cold; ONLY="gateway …")
+mesh: wasm wasm-trap house ## The shipped manifests under the real control plane: kube-apiserver, istiod, Istio's agent, Envoy (Go; twenty minutes when cold; ONLY="gateway …")
 	@tests/tools/mesh $(ONLY)
 
 soak: wasm ## A million requests, then twenty minutes at 2,000 a second to a file and to Kafka: memory, files, spool, books (half an hour; release build; SOAK_MINUTES)
