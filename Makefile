@@ -31,6 +31,10 @@ wasm: ## The filter, as shipped; fails above 1.5 MiB
 	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http
 	@size=$$(stat -c %s $(WASM_DIR)/gatehouse_http.wasm); echo "gatehouse_http.wasm: $$size bytes (limit $(WASM_LIMIT))"; test $$size -lt $(WASM_LIMIT)
 
+image: wasm ## OCI image layouts of gate and house, without a container engine, reproducible: target/image, digests.json
+	@cargo build -q --release -p gatehouse
+	@deploy/image/build $(WASM_DIR)/gatehouse_http.wasm $(or $(CARGO_TARGET_DIR),target)/release/gatehouse $(or $(CARGO_TARGET_DIR),target)/image
+
 wasm-trap: ## The filter with a trap on request, for the reload test; never shipped
 	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http --features test-trap --target-dir $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/trap
 

@@ -32,10 +32,15 @@ pub fn istioctl(arguments: &[&str]) -> Output {
     command.env("KUBECONFIG", "/dev/null").args(arguments).output().expect("istioctl can be started")
 }
 
-/// The folder that an environment variable names.
+/// The program that an environment variable names.
 ///
 /// # Panics
 /// When it is not set: the test does not run under `make mesh`.
+pub fn tool(variable: &str) -> PathBuf {
+    tools(variable)
+}
+
+/// The folder that an environment variable names. Panics as [`tool`].
 pub(crate) fn tools(variable: &str) -> PathBuf {
     let folder = std::env::var_os(variable);
     folder.map_or_else(|| panic!("`{variable}` is not set: run `make mesh`"), PathBuf::from)
