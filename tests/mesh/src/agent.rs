@@ -1,4 +1,4 @@
-//! A gateway's pod: Istio's own agent and a stock Envoy under it.
+//! A pod of the mesh: Istio's own agent and a stock Envoy under it, at a gateway or beside an application.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -12,67 +12,112 @@ use tempfile::TempDir;
 
 use crate::{Istiod, Kube, NAMESPACE, START, istiod, tools};
 
-const ADMIN: u16 = 15900;
 const STOP: Duration = Duration::from_secs(20);
 /// Who the gateway is.
 pub const ACCOUNT: &str = "ingress-sa";
+
+/// Whose pod it is.
+#[derive(Debug, Clone)]
+pub struct Pod {
+    /// `router` or `sidecar`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Where it runs.
+    pub namespace: &'static str,
+    /// Its service account.
+    pub account: &'static str,
+    /// Its address; a sidecar listens there.
+    pub address: &'static str,
+    /// Its labels, as JSON.
+    pub labels: &'static str,
+    /// The first of the ten ports that agent and Envoy take for themselves.
+    pub ports: u16,
+    /// Further variables of the agent.
+    pub more: Vec<(&'static str, String)>,
+}
+
+impl Pod {
+    /// The gateway that all manifests of the tests are for.
+    pub fn gateway() -> Self {
+        Self {
+            kind: "router",
+            name: "ingress",
+            namespace: NAMESPACE,
+            account: ACCOUNT,
+            address: "10.255.0.1",
+            labels: r#"{"istio":"ingressgateway","app":"ingress"}"#,
+            ports: 15900,
+            more: Vec::new(),
+        }
+    }
+}
 
 /// The agent; Envoy ends with it.
 #[derive(Debug)]
 pub struct Agent {
     process: Process,
+    admin: u16,
     _folder: TempDir,
 }
 
 impl Agent {
-    /// Starts it as `ingress-sa` with the label `istio: ingressgateway`, and waits until Envoy is live.
+    /// Starts the gateway's. Panics like [`Agent::start_pod`].
+    pub async fn start(kube: &Kube, istiod: &Istiod, more: &[(&'static str, &str)]) -> Self {
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Self::start_pod(kube, istiod, &Pod { more, ..Pod::gateway() }).await
+    }
+
+    /// Starts one, with a token of its service account, and waits until Envoy is live.
     ///
     /// # Panics
     /// When Envoy does not become live; the log is in the message.
-    pub async fn start(kube: &Kube, istiod: &Istiod, more: &[(&str, &str)]) -> Self {
+    pub async fn start_pod(kube: &Kube, istiod: &Istiod, pod: &Pod) -> Self {
         let folder = tempfile::Builder::new().prefix("gatehouse-agent-").tempdir().expect("a folder");
-        let token = kube.kubectl(&["-n", NAMESPACE, "create", "token", ACCOUNT, "--audience", "istio-ca"]);
+        let token = kube.kubectl(&["-n", pod.namespace, "create", "token", pod.account, "--audience", "istio-ca"]);
         let tokens = folder.path().join("var/run/secrets/tokens");
         std::fs::create_dir_all(&tokens).expect("a folder");
         std::fs::write(tokens.join("istio-token"), token.trim()).expect("a file");
+        let port = |at: u16| (pod.ports + at).to_string();
         let config = json!({
             "binaryPath": parts::envoy(), "configPath": folder.path().join("proxy"),
             "discoveryAddress": format!("127.0.0.1:{}", istiod::SECURE), "controlPlaneAuthPolicy": "MUTUAL_TLS",
-            "proxyAdminPort": ADMIN, "statusPort": 15920, "concurrency": 2,
+            "proxyAdminPort": pod.ports, "statusPort": pod.ports + 1, "concurrency": 2,
             "drainDuration": "1s", "terminationDrainDuration": "1s",
         });
         let mut command = Command::new(tools("GATEHOUSE_ISTIO").join("pilot-agent"));
         command.current_dir(folder.path());
         command.envs([
-            ("POD_NAME", "ingress"),
-            ("POD_NAMESPACE", NAMESPACE),
-            ("INSTANCE_IP", "10.255.0.1"),
+            ("POD_NAME", pod.name),
+            ("POD_NAMESPACE", pod.namespace),
+            ("INSTANCE_IP", pod.address),
             ("ISTIO_META_CLUSTER_ID", "Kubernetes"),
-            ("SERVICE_ACCOUNT", ACCOUNT),
+            ("SERVICE_ACCOUNT", pod.account),
             ("TRUST_DOMAIN", "cluster.local"),
-            ("ISTIO_METAJSON_LABELS", r#"{"istio":"ingressgateway","app":"ingress"}"#),
+            ("ISTIO_METAJSON_LABELS", pod.labels),
+            ("ISTIO_META_INTERCEPTION_MODE", "NONE"),
             ("FILE_MOUNTED_CERTS", "false"),
-            ("ENVOY_STATUS_PORT", "15921"),
-            ("ENVOY_PROMETHEUS_PORT", "15990"),
             ("ISTIOD_SAN", "istiod.istio-system.svc"),
             ("PILOT_CERT_PROVIDER", "istiod"),
         ]);
+        command.envs([("ENVOY_STATUS_PORT", port(2)), ("ENVOY_PROMETHEUS_PORT", port(3))]);
         command.env("PROXY_CONFIG", config.to_string());
         command.envs([("XDS_ROOT_CA", istiod.root()), ("CA_ROOT_CA", istiod.root())]);
-        command.envs(more.iter().copied());
-        command.args(["proxy", "router", "--domain", "istio-system.svc.cluster.local", "--templateFile"]);
+        command.envs(pod.more.iter().map(|(name, value)| (name, value)));
+        let domain = format!("{}.svc.cluster.local", pod.namespace);
+        command.args(["proxy", pod.kind, "--domain", &domain, "--templateFile"]);
         command.arg(tools("GATEHOUSE_ISTIO").join("envoy_bootstrap.json"));
         let process = Process::start("Istio's agent", command, &folder.path().join("agent.log"), Signal::TERM);
-        let mut agent = Self { process, _folder: folder };
+        let mut agent = Self { process, admin: pod.ports, _folder: folder };
         agent.live().await;
         agent
     }
 
     async fn live(&mut self) {
-        let process = &mut self.process;
-        wait::until_true(START, "the gateway's Envoy to be live", || {
+        let (process, admin) = (&mut self.process, self.admin);
+        wait::until_true(START, "a pod's Envoy to be live", || {
             process.assert_running();
-            async { page("/ready").await.is_some_and(|said| said.trim() == "LIVE") }
+            async move { page(admin, "/ready").await.is_some_and(|said| said.trim() == "LIVE") }
         })
         .await;
     }
@@ -82,7 +127,9 @@ impl Agent {
     /// # Panics
     /// When nobody answers.
     pub async fn page(&self, path: &str) -> String {
-        page(path).await.unwrap_or_else(|| panic!("no answer to {path}; the log ends:\n{}", self.process.tail(20)))
+        page(self.admin, path)
+            .await
+            .unwrap_or_else(|| panic!("no answer to {path}; the log ends:\n{}", self.process.tail(20)))
     }
 
     /// Counters and gauges with this in their name.
@@ -120,8 +167,8 @@ impl Drop for Agent {
     }
 }
 
-async fn page(path: &str) -> Option<String> {
+async fn page(admin: u16, path: &str) -> Option<String> {
     let asked = request("GET", path, &[("host", "envoy"), ("connection", "close")], b"");
-    let reply = exchange(SocketAddr::from(([127, 0, 0, 1], ADMIN)), &asked).await.ok()?;
+    let reply = exchange(SocketAddr::from(([127, 0, 0, 1], admin)), &asked).await.ok()?;
     Some(reply.text())
 }
