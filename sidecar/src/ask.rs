@@ -76,16 +76,24 @@ impl Admin {
     /// # Errors
     /// The URL is no `http://host:port`.
     pub fn at(at: &At) -> Result<Self, AskError> {
-        let Some(url) = &at.admin else {
+        let Some(url) = at.admin.as_deref() else {
             let written = at.folder().and_then(|folder| fs::read_to_string(folder.join(ADMIN_ADDRESS)).ok());
             let authority = written.map_or_else(|| DEFAULT_ADMIN.to_string(), |text| text.trim().to_owned());
             return Ok(Self { authority });
         };
+        Self::of(url)
+    }
+
+    /// What this URL says; Envoy's admin interface can be asked too.
+    ///
+    /// # Errors
+    /// It is no `http://host:port`.
+    pub fn of(url: &str) -> Result<Self, AskError> {
         let authority = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
         let sound = authority.rsplit_once(':').is_some_and(|(host, port)| {
             !host.is_empty() && port.parse::<u16>().is_ok() && !host.contains(['/', '@', ' ', '\r', '\n'])
         });
-        if sound { Ok(Self { authority: authority.into() }) } else { Err(AskError::Url(url.clone())) }
+        if sound { Ok(Self { authority: authority.into() }) } else { Err(AskError::Url(url.to_owned())) }
     }
 
     /// Sends one request and takes its answer, whatever its status.
@@ -127,7 +135,7 @@ impl Admin {
     }
 }
 
-/// Status and body of an answer that ends with its connection. The house sends bodies whole (RFC 9112, 6.3), never chunked.
+/// Status and body of an answer that ends with its connection. The house sends bodies whole (RFC 9112, 6.3), Envoy in chunks (7.1).
 fn read_answer(bytes: &[u8]) -> Option<Answer> {
     let text = core::str::from_utf8(bytes).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
@@ -136,8 +144,26 @@ fn read_answer(bytes: &[u8]) -> Option<Answer> {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
+    let chunked = head.lines().any(|line| line.eq_ignore_ascii_case("transfer-encoding: chunked"));
+    if chunked {
+        return Some(Answer { status, body: joined(body)? });
+    }
     // An answer that was cut off is none.
     length.is_none_or(|length| length == body.len()).then(|| Answer { status, body: body.to_owned() })
+}
+
+/// The chunks of a body; `None`: the last is not there.
+fn joined(mut rest: &str) -> Option<String> {
+    let mut body = String::new();
+    loop {
+        let (size, after) = rest.split_once("\r\n")?;
+        let size = usize::from_str_radix(size.split(';').next()?.trim(), 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.push_str(after.get(..size)?);
+        rest = after.get(size..)?.strip_prefix("\r\n")?;
+    }
 }
 
 /// Asks the house that is meant; the inner error: it says no, in its words.
@@ -189,6 +215,17 @@ mod tests {
         {
             assert!(at(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn a_body_in_chunks_is_joined_or_none() {
+        let whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n";
+        assert_eq!(read_answer(whole), Some(Answer { status: 200, body: "abcde".into() }));
+        for cut in [whole.len() - 6, whole.len() - 9, whole.len() - 20] {
+            assert_eq!(read_answer(&whole[..cut]), None);
+        }
+        let wrong = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nabc\r\n0\r\n\r\n";
+        assert_eq!(read_answer(wrong), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod books;
 mod check;
+mod doctor;
 mod exit;
 mod explain;
 mod mode;
@@ -57,6 +58,8 @@ enum Verb {
     Explain(explain::Arguments),
     /// Say what a policy would have done to recorded traffic
     Replay(replay::Arguments),
+    /// Is this gateway healthy, and if not, what to type next
+    Doctor(doctor::Arguments),
     /// Manifests for a place that the gate and the house shall live in, from one file of values
     Render(render::Arguments),
     /// What a spool holds, whether it is whole, how full it is; read only
@@ -88,6 +91,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Test(arguments) => test::test(&arguments, json),
         Verb::Explain(arguments) => explain::explain(&arguments, json),
         Verb::Replay(arguments) => replay::replay(&arguments, json),
+        Verb::Doctor(arguments) => doctor::doctor(&arguments, json),
         Verb::Render(arguments) => render::render(&arguments, json),
         Verb::Spool(arguments) => spool::spool(&arguments, json),
         Verb::Supervise(arguments) => supervise::supervise(arguments, json),

@@ -19,6 +19,7 @@ pub mod check;
 pub mod config;
 pub mod data;
 pub mod deadline;
+pub mod doctor;
 pub mod explain;
 pub mod geo;
 pub mod hash_key;

@@ -159,6 +159,7 @@ async fn the_application_answers_what_is_forbidden_does_not_and_events_arrive() 
     assert_eq!(stage.curl("/admin/users").0, "403");
     assert_eq!(stage.get("/productpage").await.expect("an answer").status, 200);
     stage.agent.assert_nothing_refused().await;
+    healthy(&stage).await;
 
     let event = wait::until(SOON, "the event of the refused request", || async {
         stage.house.events().into_iter().find(|event| event["unmapped"]["gatehouse"]["reference"] == reference.as_str())
@@ -185,6 +186,20 @@ async fn the_application_answers_what_is_forbidden_does_not_and_events_arrive() 
     })
     .await;
     stage.agent.assert_nothing_refused().await;
+}
+
+/// The doctor finds the gate where Istio puts it, and nothing wrong there.
+async fn healthy(stage: &Stage) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), stage.agent.page("/config_dump?include_eds=off").await).expect("a file");
+    let done =
+        Command::new(parts::house()).args(["doctor", "--config-dump"]).arg(file.path()).output().expect("gatehouse");
+    assert!(
+        done.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 fn wait_for(broker: &Broker, id: &str) {

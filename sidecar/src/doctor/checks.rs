@@ -1,0 +1,315 @@
+//! What is judged, in the order in which to mend it: Envoy, the gate in its chains, the way to the house, what flows.
+
+use serde_json::Value;
+
+use super::dump::{Chain, Cluster, Dump, Gate};
+use super::{Facts, Finding, State, shown};
+
+/// The oldest Envoy that the gate is tested on.
+const OLDEST: (u32, u32) = (1, 36);
+/// What Envoy and Istio call the last filter of a chain.
+const ROUTER: &str = "envoy.filters.http.router";
+const JWT: [&str; 2] = ["envoy.filters.http.jwt_authn", "istio_authn"];
+
+/// All checks that can be made with what is known.
+pub(super) fn all(facts: &Facts) -> Vec<Finding> {
+    let mut findings = vec![version(facts.server.as_ref())];
+    match &facts.config {
+        None => findings.push(unknown(
+            "filter chains",
+            "Envoy's configuration was not read",
+            "--envoy http://127.0.0.1:9901",
+        )),
+        Some(config) => configured(&Dump::read(config), &mut findings),
+    }
+    if let Some(stats) = &facts.stats {
+        findings.extend([decisions(stats), sound(stats), stream(stats)]);
+    }
+    if let Some(house) = &facts.house {
+        match house {
+            Ok(status) => findings.extend(at_home(status, facts.stats.as_ref())),
+            Err(why) => {
+                findings.push(wrong("house", shown(why), "gatehouse run, or `kubectl logs -c gatehouse` in its pod"))
+            }
+        }
+    }
+    findings
+}
+
+fn ok(check: &'static str, said: impl Into<String>) -> Finding {
+    Finding { check, state: State::Ok, said: said.into(), next: None }
+}
+
+fn wrong(check: &'static str, said: impl Into<String>, next: impl Into<String>) -> Finding {
+    Finding { check, state: State::Wrong, said: said.into(), next: Some(next.into()) }
+}
+
+fn unknown(check: &'static str, said: impl Into<String>, next: impl Into<String>) -> Finding {
+    Finding { check, state: State::Unknown, said: said.into(), next: Some(next.into()) }
+}
+
+/// `commit/1.40.0/Clean/RELEASE/BoringSSL`.
+fn version(server: Option<&Value>) -> Finding {
+    let Some(text) = server.and_then(|server| server["version"].as_str()) else {
+        return unknown("Envoy", "its version was not read", "--envoy http://127.0.0.1:9901 (Istio: 15000)");
+    };
+    let version = text.split('/').nth(1).unwrap_or(text);
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    match (parts.next().flatten(), parts.next().flatten()) {
+        (Some(major), Some(minor)) if (major, minor) >= OLDEST => ok("Envoy", shown(version)),
+        (Some(_), Some(_)) => wrong(
+            "Envoy",
+            format!("{} is older than 1.36", shown(version)),
+            "use an Envoy of 1.36 or newer (Istio 1.28)",
+        ),
+        _ => unknown("Envoy", format!("`{}` is no version", shown(text)), "envoy --version"),
+    }
+}
+
+fn configured(dump: &Dump, findings: &mut Vec<Finding>) {
+    let with: Vec<(&Chain, usize, &Gate)> = dump.chains.iter().filter_map(gate_of).collect();
+    let Some((_, _, gate)) = with.first() else {
+        let next = "gatehouse render envoy (or istio); in Istio: istioctl proxy-config ecds DEPLOYMENT.NAMESPACE";
+        findings.push(wrong("gate", format!("in none of {} filter chains", dump.chains.len()), next));
+        return;
+    };
+    let without: Vec<String> =
+        dump.chains.iter().filter(|chain| gate_of(chain).is_none()).map(|chain| shown(&chain.name)).collect();
+    let said = format!("in {} of {} filter chains", with.len(), dump.chains.len());
+    findings.push(if without.is_empty() {
+        ok("gate", said)
+    } else {
+        unknown(
+            "gate",
+            format!("{said}; not in {}", without.join(", ")),
+            "look whether requests from outside come through those",
+        )
+    });
+    findings.extend(
+        with.iter()
+            .map(|(chain, at, _)| place(chain, *at))
+            .find(|place| place.state != State::Ok)
+            .or_else(|| with.first().map(|(chain, at, _)| place(chain, *at))),
+    );
+    findings.push(peer(&with));
+    findings.push(on_failure(gate));
+    findings.push(module(gate));
+    way(gate, dump, findings);
+}
+
+fn gate_of(chain: &Chain) -> Option<(&Chain, usize, &Gate)> {
+    let found = chain.filters.iter().enumerate().find_map(|(at, filter)| Some((at, filter.gate.as_ref()?)));
+    found.map(|(at, gate)| (chain, at, gate))
+}
+
+fn place(chain: &Chain, at: usize) -> Finding {
+    let before = |name: &str| chain.filters.iter().skip(at + 1).any(|filter| filter.name == name);
+    if let Some(late) = JWT.iter().find(|name| before(name)) {
+        let next = "put the gate after it (Istio: `phase: AUTHZ`), or its claims are always absent";
+        return wrong("place", format!("`{late}` stands after the gate"), next);
+    }
+    if !before(ROUTER) {
+        return wrong("place", "no router stands after the gate", "the router is the last filter of a chain");
+    }
+    ok("place", format!("filter {} of {}", at + 1, chain.filters.len()))
+}
+
+/// Without it no forwarded header is believed, and every client behind a proxy is one.
+fn peer(with: &[(&Chain, usize, &Gate)]) -> Finding {
+    let told = |(chain, at, gate): &(&Chain, usize, &Gate)| {
+        let otherwise = gate.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap["peer"] == "use_remote_address");
+        otherwise || chain.filters.iter().take(*at).any(|filter| filter.tells_peer)
+    };
+    if with.iter().all(told) {
+        return ok("direct peer", "told to the gate before it");
+    }
+    let next = "put `set_filter_state` for `gatehouse.peer` before the gate: deploy/envoy/envoy.yaml, or mesh.yaml of `gatehouse render istio`";
+    wrong("direct peer", "nobody tells the gate who opened the connection", next)
+}
+
+fn on_failure(gate: &Gate) -> Finding {
+    match gate.on_failure.as_str() {
+        "FAIL_RELOAD" => ok("after a trap", "the module is loaded anew"),
+        "FAIL_OPEN" => {
+            let next = "`failure_policy: FAIL_RELOAD` (Istio: `failStrategy`), unless the module comes from a registry: docs/install.md";
+            unknown("after a trap", "FAIL_OPEN: a worker goes on without the gate until Envoy starts again", next)
+        }
+        other => {
+            let said = if other.is_empty() { "nothing is written, which is FAIL_CLOSED" } else { other };
+            let next =
+                "`failure_policy: FAIL_RELOAD` (Istio: `failStrategy`): now that worker would answer 503 for ever";
+            wrong("after a trap", shown(said), next)
+        }
+    }
+}
+
+fn module(gate: &Gate) -> Finding {
+    match &gate.file {
+        // Istio's agent puts it there, and names it by its digest.
+        Some(file) => ok("module", shown(file)),
+        None => ok("module", "fetched by Envoy"),
+    }
+}
+
+fn way(gate: &Gate, dump: &Dump, findings: &mut Vec<Finding>) {
+    let Some(bootstrap) = &gate.bootstrap else {
+        findings.push(unknown(
+            "bootstrap",
+            "there is none, or it is no JSON: no house, no records",
+            "deploy/envoy/README.md, The gate's configuration",
+        ));
+        return;
+    };
+    let Some(name) = bootstrap["house"]["cluster"].as_str() else {
+        findings.push(unknown(
+            "bootstrap",
+            "it names no house: only its own policy decides, and no records are made",
+            "`house: { cluster: … }`",
+        ));
+        return;
+    };
+    let authority = bootstrap["house"]["authority"].as_str().unwrap_or(name);
+    findings.push(if authority.is_empty() || authority.contains(['|', ' ', '/']) {
+        wrong(
+            "authority",
+            format!("`{}` is refused by HTTP/2", shown(authority)),
+            "`house: { authority: gatehouse }` in the gate's configuration",
+        )
+    } else {
+        ok("authority", shown(authority))
+    });
+    match dump.clusters.get(name) {
+        None => {
+            let next = "`mesh.yaml` of `gatehouse render istio`, or the cluster `gatehouse` of deploy/envoy/envoy.yaml";
+            findings.push(wrong("house's cluster", format!("`{}` is not there", shown(name)), next));
+        }
+        Some(cluster) => findings.push(cluster_is_sound(name, cluster)),
+    }
+}
+
+fn cluster_is_sound(name: &str, cluster: &Cluster) -> Finding {
+    let slow = cluster
+        .connect_timeout
+        .strip_suffix('s')
+        .and_then(|seconds| seconds.parse::<f64>().ok())
+        .is_none_or(|s| s > 1.0);
+    let lacks: Vec<&str> = [
+        (!cluster.http2, "HTTP/2"),
+        (slow, "connect_timeout of 1s"),
+        (!cluster.keepalive, "connection_keepalive"),
+        (!cluster.outliers, "outlier_detection"),
+    ]
+    .into_iter()
+    .filter_map(|(lacking, what)| lacking.then_some(what))
+    .collect();
+    if lacks.is_empty() {
+        return ok("house's cluster", format!("`{}`, watched", shown(name)));
+    }
+    let next = "take the cluster of `gatehouse render envoy` (Istio: `mesh.yaml`, `house.yaml`)";
+    wrong("house's cluster", format!("`{}` lacks {}", shown(name), lacks.join(", ")), next)
+}
+
+/// A counter of Envoy whose name ends so; metrics of filters stand below `wasmcustom.`.
+fn counter(stats: &Value, name: &str) -> Option<u64> {
+    let all = stats["stats"].as_array()?;
+    let mut found = all.iter().filter(|one| one["name"].as_str().is_some_and(|known| known.ends_with(name))).peekable();
+    found.peek()?;
+    Some(found.filter_map(|one| one["value"].as_u64()).sum())
+}
+
+fn decisions(stats: &Value) -> Finding {
+    match counter(stats, "gatehouse_gate_seen_total") {
+        Some(0) => unknown("requests", "none came through the gate yet", "curl the gateway, then ask again"),
+        Some(seen) => ok("requests", format!("{seen} seen by the gate")),
+        None => wrong(
+            "requests",
+            "Envoy has no counter of the gate: its module does not run",
+            "look for `wasm` in Envoy's log",
+        ),
+    }
+}
+
+fn sound(stats: &Value) -> Finding {
+    let traps = counter(stats, "vm_reload_success").unwrap_or(0);
+    let failures = counter(stats, "gatehouse_host_failures_total").unwrap_or(0);
+    if traps == 0 && failures == 0 {
+        return ok("soundness", "no trap, no call of Envoy that failed");
+    }
+    let said = format!("{traps} reloads after traps, {failures} calls of Envoy that failed");
+    unknown("soundness", said, "a trap is a security bug: send Envoy's log to the maintainers")
+}
+
+fn stream(stats: &Value) -> Finding {
+    let opened = counter(stats, "gatehouse_streams_opened_total").unwrap_or(0);
+    let closed = counter(stats, "gatehouse_streams_closed_total").unwrap_or(0);
+    if opened > closed {
+        return ok("stream to the house", format!("{} open", opened - closed));
+    }
+    let next = "gatehouse doctor --house http://127.0.0.1:9911; in Envoy: /clusters?filter=gatehouse and cluster.gatehouse.* of /stats";
+    wrong("stream to the house", format!("none is open ({opened} were)"), next)
+}
+
+fn at_home(status: &Value, stats: Option<&Value>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let version = status["version"].as_str().unwrap_or_default();
+    findings.push(ok("house", format!("version {}", shown(version))));
+    if let Some(waiting) = status["gates"]["waiting"].as_str() {
+        findings.push(wrong("door for gates", shown(waiting), "bring the file that it names"));
+    }
+    let (current, workers) = (status["policy"]["workers_current"].as_u64(), status["policy"]["workers"].as_u64());
+    let revision = status["policy"]["revision"].as_u64().unwrap_or(0);
+    findings.push(match (revision, current, workers) {
+        (_, _, Some(0) | None) => {
+            wrong("workers", "none is attached", "gatehouse doctor --envoy http://127.0.0.1:9901")
+        }
+        (0, ..) => {
+            wrong("policy", "the house has none to give", "gatehouse check POLICIES, then put them into its folder")
+        }
+        (_, Some(current), Some(workers)) if current == workers => {
+            ok("policy", format!("revision {revision} in force in {current} of {workers} workers"))
+        }
+        (_, current, Some(workers)) => {
+            let said = format!("revision {revision} in force in {} of {workers} workers", current.unwrap_or(0));
+            wrong("policy", said, "curl 127.0.0.1:9911/status: `streams` says who refused it and why")
+        }
+    });
+    let problems = status["policy"]["problems"].as_array().map_or(0, Vec::len);
+    if problems > 0 {
+        findings.push(wrong(
+            "policy folder",
+            format!("{problems} problems; the last good one stays"),
+            "gatehouse check FOLDER",
+        ));
+    }
+    findings.push(books(status, stats));
+    findings.extend(sinks(status));
+    findings
+}
+
+fn books(status: &Value, stats: Option<&Value>) -> Finding {
+    let difference = status["books"]["total"]["difference"].as_i64();
+    let seen = stats.and_then(|stats| counter(stats, "gatehouse_gate_seen_total"));
+    let stored = status["books"]["total"]["stored"].as_u64();
+    match (difference, seen, stored) {
+        (Some(0), Some(seen), Some(0)) if seen > 0 => wrong(
+            "records",
+            format!("{seen} requests seen and none stored"),
+            "gatehouse books, gatehouse spool stat FOLDER",
+        ),
+        (Some(0), _, stored) => ok("records", format!("{} stored, the books close", stored.unwrap_or(0))),
+        _ => wrong("records", "the books do not close", "gatehouse books"),
+    }
+}
+
+fn sinks(status: &Value) -> Vec<Finding> {
+    let all = status["sinks"].as_array().into_iter().flatten();
+    let trouble = |sink: &Value| {
+        let (name, problem) = (sink["name"].as_str()?, sink["problem"].as_str()?);
+        Some(wrong(
+            "sink",
+            format!("`{}`: {}", shown(name), shown(problem)),
+            "docs/operations.md, GatehouseSinkTroubled",
+        ))
+    };
+    all.filter_map(trouble).collect()
+}

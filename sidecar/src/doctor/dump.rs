@@ -1,0 +1,154 @@
+//! Envoy's `/config_dump`, read for what concerns the gate. The same filter stands there in three ways: in the chain itself (static and file
+//! configuration), by name with its configuration elsewhere (ECDS, Istio's way), or not at all.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+const HCM: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+const FILTER_STATE: &str = "envoy.extensions.filters.http.set_filter_state.v3.Config";
+const CLUSTER: &str = "envoy.config.cluster.v3.Cluster";
+const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+/// The gate's root, by which it is known under any name.
+const ROOT: &str = "gatehouse";
+
+/// What a dump says.
+#[derive(Debug, Default)]
+pub struct Dump {
+    /// The filter chains of HTTP.
+    pub chains: Vec<Chain>,
+    /// The clusters by name.
+    pub clusters: BTreeMap<String, Cluster>,
+}
+
+/// The filters of one HTTP connection manager, in their order.
+#[derive(Debug)]
+pub struct Chain {
+    /// Envoy's name for it.
+    pub name: String,
+    /// Its filters.
+    pub filters: Vec<Filter>,
+}
+
+/// One filter.
+#[derive(Debug)]
+pub struct Filter {
+    /// Its name in the chain.
+    pub name: String,
+    /// It is the gate.
+    pub gate: Option<Gate>,
+    /// It tells the gate who opened the connection.
+    pub tells_peer: bool,
+}
+
+/// The gate's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// `FAIL_RELOAD` and its like; empty: Envoy's default.
+    pub on_failure: String,
+    /// The file of its module, where it is one.
+    pub file: Option<String>,
+    /// The bootstrap; `None`: there is none, or it is no JSON.
+    pub bootstrap: Option<Value>,
+}
+
+/// A cluster as far as it concerns the way to the house.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// As Envoy writes it, such as `1s`.
+    pub connect_timeout: String,
+    /// It speaks HTTP/2.
+    pub http2: bool,
+    /// Pings are sent.
+    pub keepalive: bool,
+    /// Errors take it out for a while.
+    pub outliers: bool,
+}
+
+impl Dump {
+    /// Reads a dump.
+    #[must_use]
+    pub fn read(dump: &Value) -> Self {
+        let mut elsewhere = BTreeMap::new();
+        walk(dump, &mut |object| {
+            if let Some(filter) = object.get("ecds_filter")
+                && let Some(name) = filter["name"].as_str()
+            {
+                elsewhere.insert(name.to_owned(), &filter["typed_config"]);
+            }
+        });
+        let mut read = Self::default();
+        walk(dump, &mut |object| {
+            let kind = object.get("@type").and_then(Value::as_str).unwrap_or_default();
+            if kind.ends_with(HCM) {
+                read.chains.push(chain(object, &elsewhere));
+            } else if kind.ends_with(CLUSTER)
+                && let Some(name) = object.get("name").and_then(Value::as_str)
+            {
+                read.clusters.insert(name.to_owned(), cluster(object));
+            }
+        });
+        read
+    }
+}
+
+type Object = serde_json::Map<String, Value>;
+
+/// Every object, the outer first; the depth is bounded by the reader of JSON.
+fn walk<'v>(value: &'v Value, each: &mut dyn FnMut(&'v Object)) {
+    match value {
+        Value::Object(object) => {
+            each(object);
+            object.values().for_each(|inner| walk(inner, each));
+        }
+        Value::Array(list) => list.iter().for_each(|inner| walk(inner, each)),
+        _ => {}
+    }
+}
+
+fn chain(manager: &Object, elsewhere: &BTreeMap<String, &Value>) -> Chain {
+    let name = manager.get("stat_prefix").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let filters = manager.get("http_filters").and_then(Value::as_array).into_iter().flatten();
+    let filter = |filter: &Value| {
+        let name = filter["name"].as_str().unwrap_or_default();
+        let here = &filter["typed_config"];
+        let config = if here.is_null() { elsewhere.get(name).copied().unwrap_or(here) } else { here };
+        let kind = config["@type"].as_str().unwrap_or_default();
+        Filter {
+            name: name.to_owned(),
+            gate: kind.ends_with(WASM).then(|| gate(&config["config"])).flatten(),
+            tells_peer: kind.ends_with(FILTER_STATE) && tells_peer(config),
+        }
+    };
+    Chain { name, filters: filters.map(filter).collect() }
+}
+
+fn tells_peer(config: &Value) -> bool {
+    let set = config["on_request_headers"].as_array();
+    set.is_some_and(|set| set.iter().any(|one| one["object_key"] == "gatehouse.peer"))
+}
+
+fn gate(config: &Value) -> Option<Gate> {
+    // Istio gives its own name to the plugin and the root as it was written.
+    (config["root_id"] == ROOT).then(|| {
+        let text = config["configuration"]["value"].as_str();
+        Gate {
+            on_failure: config["failure_policy"].as_str().unwrap_or_default().to_owned(),
+            file: config["vm_config"]["code"]["local"]["filename"].as_str().map(str::to_owned),
+            bootstrap: text.and_then(|text| serde_json::from_str(text).ok()),
+        }
+    })
+}
+
+fn cluster(object: &Object) -> Cluster {
+    let options =
+        object.get("typed_extension_protocol_options").map(|options| &options[OPTIONS]["explicit_http_config"]);
+    let http2 = options.map(|options| &options["http2_protocol_options"]).filter(|http2| !http2.is_null());
+    Cluster {
+        connect_timeout: object.get("connect_timeout").and_then(Value::as_str).unwrap_or("5s").to_owned(),
+        http2: http2.is_some(),
+        keepalive: http2.is_some_and(|http2| !http2["connection_keepalive"].is_null()),
+        outliers: object.contains_key("outlier_detection"),
+    }
+}

@@ -1,0 +1,170 @@
+use serde_json::json;
+
+use super::*;
+
+/// A gateway as `deploy/envoy/envoy.yaml` makes it, cut to what is looked at.
+fn config() -> Value {
+    let filter = |name: &str, kind: &str, more: Value| {
+        let mut config = json!({ "@type": format!("type.googleapis.com/envoy.extensions.filters.http.{kind}") });
+        config.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        json!({ "name": name, "typed_config": config })
+    };
+    let bootstrap = json!({ "house": { "cluster": "gatehouse", "authority": "gatehouse" } }).to_string();
+    json!({ "configs": [
+        { "static_listeners": [{ "listener": { "filter_chains": [{ "filters": [{ "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "http",
+            "http_filters": [
+                filter("peer", "set_filter_state.v3.Config", json!({ "on_request_headers": [{ "object_key": "gatehouse.peer" }] })),
+                filter("gate", "wasm.v3.Wasm", json!({ "config": {
+                    "root_id": "gatehouse", "failure_policy": "FAIL_RELOAD", "configuration": { "value": bootstrap },
+                    "vm_config": { "code": { "local": { "filename": "/gate.wasm" } } },
+                } })),
+                filter("envoy.filters.http.router", "router.v3.Router", json!({})),
+            ],
+        } }] }] } }] },
+        { "static_clusters": [{ "cluster": {
+            "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "gatehouse", "connect_timeout": "1s",
+            "outlier_detection": {},
+            "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "explicit_http_config": { "http2_protocol_options": { "connection_keepalive": { "interval": "5s" } } },
+            } },
+        } }] },
+    ] })
+}
+
+fn stats() -> Value {
+    let stat = |name: &str, value: u64| json!({ "name": format!("wasmcustom.{name}"), "value": value });
+    json!({ "stats": [stat("gatehouse_gate_seen_total", 9), stat("gatehouse_streams_opened_total", 2),
+        stat("gatehouse_streams_closed_total", 0), { "histograms": {} }] })
+}
+
+fn house() -> Value {
+    json!({ "version": "0.1.0", "gates": null, "policy": { "revision": 3, "workers": 2, "workers_current": 2, "problems": [] },
+        "books": { "total": { "difference": 0, "stored": 9 } }, "sinks": [{ "name": "events", "problem": null }] })
+}
+
+fn facts(config: Value) -> Facts {
+    let server = json!({ "version": "abc/1.40.0/Clean/RELEASE/BoringSSL" });
+    Facts { server: Some(server), config: Some(config), stats: Some(stats()), house: Some(Ok(house())) }
+}
+
+/// The check that is wrong, and what to type next.
+fn wrong(facts: &Facts) -> Vec<(&'static str, String)> {
+    let report = Report::of(facts);
+    let wrong = report.findings.into_iter().filter(|finding| finding.state == State::Wrong);
+    wrong.map(|finding| (finding.check, finding.next.unwrap())).collect()
+}
+
+#[test]
+fn a_sound_gateway_has_nothing_wrong() {
+    let report = Report::of(&facts(config()));
+    assert!(report.ok && report.findings.len() > 10, "{report:#?}");
+    let mut text = Vec::new();
+    report.write(&mut text, Paint::none()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("ok       Envoy: 1.40.0\n") && text.ends_with("checks, 0 wrong, 0 unknown\n"), "{text}");
+}
+
+#[test]
+fn each_fault_is_named_with_what_to_do() {
+    let filters = "/configs/0/static_listeners/0/listener/filter_chains/0/filters/0/typed_config/http_filters";
+    let cluster = "/configs/1/static_clusters/0/cluster";
+    type Fault<'f> = (&'f str, &'f str, &'f dyn Fn(&mut Value));
+    let faults: [Fault<'_>; 8] = [
+        ("gate", "gatehouse render", &|config| {
+            drop(config.pointer_mut(filters).unwrap().as_array_mut().unwrap().remove(1))
+        }),
+        ("direct peer", "set_filter_state", &|config| {
+            drop(config.pointer_mut(filters).unwrap().as_array_mut().unwrap().remove(0))
+        }),
+        ("after a trap", "FAIL_RELOAD", &|config| {
+            config.pointer_mut(filters).unwrap()[1]["typed_config"]["config"]["failure_policy"] = json!("FAIL_CLOSED")
+        }),
+        ("place", "phase: AUTHZ", &|config| {
+            config
+                .pointer_mut(filters)
+                .unwrap()
+                .as_array_mut()
+                .unwrap()
+                .insert(2, json!({ "name": "envoy.filters.http.jwt_authn" }));
+        }),
+        ("place", "the last filter", &|config| {
+            drop(config.pointer_mut(filters).unwrap().as_array_mut().unwrap().pop())
+        }),
+        ("house's cluster", "mesh.yaml", &|config| config.pointer_mut(cluster).unwrap()["name"] = json!("other")),
+        ("house's cluster", "the cluster of", &|config| {
+            config.pointer_mut(cluster).unwrap()["connect_timeout"] = json!("5s")
+        }),
+        ("authority", "gatehouse", &|config| {
+            let bootstrap = json!({ "house": { "cluster": "gatehouse", "authority": "outbound|1||a" } }).to_string();
+            config.pointer_mut(filters).unwrap()[1]["typed_config"]["config"]["configuration"]["value"] =
+                json!(bootstrap);
+        }),
+    ];
+    for (check, next, spoil) in faults {
+        let mut config = config();
+        spoil(&mut config);
+        let found = wrong(&facts(config));
+        assert!(found.len() == 1 && found[0].0 == check && found[0].1.contains(next), "{check}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_at_home_or_does_not_flow_is_named() {
+    let spoiled = |spoil: &dyn Fn(&mut Facts)| {
+        let mut facts = facts(config());
+        spoil(&mut facts);
+        wrong(&facts).into_iter().map(|(check, _)| check).collect::<Vec<_>>()
+    };
+    let at_home = |path: &'static str, value: Value| {
+        spoiled(&move |facts| {
+            let house = facts.house.as_mut().unwrap().as_mut().unwrap();
+            *house.pointer_mut(path).unwrap() = value.clone();
+        })
+    };
+    assert_eq!(at_home("/policy/workers_current", json!(1)), ["policy"]);
+    assert_eq!(at_home("/policy/workers", json!(0)), ["workers"]);
+    assert_eq!(at_home("/policy/revision", json!(0)), ["policy"]);
+    assert_eq!(at_home("/policy/problems", json!([1])), ["policy folder"]);
+    assert_eq!(at_home("/books/total/difference", json!(1)), ["records"]);
+    assert_eq!(at_home("/sinks/0/problem", json!("trust material (/a): gone")), ["sink"]);
+    assert_eq!(at_home("/gates", json!({ "waiting": "trust material (/a)" })), ["door for gates"]);
+    assert_eq!(spoiled(&|facts| facts.house = Some(Err("nobody".into()))), ["house"]);
+    assert_eq!(spoiled(&|facts| facts.stats = Some(json!({ "stats": [] }))), ["requests", "stream to the house"]);
+    assert_eq!(spoiled(&|facts| facts.server = Some(json!({ "version": "a/1.35.9/x" }))), ["Envoy"]);
+}
+
+#[test]
+fn the_gate_is_found_where_istio_puts_it() {
+    let mut config = config();
+    let filters = "/configs/0/static_listeners/0/listener/filter_chains/0/filters/0/typed_config/http_filters";
+    let gate = config.pointer_mut(filters).unwrap()[1]["typed_config"].take();
+    let name = "extensions.istio.io/wasmplugin/istio-system.gatehouse";
+    config.pointer_mut(filters).unwrap()[1] = json!({ "name": name, "config_discovery": {} });
+    config["configs"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "ecds_filters": [{ "ecds_filter": { "name": name, "typed_config": gate } }] }));
+    assert!(Report::of(&facts(config)).ok);
+}
+
+#[test]
+fn a_strangers_text_moves_no_cursor_and_nothing_makes_it_panic() {
+    let server = json!({ "version": "abc/\u{1b}[31m1.2/x" });
+    let report = Report::of(&Facts { server: Some(server), ..Facts::default() });
+    let mut text = Vec::new();
+    report.write(&mut text, Paint::none()).unwrap();
+    assert!(!String::from_utf8(text).unwrap().contains('\u{1b}'));
+    for odd in
+        [json!(null), json!([]), json!({ "configs": 3 }), json!({ "@type": 1, "http_filters": {} }), json!("text")]
+    {
+        let all = Facts {
+            server: Some(odd.clone()),
+            config: Some(odd.clone()),
+            stats: Some(odd.clone()),
+            house: Some(Ok(odd)),
+        };
+        assert!(!Report::of(&all).findings.is_empty());
+    }
+}
