@@ -7,7 +7,11 @@ use serde_json::Value;
 
 const HCM: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
-const FILTER_STATE: &str = "envoy.extensions.filters.http.set_filter_state.v3.Config";
+/// Of a connection, and of a request.
+const FILTER_STATE: [(&str, &str); 2] = [
+    ("envoy.extensions.filters.network.set_filter_state.v3.Config", "on_new_connection"),
+    ("envoy.extensions.filters.http.set_filter_state.v3.Config", "on_request_headers"),
+];
 const CLUSTER: &str = "envoy.config.cluster.v3.Cluster";
 const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 /// The gate's root, by which it is known under any name.
@@ -27,6 +31,8 @@ pub struct Dump {
 pub struct Chain {
     /// Envoy's name for it.
     pub name: String,
+    /// A filter of the connection tells the gate who opened it.
+    pub peer_told: bool,
     /// Its filters.
     pub filters: Vec<Filter>,
 }
@@ -81,8 +87,8 @@ impl Dump {
         let mut read = Self::default();
         walk(dump, &mut |object| {
             let kind = object.get("@type").and_then(Value::as_str).unwrap_or_default();
-            if kind.ends_with(HCM) {
-                read.chains.push(chain(object, &elsewhere));
+            if let Some(filters) = object.get("filters").and_then(Value::as_array) {
+                read.chains.extend(chains(filters, &elsewhere));
             } else if kind.ends_with(CLUSTER)
                 && let Some(name) = object.get("name").and_then(Value::as_str)
             {
@@ -107,9 +113,21 @@ fn walk<'v>(value: &'v Value, each: &mut dyn FnMut(&'v Object)) {
     }
 }
 
-fn chain(manager: &Object, elsewhere: &BTreeMap<String, &Value>) -> Chain {
-    let name = manager.get("stat_prefix").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let filters = manager.get("http_filters").and_then(Value::as_array).into_iter().flatten();
+/// The HTTP connection managers among the filters of one chain of connections.
+fn chains(filters: &[Value], elsewhere: &BTreeMap<String, &Value>) -> Vec<Chain> {
+    let (mut found, mut peer_told) = (Vec::new(), false);
+    for config in filters.iter().map(|filter| &filter["typed_config"]) {
+        peer_told |= tells_peer(config);
+        if config["@type"].as_str().is_some_and(|kind| kind.ends_with(HCM)) {
+            found.push(chain(config, peer_told, elsewhere));
+        }
+    }
+    found
+}
+
+fn chain(manager: &Value, peer_told: bool, elsewhere: &BTreeMap<String, &Value>) -> Chain {
+    let name = manager["stat_prefix"].as_str().unwrap_or_default().to_owned();
+    let filters = manager["http_filters"].as_array().into_iter().flatten();
     let filter = |filter: &Value| {
         let name = filter["name"].as_str().unwrap_or_default();
         let here = &filter["typed_config"];
@@ -118,14 +136,16 @@ fn chain(manager: &Object, elsewhere: &BTreeMap<String, &Value>) -> Chain {
         Filter {
             name: name.to_owned(),
             gate: kind.ends_with(WASM).then(|| gate(&config["config"])).flatten(),
-            tells_peer: kind.ends_with(FILTER_STATE) && tells_peer(config),
+            tells_peer: tells_peer(config),
         }
     };
-    Chain { name, filters: filters.map(filter).collect() }
+    Chain { name, peer_told, filters: filters.map(filter).collect() }
 }
 
 fn tells_peer(config: &Value) -> bool {
-    let set = config["on_request_headers"].as_array();
+    let kind = config["@type"].as_str().unwrap_or_default();
+    let set =
+        FILTER_STATE.iter().find(|(known, _)| kind.ends_with(known)).and_then(|(_, when)| config[*when].as_array());
     set.is_some_and(|set| set.iter().any(|one| one["object_key"] == "gatehouse.peer"))
 }
 

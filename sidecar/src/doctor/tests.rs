@@ -150,6 +150,23 @@ fn the_gate_is_found_where_istio_puts_it() {
 }
 
 #[test]
+fn the_peer_may_be_told_once_a_connection() {
+    let mut config = config();
+    let filters = "/configs/0/static_listeners/0/listener/filter_chains/0/filters";
+    config.pointer_mut(&format!("{filters}/0/typed_config/http_filters")).unwrap().as_array_mut().unwrap().remove(0);
+    assert_eq!(wrong(&facts(config.clone())).len(), 1);
+    let told = json!({ "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
+        "on_new_connection": [{ "object_key": "gatehouse.peer" }],
+    } });
+    let mut late = config.clone();
+    late.pointer_mut(filters).unwrap().as_array_mut().unwrap().push(told.clone());
+    assert_eq!(wrong(&facts(late)).len(), 1, "after the manager it comes too late");
+    config.pointer_mut(filters).unwrap().as_array_mut().unwrap().insert(0, told);
+    assert!(Report::of(&facts(config)).ok);
+}
+
+#[test]
 fn a_strangers_text_moves_no_cursor_and_nothing_makes_it_panic() {
     let server = json!({ "version": "abc/\u{1b}[31m1.2/x" });
     let report = Report::of(&Facts { server: Some(server), ..Facts::default() });

@@ -119,14 +119,16 @@ impl Gateway {
             HouseAt::Tcp(address) => clusters.push(house_cluster(&tcp(*address))),
         }
         clusters.extend(self.clusters.iter().cloned());
+        let mut chain = Vec::from_iter(self.gate.as_ref().filter(|gate| gate.peer).map(|_| peer_filter()));
+        chain.push(json!({
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": self.manager(access_log),
+        }));
         let mut listener = json!({
             "name": "http",
             "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
             "listener_filters": self.listener_filters,
-            "filter_chains": [{ "filters": [{
-                "name": "envoy.filters.network.http_connection_manager",
-                "typed_config": self.manager(access_log),
-            }] }],
+            "filter_chains": [{ "filters": chain }],
         });
         if let Some(socket) = &self.transport_socket {
             listener["filter_chains"][0]["transport_socket"] = socket.clone();
@@ -192,9 +194,6 @@ impl Gateway {
     fn filters(&self) -> Vec<Value> {
         let mut filters = self.filters.clone();
         if let Some(gate) = &self.gate {
-            if gate.peer {
-                filters.push(peer_filter());
-            }
             filters.push(wasm_filter(gate));
         }
         let router = json!({ "@type": format!("{TYPES}/envoy.extensions.filters.http.router.v3.Router") });
@@ -203,13 +202,14 @@ impl Gateway {
     }
 }
 
+/// Once a connection, before any header is read: the peer that opened it, or whom a PROXY header names.
 fn peer_filter() -> Value {
-    json!({ "name": "envoy.filters.http.set_filter_state", "typed_config": {
-        "@type": format!("{TYPES}/envoy.extensions.filters.http.set_filter_state.v3.Config"),
-        "on_request_headers": [{
+    json!({ "name": "envoy.filters.network.set_filter_state", "typed_config": {
+        "@type": format!("{TYPES}/envoy.extensions.filters.network.set_filter_state.v3.Config"),
+        "on_new_connection": [{
             "object_key": "gatehouse.peer",
             "factory_key": "envoy.string",
-            "format_string": { "text_format_source": { "inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%" } },
+            "format_string": { "text_format_source": { "inline_string": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" } },
         }],
     } })
 }
