@@ -123,7 +123,7 @@ fn peer(with: &[(&Chain, usize, &Gate)]) -> Finding {
     if with.iter().all(told) {
         return ok("direct peer", "told to the gate before it");
     }
-    let next = "put `set_filter_state` for `gatehouse.peer` before the gate: deploy/envoy/envoy.yaml, or mesh.yaml of `gatehouse render istio`";
+    let next = "put the network filter `set_filter_state` for `gatehouse.peer` before the connection manager: deploy/envoy/envoy.yaml, or mesh.yaml of `gatehouse render istio`";
     wrong("direct peer", "nobody tells the gate who opened the connection", next)
 }
 
