@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::dump::{Chain, Cluster, Dump, Gate};
+use super::dump::{Chain, Cluster, Dump, Gate, at};
 use super::{Facts, Finding, State, shown};
 
 /// The oldest Envoy that the gate is tested on.
@@ -50,7 +50,7 @@ fn unknown(check: &'static str, said: impl Into<String>, next: impl Into<String>
 
 /// `commit/1.40.0/Clean/RELEASE/BoringSSL`.
 fn version(server: Option<&Value>) -> Finding {
-    let Some(text) = server.and_then(|server| server["version"].as_str()) else {
+    let Some(text) = server.and_then(|server| at(server, "/version").as_str()) else {
         return unknown("Envoy", "its version was not read", "--envoy http://127.0.0.1:9901 (Istio: 15000)");
     };
     let version = text.split('/').nth(1).unwrap_or(text);
@@ -117,7 +117,7 @@ fn place(chain: &Chain, at: usize) -> Finding {
 /// Without it no forwarded header is believed, and every client behind a proxy is one.
 fn peer(with: &[(&Chain, usize, &Gate)]) -> Finding {
     let told = |(chain, at, gate): &(&Chain, usize, &Gate)| {
-        let otherwise = gate.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap["peer"] == "use_remote_address");
+        let otherwise = gate.bootstrap.as_ref().is_some_and(|bootstrap| at(bootstrap, "/peer") == "use_remote_address");
         otherwise || chain.peer_told || chain.filters.iter().take(*at).any(|filter| filter.tells_peer)
     };
     if with.iter().all(told) {
@@ -160,7 +160,7 @@ fn way(gate: &Gate, dump: &Dump, findings: &mut Vec<Finding>) {
         ));
         return;
     };
-    let Some(name) = bootstrap["house"]["cluster"].as_str() else {
+    let Some(name) = at(bootstrap, "/house/cluster").as_str() else {
         findings.push(unknown(
             "bootstrap",
             "it names no house: only its own policy decides, and no records are made",
@@ -168,7 +168,7 @@ fn way(gate: &Gate, dump: &Dump, findings: &mut Vec<Finding>) {
         ));
         return;
     };
-    let authority = bootstrap["house"]["authority"].as_str().unwrap_or(name);
+    let authority = at(bootstrap, "/house/authority").as_str().unwrap_or(name);
     findings.push(if authority.is_empty() || authority.contains(['|', ' ', '/']) {
         wrong(
             "authority",
@@ -211,10 +211,11 @@ fn cluster_is_sound(name: &str, cluster: &Cluster) -> Finding {
 
 /// A counter of Envoy whose name ends so; metrics of filters stand below `wasmcustom.`.
 fn counter(stats: &Value, name: &str) -> Option<u64> {
-    let all = stats["stats"].as_array()?;
-    let mut found = all.iter().filter(|one| one["name"].as_str().is_some_and(|known| known.ends_with(name))).peekable();
+    let all = at(stats, "/stats").as_array()?;
+    let mut found =
+        all.iter().filter(|one| at(one, "/name").as_str().is_some_and(|known| known.ends_with(name))).peekable();
     found.peek()?;
-    Some(found.filter_map(|one| one["value"].as_u64()).sum())
+    Some(found.filter_map(|one| at(one, "/value").as_u64()).sum())
 }
 
 fn decisions(stats: &Value) -> Finding {
@@ -251,13 +252,13 @@ fn stream(stats: &Value) -> Finding {
 
 fn at_home(status: &Value, stats: Option<&Value>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let version = status["version"].as_str().unwrap_or_default();
+    let version = at(status, "/version").as_str().unwrap_or_default();
     findings.push(ok("house", format!("version {}", shown(version))));
-    if let Some(waiting) = status["gates"]["waiting"].as_str() {
+    if let Some(waiting) = at(status, "/gates/waiting").as_str() {
         findings.push(wrong("door for gates", shown(waiting), "bring the file that it names"));
     }
-    let (current, workers) = (status["policy"]["workers_current"].as_u64(), status["policy"]["workers"].as_u64());
-    let revision = status["policy"]["revision"].as_u64().unwrap_or(0);
+    let (current, workers) = (at(status, "/policy/workers_current").as_u64(), at(status, "/policy/workers").as_u64());
+    let revision = at(status, "/policy/revision").as_u64().unwrap_or(0);
     findings.push(match (revision, current, workers) {
         (_, _, Some(0) | None) => {
             wrong("workers", "none is attached", "gatehouse doctor --envoy http://127.0.0.1:9901")
@@ -273,7 +274,7 @@ fn at_home(status: &Value, stats: Option<&Value>) -> Vec<Finding> {
             wrong("policy", said, "curl 127.0.0.1:9911/status: `streams` says who refused it and why")
         }
     });
-    let problems = status["policy"]["problems"].as_array().map_or(0, Vec::len);
+    let problems = at(status, "/policy/problems").as_array().map_or(0, Vec::len);
     if problems > 0 {
         findings.push(wrong(
             "policy folder",
@@ -287,9 +288,9 @@ fn at_home(status: &Value, stats: Option<&Value>) -> Vec<Finding> {
 }
 
 fn books(status: &Value, stats: Option<&Value>) -> Finding {
-    let difference = status["books"]["total"]["difference"].as_i64();
+    let difference = at(status, "/books/total/difference").as_i64();
     let seen = stats.and_then(|stats| counter(stats, "gatehouse_gate_seen_total"));
-    let stored = status["books"]["total"]["stored"].as_u64();
+    let stored = at(status, "/books/total/stored").as_u64();
     match (difference, seen, stored) {
         (Some(0), Some(seen), Some(0)) if seen > 0 => wrong(
             "records",
@@ -302,9 +303,9 @@ fn books(status: &Value, stats: Option<&Value>) -> Finding {
 }
 
 fn sinks(status: &Value) -> Vec<Finding> {
-    let all = status["sinks"].as_array().into_iter().flatten();
+    let all = at(status, "/sinks").as_array().into_iter().flatten();
     let trouble = |sink: &Value| {
-        let (name, problem) = (sink["name"].as_str()?, sink["problem"].as_str()?);
+        let (name, problem) = (at(sink, "/name").as_str()?, at(sink, "/problem").as_str()?);
         Some(wrong(
             "sink",
             format!("`{}`: {}", shown(name), shown(problem)),

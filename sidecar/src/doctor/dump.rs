@@ -79,9 +79,9 @@ impl Dump {
         let mut elsewhere = BTreeMap::new();
         walk(dump, &mut |object| {
             if let Some(filter) = object.get("ecds_filter")
-                && let Some(name) = filter["name"].as_str()
+                && let Some(name) = at(filter, "/name").as_str()
             {
-                elsewhere.insert(name.to_owned(), &filter["typed_config"]);
+                elsewhere.insert(name.to_owned(), at(filter, "/typed_config"));
             }
         });
         let mut read = Self::default();
@@ -97,6 +97,11 @@ impl Dump {
         });
         read
     }
+}
+
+/// What stands there; `null` where nothing does.
+pub(super) fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
+    value.pointer(path).unwrap_or(&Value::Null)
 }
 
 type Object = serde_json::Map<String, Value>;
@@ -116,9 +121,9 @@ fn walk<'v>(value: &'v Value, each: &mut dyn FnMut(&'v Object)) {
 /// The HTTP connection managers among the filters of one chain of connections.
 fn chains(filters: &[Value], elsewhere: &BTreeMap<String, &Value>) -> Vec<Chain> {
     let (mut found, mut peer_told) = (Vec::new(), false);
-    for config in filters.iter().map(|filter| &filter["typed_config"]) {
+    for config in filters.iter().map(|filter| at(filter, "/typed_config")) {
         peer_told |= tells_peer(config);
-        if config["@type"].as_str().is_some_and(|kind| kind.ends_with(HCM)) {
+        if at(config, "/@type").as_str().is_some_and(|kind| kind.ends_with(HCM)) {
             found.push(chain(config, peer_told, elsewhere));
         }
     }
@@ -126,16 +131,16 @@ fn chains(filters: &[Value], elsewhere: &BTreeMap<String, &Value>) -> Vec<Chain>
 }
 
 fn chain(manager: &Value, peer_told: bool, elsewhere: &BTreeMap<String, &Value>) -> Chain {
-    let name = manager["stat_prefix"].as_str().unwrap_or_default().to_owned();
-    let filters = manager["http_filters"].as_array().into_iter().flatten();
+    let name = at(manager, "/stat_prefix").as_str().unwrap_or_default().to_owned();
+    let filters = at(manager, "/http_filters").as_array().into_iter().flatten();
     let filter = |filter: &Value| {
-        let name = filter["name"].as_str().unwrap_or_default();
-        let here = &filter["typed_config"];
+        let name = at(filter, "/name").as_str().unwrap_or_default();
+        let here = at(filter, "/typed_config");
         let config = if here.is_null() { elsewhere.get(name).copied().unwrap_or(here) } else { here };
-        let kind = config["@type"].as_str().unwrap_or_default();
+        let kind = at(config, "/@type").as_str().unwrap_or_default();
         Filter {
             name: name.to_owned(),
-            gate: kind.ends_with(WASM).then(|| gate(&config["config"])).flatten(),
+            gate: kind.ends_with(WASM).then(|| gate(at(config, "/config"))).flatten(),
             tells_peer: tells_peer(config),
         }
     };
@@ -143,32 +148,35 @@ fn chain(manager: &Value, peer_told: bool, elsewhere: &BTreeMap<String, &Value>)
 }
 
 fn tells_peer(config: &Value) -> bool {
-    let kind = config["@type"].as_str().unwrap_or_default();
-    let set =
-        FILTER_STATE.iter().find(|(known, _)| kind.ends_with(known)).and_then(|(_, when)| config[*when].as_array());
-    set.is_some_and(|set| set.iter().any(|one| one["object_key"] == "gatehouse.peer"))
+    let kind = at(config, "/@type").as_str().unwrap_or_default();
+    let set = FILTER_STATE
+        .iter()
+        .find(|(known, _)| kind.ends_with(known))
+        .and_then(|(_, when)| config.get(*when)?.as_array());
+    set.is_some_and(|set| set.iter().any(|one| at(one, "/object_key") == "gatehouse.peer"))
 }
 
 fn gate(config: &Value) -> Option<Gate> {
     // Istio gives its own name to the plugin and the root as it was written.
-    (config["root_id"] == ROOT).then(|| {
-        let text = config["configuration"]["value"].as_str();
+    (at(config, "/root_id") == ROOT).then(|| {
+        let text = at(config, "/configuration/value").as_str();
         Gate {
-            on_failure: config["failure_policy"].as_str().unwrap_or_default().to_owned(),
-            file: config["vm_config"]["code"]["local"]["filename"].as_str().map(str::to_owned),
+            on_failure: at(config, "/failure_policy").as_str().unwrap_or_default().to_owned(),
+            file: at(config, "/vm_config/code/local/filename").as_str().map(str::to_owned),
             bootstrap: text.and_then(|text| serde_json::from_str(text).ok()),
         }
     })
 }
 
 fn cluster(object: &Object) -> Cluster {
-    let options =
-        object.get("typed_extension_protocol_options").map(|options| &options[OPTIONS]["explicit_http_config"]);
-    let http2 = options.map(|options| &options["http2_protocol_options"]).filter(|http2| !http2.is_null());
+    let options = object
+        .get("typed_extension_protocol_options")
+        .map(|options| at(options, &format!("/{OPTIONS}/explicit_http_config")));
+    let http2 = options.map(|options| at(options, "/http2_protocol_options")).filter(|http2| !http2.is_null());
     Cluster {
         connect_timeout: object.get("connect_timeout").and_then(Value::as_str).unwrap_or("5s").to_owned(),
         http2: http2.is_some(),
-        keepalive: http2.is_some_and(|http2| !http2["connection_keepalive"].is_null()),
+        keepalive: http2.is_some_and(|http2| !at(http2, "/connection_keepalive").is_null()),
         outliers: object.contains_key("outlier_detection"),
     }
 }

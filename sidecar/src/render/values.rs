@@ -178,7 +178,7 @@ impl Values {
         let values = Self {
             name: word::label(fields.take("name"), "gatehouse", problems),
             shape: word::one_of(fields.take("shape"), &["beside", "independent"], problems),
-            trust_domain: word::host(fields.take("trustDomain"), "cluster.local", problems),
+            trust_domain: word::label(fields.take("trustDomain"), "cluster.local", problems),
             gateway: Gateway::read(fields.take("gateway"), problems)?,
             module: Module::read(fields.take("module"), problems)?,
             house: House::read(fields.take("house"), problems)?,

@@ -7,7 +7,7 @@ use gatehouse_policy::document::{Fields, Node, Problems};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::board::Trouble;
@@ -78,6 +78,9 @@ impl Tls {
             .with_single_cert(chain, own_key(key)?);
         let mut server = made.map_err(|error| unusable(certificate, &format_args!("with its key: {error}")))?;
         server.alpn_protocols = vec![protocol.to_vec()];
+        // A resumed session would stand for a certificate that nobody looked at again; streams last too long to need one.
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
         Ok(server)
     }
 

@@ -5,6 +5,7 @@ pub mod books;
 pub mod liar;
 pub mod raw;
 pub mod secrets;
+pub mod shipped;
 
 use std::net::SocketAddr;
 

@@ -5,12 +5,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gatehouse_e2e::{HOST, policy};
+use gatehouse_e2e::{HOST, policy, shipped};
 use gatehouse_support::client::{exchange, request};
 use gatehouse_support::envoy::Launcher;
 use gatehouse_support::house::Setup;
 use gatehouse_support::tls::Authority;
-use gatehouse_support::{Envoy, House, Upstream, parts, ports, wait};
+use gatehouse_support::{Envoy, House, Upstream, ports, wait};
 use serde_json::json;
 
 const INGRESS: &str = "spiffe://cluster.local/ns/edge/sa/ingress";
@@ -34,26 +34,17 @@ async fn house(authority: &Authority, called: &str, file: &str) -> (House, Strin
 async fn gateway(authority: &Authority, identity: &str, file: &str, house: &str, upstream: &Upstream) -> Envoy {
     let own = authority.workload(file, identity);
     let (port, shown) = (ports::free(), |path: &Path| path.display().to_string());
-    let text =
-        std::fs::read_to_string(parts::root().join("deploy/envoy/independent/envoy.yaml")).expect("the shipped file");
     let house_port = house.rsplit_once(':').expect("a port").1;
-    let mut text: String =
-        text.lines().filter(|line| !line.trim_start().starts_with('#')).map(|line| format!("{line}\n")).collect();
-    for (shipped, ours) in [
-        ("port_value: 9901", "port_value: 0".to_owned()),
-        ("address: 0.0.0.0, port_value: 8080", format!("address: 127.0.0.1, port_value: {port}")),
-        ("port_value: 8000", format!("port_value: {}", upstream.address().port())),
-        ("/etc/gatehouse/gatehouse_http.wasm", shown(&parts::wasm())),
+    let mut replacements = shipped::gateway(port, upstream);
+    replacements.extend([
         ("address: house.example.com, port_value: 7443", format!("address: 127.0.0.1, port_value: {house_port}")),
         ("/etc/gatehouse/tls/tls.crt", shown(&own.certificate)),
         ("/etc/gatehouse/tls/tls.key", shown(&own.key)),
         ("/etc/gatehouse/tls/ca.crt", shown(&authority.root())),
-    ] {
-        assert_eq!(text.matches(shipped).count(), 1, "`{shipped}` in the shipped file");
-        text = text.replace(shipped, &ours);
-    }
+    ]);
+    let text = shipped::file("envoy/independent/envoy.yaml", &replacements);
     let folder = shown(own.certificate.parent().expect("a folder"));
-    text = text.replace("path: /etc/gatehouse/tls", &format!("path: {folder}"));
+    let text = text.replace("path: /etc/gatehouse/tls", &format!("path: {folder}"));
     Envoy::start_with(Launcher::FuncE, &text, port).await
 }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use gatehouse_e2e::{HOST, policy};
+use gatehouse_e2e::{HOST, policy, shipped};
 use gatehouse_support::client::{exchange, request};
 use gatehouse_support::envoy::Launcher;
 use gatehouse_support::{Envoy, House, Upstream, parts, ports, wait};
@@ -12,19 +12,9 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The shipped gateway, spoiled.
-async fn shipped(house: &House, upstream: &Upstream, spoil: &[(&str, &str)]) -> Envoy {
+async fn spoiled(house: &House, upstream: &Upstream, spoil: &[(&str, &str)]) -> Envoy {
     let port = ports::free();
-    let mut text = std::fs::read_to_string(parts::root().join("deploy/envoy/envoy.yaml")).expect("the shipped file");
-    let ours = [
-        ("port_value: 9901", "port_value: 0".to_owned()),
-        ("address: 0.0.0.0, port_value: 8080", format!("address: 127.0.0.1, port_value: {port}")),
-        ("port_value: 8000", format!("port_value: {}", upstream.address().port())),
-        ("/etc/gatehouse/gatehouse_http.wasm", parts::wasm().display().to_string()),
-        ("/var/lib/gatehouse/house.sock", house.socket().display().to_string()),
-    ];
-    for (from, to) in ours {
-        text = text.replace(from, &to);
-    }
+    let mut text = shipped::beside(port, upstream, house);
     for (from, to) in spoil {
         assert!(text.contains(from), "`{from}` in the shipped file");
         text = text.replace(from, to);
@@ -51,7 +41,7 @@ fn wrong(findings: &[Value]) -> Vec<&str> {
 async fn what_we_ship_is_healthy_and_each_fault_is_named() {
     let rules = json!([{ "name": "admin", "match": { "path": "/admin/**" }, "then": "block" }]);
     let (mut house, upstream) = (House::with_policy(&policy("enforce", rules)).await, Upstream::start().await);
-    let envoy = shipped(&house, &upstream, &[]).await;
+    let envoy = spoiled(&house, &upstream, &[]).await;
     wait::until_true(PATIENCE, "the policy to be in force", || async {
         let asked = request("GET", "/admin/x", &[("host", HOST)], b"");
         exchange(envoy.address(), &asked).await.is_ok_and(|reply| reply.status == 403)
@@ -91,7 +81,7 @@ async fn what_we_ship_is_healthy_and_each_fault_is_named() {
         ("gate", ("root_id: gatehouse", "root_id: another")),
     ];
     for (check, spoil) in faults {
-        let envoy = shipped(&house, &upstream, &[spoil]).await;
+        let envoy = spoiled(&house, &upstream, &[spoil]).await;
         let (code, findings) = doctor(&["--envoy", &format!("http://{}", envoy.admin())]);
         let named = findings.iter().find(|finding| finding["check"] == check).expect("the check");
         assert_eq!((code, &named["state"]), (1, &json!("wrong")), "{check}: {findings:#?}");

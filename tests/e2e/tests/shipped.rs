@@ -2,39 +2,19 @@
 
 use std::time::Duration;
 
+use gatehouse_e2e::shipped::{self, file};
 use gatehouse_e2e::{HOST, policy};
 use gatehouse_support::client::{exchange, request};
 use gatehouse_support::envoy::Launcher;
 use gatehouse_support::{Envoy, House, Upstream, parts, ports, wait};
 use serde_json::json;
 
-/// The file below `deploy` with each of these replaced exactly where it stands; a file that lost one is another file.
-fn file(path: &str, replacements: &[(&str, String)]) -> String {
-    let mut text = std::fs::read_to_string(parts::root().join("deploy").join(path)).expect("the shipped file");
-    // What the comments say stays out of it.
-    text = text.lines().filter(|line| !line.trim_start().starts_with('#')).map(|line| format!("{line}\n")).collect();
-    for (shipped, ours) in replacements {
-        assert_eq!(text.matches(shipped).count(), 1, "`{shipped}` in the shipped file");
-        text = text.replace(shipped, ours);
-    }
-    text
-}
-
 #[tokio::test]
 async fn the_shipped_file_blocks_records_and_keeps_secrets_out_of_its_log() {
     let rules = json!([{ "name": "admin", "match": { "path": ["/admin", "/admin/**"] }, "then": "block" }]);
     let (house, upstream) = (House::with_policy(&policy("enforce", rules)).await, Upstream::start().await);
     let port = ports::free();
-    let text = file(
-        "envoy/envoy.yaml",
-        &[
-            ("port_value: 9901", "port_value: 0".to_owned()),
-            ("address: 0.0.0.0, port_value: 8080", format!("address: 127.0.0.1, port_value: {port}")),
-            ("port_value: 8000", format!("port_value: {}", upstream.address().port())),
-            ("/etc/gatehouse/gatehouse_http.wasm", parts::wasm().display().to_string()),
-            ("/var/lib/gatehouse/house.sock", house.socket().display().to_string()),
-        ],
-    );
+    let text = shipped::beside(port, &upstream, &house);
     let envoy = Envoy::start_with(Launcher::FuncE, &text, port).await;
     let get = async |target: &str, id: &str| {
         let fields = [("host", HOST), ("x-request-id", id), ("authorization", "Bearer planted-secret-1")];
@@ -116,16 +96,7 @@ async fn the_shipped_files_over_xds_are_taken_up_when_they_change() {
 #[tokio::test]
 async fn envoy_itself_says_that_the_house_is_watched() {
     let (house, upstream, port) = (House::start().await, Upstream::start().await, ports::free());
-    let text = file(
-        "envoy/envoy.yaml",
-        &[
-            ("port_value: 9901", "port_value: 0".to_owned()),
-            ("address: 0.0.0.0, port_value: 8080", format!("address: 127.0.0.1, port_value: {port}")),
-            ("port_value: 8000", format!("port_value: {}", upstream.address().port())),
-            ("/etc/gatehouse/gatehouse_http.wasm", parts::wasm().display().to_string()),
-            ("/var/lib/gatehouse/house.sock", house.socket().display().to_string()),
-        ],
-    );
+    let text = shipped::beside(port, &upstream, &house);
     let envoy = Envoy::start_with(Launcher::FuncE, &text, port).await;
     let dump = envoy.page("/config_dump?resource=static_clusters").await;
     let dump: serde_json::Value = serde_json::from_str(&dump).expect("JSON");
