@@ -116,9 +116,9 @@ fn place(chain: &Chain, at: usize) -> Finding {
 
 /// Without it no forwarded header is believed, and every client behind a proxy is one.
 fn peer(with: &[(&Chain, usize, &Gate)]) -> Finding {
-    let told = |(chain, at, gate): &(&Chain, usize, &Gate)| {
+    let told = |(chain, place, gate): &(&Chain, usize, &Gate)| {
         let otherwise = gate.bootstrap.as_ref().is_some_and(|bootstrap| at(bootstrap, "/peer") == "use_remote_address");
-        otherwise || chain.peer_told || chain.filters.iter().take(*at).any(|filter| filter.tells_peer)
+        otherwise || chain.peer_told || chain.filters.iter().take(*place).any(|filter| filter.tells_peer)
     };
     if with.iter().all(told) {
         return ok("direct peer", "told to the gate before it");
