@@ -62,6 +62,8 @@ struct Place {
     module_url: String,
     /// Envoy's word for `module.onFailure`.
     failure_policy: &'static str,
+    /// Istio's `gatewayTopology` as JSON; `None`: nothing stands before the gateway.
+    topology: Option<String>,
 }
 
 impl Place {
@@ -81,9 +83,22 @@ impl Place {
             house_namespace: if apart { &house.namespace } else { &gateway.namespace }.clone(),
             module_url: module.url.clone().unwrap_or_else(|| format!("file://{module_file}")),
             module_file,
+            topology: topology(gateway),
             failure_policy: if module.on_failure == "FAIL_CLOSE" { "FAIL_CLOSED" } else { module.on_failure },
         }
     }
+}
+
+/// What Istio is told of what stands before the gateway.
+fn topology(gateway: &values::Gateway) -> Option<String> {
+    let mut topology = serde_json::Map::new();
+    if gateway.trusted_proxies > 0 {
+        topology.insert("numTrustedProxies".into(), gateway.trusted_proxies.into());
+    }
+    if gateway.proxy_protocol {
+        topology.insert("proxyProtocol".into(), serde_json::json!({}));
+    }
+    (!topology.is_empty()).then(|| serde_json::json!({ "gatewayTopology": topology }).to_string())
 }
 
 fn environment() -> Result<Environment<'static>, Error> {

@@ -68,9 +68,10 @@ fn every_combination_is_yaml_with_kinds_and_names() {
             for url in ["null", "oci://registry.example/gate:1", "file:///opt/gate.wasm"] {
                 for hops in ["0", "2"] {
                     let text = format!(
-                        "shape: {shape}\nistio: {{ kind: {kind} }}\ngateway: {{ trustedProxies: {hops}, labels: {{ a.b/c: \"1\" }} }}\n\
+                        "shape: {shape}\nistio: {{ kind: {kind} }}\ngateway: {{ trustedProxies: {hops}, proxyProtocol: {}, labels: {{ a.b/c: \"1\" }} }}\n\
                          house: {{ pullSecret: secret }}\n\
                          routes: [{{ name: a, hosts: [\"*\", b.example], service: c.d, port: 1, credential: e }}]\n{}",
+                        kind == "WasmPlugin",
                         if url == "null" {
                             String::new()
                         } else {

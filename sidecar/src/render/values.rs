@@ -11,6 +11,7 @@
 //!   labels: { istio: ingressgateway }   # its pods
 //!   target: public                # a Gateway of the Gateway API, instead of labels
 //!   trustedProxies: 0             # proxies before it that append to X-Forwarded-For
+//!   proxyProtocol: false          # a load balancer before it speaks the PROXY protocol
 //!   http: 8080                    # where it listens
 //!   https: 8443
 //! module:
@@ -80,6 +81,8 @@ pub struct Gateway {
     pub target: Option<String>,
     /// Proxies before it.
     pub trusted_proxies: i64,
+    /// The PROXY protocol is spoken to it.
+    pub proxy_protocol: bool,
     /// Port of plain HTTP.
     pub http: i64,
     /// Port of TLS.
@@ -212,6 +215,7 @@ impl Gateway {
             labels: labels.unwrap_or_else(|| BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())])),
             target: fields.take("target").map(|node| word::label(Some(node), "", problems)),
             trusted_proxies: word::number(fields.take("trustedProxies"), 0, 0..=16, problems),
+            proxy_protocol: fields.take("proxyProtocol").and_then(|node| node.boolean(problems)).unwrap_or(false),
             http: word::port(fields.take("http"), 8080, problems),
             https: word::port(fields.take("https"), 8443, problems),
             name,

@@ -45,3 +45,11 @@ fn fetch(jars: &Path) {
     maven.arg(format!("-DoutputDirectory={}", jars.display()));
     run(&mut maven, "Maven and Java 17 or later (Debian: `apt-get install maven default-jre-headless`)");
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn jars_of_the_broker_are_fetched() {
+        assert!(super::class_path().contains("kafka"));
+    }
+}

@@ -35,6 +35,8 @@ pub struct Pod {
     pub ports: u16,
     /// Further variables of the agent.
     pub more: Vec<(&'static str, String)>,
+    /// The annotation `proxy.istio.io/config` of its pod, as the injector would pass it on; JSON.
+    pub config: Option<String>,
 }
 
 impl Pod {
@@ -49,6 +51,7 @@ impl Pod {
             labels: r#"{"istio":"ingressgateway","app":"ingress"}"#,
             ports: 15900,
             more: Vec::new(),
+            config: None,
         }
     }
 }
@@ -79,12 +82,16 @@ impl Agent {
         std::fs::create_dir_all(&tokens).expect("a folder");
         std::fs::write(tokens.join("istio-token"), token.trim()).expect("a file");
         let port = |at: u16| (pod.ports + at).to_string();
-        let config = json!({
+        let mut config = json!({
             "binaryPath": parts::envoy(), "configPath": folder.path().join("proxy"),
             "discoveryAddress": format!("127.0.0.1:{}", istiod::SECURE), "controlPlaneAuthPolicy": "MUTUAL_TLS",
             "proxyAdminPort": pod.ports, "statusPort": pod.ports + 1, "concurrency": 2,
             "drainDuration": "1s", "terminationDrainDuration": "1s",
         });
+        if let Some(annotation) = &pod.config {
+            let more: Value = serde_json::from_str(annotation).expect("the annotation is JSON");
+            config.as_object_mut().expect("a map").extend(more.as_object().cloned().expect("a map"));
+        }
         let mut command = Command::new(tools("GATEHOUSE_ISTIO").join("pilot-agent"));
         command.current_dir(folder.path());
         command.envs([

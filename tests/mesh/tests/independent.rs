@@ -38,6 +38,7 @@ fn house_pod() -> Pod {
         labels: r#"{"app.kubernetes.io/name":"gatehouse"}"#,
         ports: 15930,
         more: Vec::new(),
+        config: None,
     }
 }
 
