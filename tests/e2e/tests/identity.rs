@@ -27,18 +27,6 @@ fn inspector() -> Value {
     } })
 }
 
-fn ja4() -> Value {
-    json!({ "name": "envoy.filters.http.set_filter_state", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
-        "on_request_headers": [{
-            "object_key": "gatehouse.ja4",
-            "factory_key": "envoy.string",
-            "format_string": { "text_format_source": { "inline_string": "%TLS_JA4_FINGERPRINT%" }, "omit_empty_values": true },
-            "skip_if_empty": true,
-        }],
-    } })
-}
-
 async fn ask_as(authority: &Authority, envoy: &Envoy, hello: &Hello, target: &str, fields: &[(&str, &str)]) -> Reply {
     let fields = [&[("host", HOST)], fields].concat();
     let mut client = authority.connect(envoy.address(), hello).await.unwrap();
@@ -226,7 +214,6 @@ async fn ja4_is_told_by_the_documented_snippet_and_matched_by_fingerprint() {
     let (upstream, authority) = (Upstream::start().await, Authority::new());
     let shape = |gateway: &mut Gateway| {
         secured(&authority, false)(gateway);
-        gateway.filters = vec![ja4()];
         gateway.manager = vec![(
             "access_log",
             json!([{ "name": "envoy.access_loggers.file", "typed_config": {

@@ -101,7 +101,7 @@ fn limit() -> Value {
         "apiVersion": "gatehouse.dev/v1", "kind": "Policy", "metadata": { "name": "limit" },
         "spec": { "mode": "enforce", "hosts": [HOST], "rules": [{
             "name": "by-client", "match": { "path": "/productpage" },
-            "limit": { "by": ["client.address"], "rate": format!("{PASS} per 1m") }, "then": "limit",
+            "limit": { "by": ["address"], "rate": format!("{PASS} per 1m") }, "then": "limit",
         }] },
     })
 }

@@ -161,6 +161,13 @@ async fn the_application_answers_what_is_forbidden_does_not_and_events_arrive() 
     stage.agent.assert_nothing_refused().await;
     healthy(&stage).await;
 
+    let over_tls = wait::until(SOON, "the event of a request over TLS", || async {
+        stage.house.events().into_iter().find(|event| event["http_request"]["url"]["scheme"] == "https")
+    })
+    .await;
+    assert_eq!(over_tls["src_endpoint"]["ip"], "127.0.0.1", "{over_tls}");
+    assert!(stage.agent.page("/config_dump").await.contains("enable_ja4_fingerprinting"), "the inspector was replaced");
+
     let event = wait::until(SOON, "the event of the refused request", || async {
         stage.house.events().into_iter().find(|event| event["unmapped"]["gatehouse"]["reference"] == reference.as_str())
     })

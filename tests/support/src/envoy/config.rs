@@ -202,7 +202,8 @@ impl Gateway {
     }
 }
 
-/// Once a connection, before any header is read: the peer that opened it, or whom a PROXY header names.
+/// Once a connection, before any header is read: the peer that opened it, or whom a PROXY header names; and the client's JA4, where the TLS
+/// inspector was told to make one.
 fn peer_filter() -> Value {
     json!({ "name": "envoy.filters.network.set_filter_state", "typed_config": {
         "@type": format!("{TYPES}/envoy.extensions.filters.network.set_filter_state.v3.Config"),
@@ -210,6 +211,11 @@ fn peer_filter() -> Value {
             "object_key": "gatehouse.peer",
             "factory_key": "envoy.string",
             "format_string": { "text_format_source": { "inline_string": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" } },
+        }, {
+            "object_key": "gatehouse.ja4",
+            "factory_key": "envoy.string",
+            "format_string": { "text_format_source": { "inline_string": "%TLS_JA4_FINGERPRINT%" }, "omit_empty_values": true },
+            "skip_if_empty": true,
         }],
     } })
 }
