@@ -166,7 +166,7 @@ async fn the_application_answers_what_is_forbidden_does_not_and_events_arrive() 
     })
     .await;
     assert_eq!(over_tls["src_endpoint"]["ip"], "127.0.0.1", "{over_tls}");
-    assert!(stage.agent.page("/config_dump").await.contains("enable_ja4_fingerprinting"), "the inspector was replaced");
+    assert!(stage.agent.page("/config_dump").await.contains("enable_ja4_fingerprinting"), "our inspector stands there");
 
     let event = wait::until(SOON, "the event of the refused request", || async {
         stage.house.events().into_iter().find(|event| event["unmapped"]["gatehouse"]["reference"] == reference.as_str())
