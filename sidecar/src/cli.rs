@@ -11,6 +11,7 @@ mod explain;
 mod mode;
 mod module;
 mod policy;
+mod probe;
 mod render;
 mod replay;
 mod run;
@@ -68,6 +69,8 @@ enum Verb {
     Supervise(supervise::Arguments),
     /// Put the gate's module where a gateway reads it, whole or not at all
     Module(module::Arguments),
+    /// Is this house live, is it ready: for the probes of its container
+    Probe(probe::Arguments),
     /// Print the completions of a shell
     Completions(shell::Completions),
     /// Write the manual pages
@@ -96,6 +99,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Spool(arguments) => spool::spool(&arguments, json),
         Verb::Supervise(arguments) => supervise::supervise(arguments, json),
         Verb::Module(arguments) => module::module(&arguments, json),
+        Verb::Probe(arguments) => probe::probe(&arguments, json),
         Verb::Completions(arguments) => shell::completions(&arguments, json),
         Verb::Manual(arguments) => shell::manual(&arguments, json),
     }

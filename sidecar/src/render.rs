@@ -62,6 +62,12 @@ struct Place {
     module_url: String,
     /// Envoy's word for `module.onFailure`.
     failure_policy: &'static str,
+    /// The proxy's container in the gateway's pod.
+    proxy_container: &'static str,
+    /// The proxy's group: what is shared with it is that group's to read.
+    proxy_group: u32,
+    /// How the gate learns the direct peer, where it is not by filter state.
+    peer: Option<&'static str>,
     /// Istio's `gatewayTopology` as JSON; `None`: nothing stands before the gateway.
     topology: Option<String>,
 }
@@ -75,6 +81,7 @@ impl Place {
             Target::Istio => "/etc/gatehouse/module/gatehouse_http.wasm",
             _ => "/etc/gatehouse/gatehouse_http.wasm",
         };
+        let of_gateway = target == Target::EnvoyGateway;
         let file = module.url.as_deref().and_then(|url| url.strip_prefix("file://"));
         let module_file = file.unwrap_or(usual).to_owned();
         Self {
@@ -83,6 +90,9 @@ impl Place {
             house_namespace: if apart { &house.namespace } else { &gateway.namespace }.clone(),
             module_url: module.url.clone().unwrap_or_else(|| format!("file://{module_file}")),
             module_file,
+            proxy_container: if of_gateway { "envoy" } else { "istio-proxy" },
+            proxy_group: if of_gateway { 65532 } else { 1337 },
+            peer: of_gateway.then_some("use_remote_address"),
             topology: topology(gateway),
             failure_policy: if module.on_failure == "FAIL_CLOSE" { "FAIL_CLOSED" } else { module.on_failure },
         }

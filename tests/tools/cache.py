@@ -77,8 +77,11 @@ def published(name):
     return link if os.access(link, os.X_OK) else None
 
 
-def go_programs(name, modules, programs):
-    """Builds programs ({name: package}) of a pinned Go module into the cache's folder `name`, and gives that folder."""
+def go_programs(name, modules, programs, variables=None):
+    """Builds programs ({name: package}) of a pinned Go module into the cache's folder `name`, and gives that folder.
+
+    `variables` ({package.name: text}) are what the projects' own builds write into them, such as their version.
+    """
     if shutil.which("go") is None:
         missing("Go", "Go 1.26 or newer from your distribution or https://go.dev/dl")
     home = folder() / name
@@ -91,7 +94,8 @@ def go_programs(name, modules, programs):
             say(f"{program}: go build into {home} (minutes)")
             # It has its name only once it is whole.
             fresh = binary.with_name(f"{program}.{os.getpid()}")
-            command = ["go", "-C", modules, "build", "-trimpath", "-ldflags", "-s -w", "-o", fresh, package]
+            flags = " ".join(["-s -w", *(f"-X {variable}={text}" for variable, text in (variables or {}).items())])
+            command = ["go", "-C", modules, "build", "-trimpath", "-ldflags", flags, "-o", fresh, package]
             run(command, program, env=GO_ENVIRONMENT)
             fresh.replace(binary)
     return home

@@ -12,6 +12,7 @@ macro_rules! templates {
 }
 
 templates!(
+    "envoy-gateway/envoy-proxy.yaml",
     "envoy-gateway/extension-policy.yaml",
     "envoy/envoy.yaml",
     "envoy/xds/clusters.yaml",
@@ -65,6 +66,10 @@ impl Target {
                 "`module.url` is no image and no address",
                 "write `module: { url: oci://… }`: Envoy Gateway fetches modules and reads no files",
             )),
+            Self::EnvoyGateway if values.shape == "independent" => Some((
+                "`shape` is independent",
+                "write `shape: beside`: between Envoy Gateway's proxies and a house of its own nobody ends mutual TLS for both yet",
+            )),
             Self::Istio if values.shape == "independent" && url.is_none() => Some((
                 "`module.url` is missing and the house is independent",
                 "write `module: { url: oci://… }`; only beside the gateway an init container can bring the module along",
@@ -83,7 +88,9 @@ impl Target {
             Self::Envoy => {
                 vec!["envoy/envoy.yaml", "envoy/xds/envoy.yaml", "envoy/xds/listeners.yaml", "envoy/xds/clusters.yaml"]
             }
-            Self::EnvoyGateway => vec!["envoy-gateway/extension-policy.yaml"],
+            Self::EnvoyGateway => {
+                vec!["envoy-gateway/extension-policy.yaml", "envoy-gateway/envoy-proxy.yaml", "istio/house-config.yaml"]
+            }
             Self::Vm => vec!["vm/gatehouse.service", "vm/house.yaml", "envoy/envoy.yaml"],
             Self::Istio => {
                 let mut names = vec!["istio/gate.yaml", "istio/mesh.yaml", "istio/house-config.yaml"];

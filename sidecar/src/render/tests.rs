@@ -196,3 +196,12 @@ proptest! {
         prop_assert_eq!(entries[0].value.string(&mut problems), Some(text.as_str()), "{}", written);
     }
 }
+
+#[test]
+fn the_chart_has_the_version_of_the_program() {
+    let chart = include_str!("../../../deploy/helm/gatehouse/Chart.yaml");
+    for word in ["version", "appVersion"] {
+        let line = format!("\n{word}: {}\n", env!("CARGO_PKG_VERSION"));
+        assert!(chart.contains(&line), "{word} in Chart.yaml");
+    }
+}

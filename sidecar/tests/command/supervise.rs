@@ -36,7 +36,10 @@ fn supervised(data: &Path, linger: &str) -> Child {
 #[test]
 fn a_killed_house_is_there_again_and_a_wrong_configuration_can_be_mended_in_place() {
     let dir = tempfile::tempdir().unwrap();
+    let probe = |what: &str| output(&["probe", what, "--data", text(dir.path())]).0;
+    assert_eq!((probe("live"), probe("ready")), (1, 1), "nobody answers yet");
     let mut supervisor = supervised(dir.path(), "0s");
+    assert_eq!((probe("live"), probe("ready"), probe("well")), (0, 0, 2));
     let first = child(&supervisor).unwrap();
     send(first, Signal::KILL);
     until("another house is ready", || child(&supervisor).is_some_and(|id| id != first) && ready(dir.path()));

@@ -86,7 +86,11 @@ async fn a_listed_gate_is_served_by_mutual_tls_and_others_serve_without_a_policy
     })
     .await;
     for number in 0..20 {
-        assert_eq!(status(&stranger, &format!("/admin/stranger/{number}")).await, 200, "no policy, and no request fails");
+        assert_eq!(
+            status(&stranger, &format!("/admin/stranger/{number}")).await,
+            200,
+            "no policy, and no request fails"
+        );
     }
     stranger.assert_filter_sound().await;
     let said = house.status().await;

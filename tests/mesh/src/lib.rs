@@ -4,9 +4,11 @@
 
 pub mod agent;
 pub mod apps;
+pub mod helm;
 pub mod istiod;
 pub mod kube;
 pub mod shipped;
+pub mod traffic;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -14,8 +16,10 @@ use std::time::Duration;
 
 pub use agent::Agent;
 pub use apps::Apps;
+pub use helm::Helm;
 pub use istiod::Istiod;
 pub use kube::Kube;
+pub use traffic::Traffic;
 
 /// How long any part may take to be there.
 pub const START: Duration = Duration::from_secs(90);

@@ -1,15 +1,13 @@
 //! Real istiod, Istio's agent and a stock Envoy with nothing of ours but what `gatehouse render istio` makes: the application answers, what
 //! is forbidden does not, events arrive; whatever becomes of the house; and without our manifests it is the gateway that it was.
 
-use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use gatehouse_kafka::Broker;
-use gatehouse_mesh::{Agent, Apps, Istiod, Kube, NAMESPACE, agent, shipped::Shipped};
-use gatehouse_support::client::{Reply, exchange, request};
+use gatehouse_mesh::traffic::get;
+use gatehouse_mesh::{Agent, Apps, Istiod, Kube, NAMESPACE, Traffic, agent, shipped::Shipped};
+use gatehouse_support::client::Reply;
 use gatehouse_support::house::Setup;
 use gatehouse_support::{House, parts, wait};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
@@ -77,7 +75,7 @@ impl Stage {
     }
 
     async fn get(&self, target: &str) -> Option<Reply> {
-        get(target).await
+        get(HTTP, HOST, target).await
     }
 
     /// Status and body by HTTPS with SNI, as an operator asks.
@@ -93,11 +91,6 @@ impl Stage {
         let (body, code) = said.rsplit_once('\n').expect("a line with the status");
         (code.to_owned(), body.to_owned())
     }
-}
-
-async fn get(target: &str) -> Option<Reply> {
-    let asked = request("GET", target, &[("host", HOST), ("connection", "close")], b"");
-    exchange(SocketAddr::from(([127, 0, 0, 1], HTTP)), &asked).await.ok()
 }
 
 /// The certificate that the Gateway names, as a secret of the cluster.
@@ -224,21 +217,7 @@ fn wait_for(broker: &Broker, id: &str) {
 async fn no_request_fails_while_the_house_is_missing_dies_and_comes_back() {
     let mut stage = Stage::plain(&Setup { policies: vec![policy()], extra: String::new() }, "TrafficExtension").await;
     stage.house.stop().await;
-    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let wrong = tokio::spawn({
-        let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
-        async move {
-            let mut wrong = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
-                let status = get("/productpage").await.map(|reply| reply.status);
-                sent.fetch_add(1, Ordering::Relaxed);
-                if status != Some(200) {
-                    wrong.push(status);
-                }
-            }
-            wrong
-        }
-    });
+    let traffic = Traffic::start(HTTP, HOST, "/productpage");
     // Our manifests come while nobody is home.
     stage.apply();
     wait::until_true(SOON, "the gate to be in the chain", || async {
@@ -263,10 +242,6 @@ async fn no_request_fails_while_the_house_is_missing_dies_and_comes_back() {
         stage.get("/admin/users").await.is_some_and(|reply| reply.status == 404)
     })
     .await;
-    stop.store(true, Ordering::Relaxed);
-    let wrong = wrong.await.expect("the loop ends");
-    let sent = sent.load(Ordering::Relaxed);
-    println!("{sent} requests, {} failed", wrong.len());
-    assert!(wrong.is_empty() && sent > 100, "of {sent} requests these failed: {wrong:?}");
+    traffic.assert_none_failed().await;
     stage.agent.assert_nothing_refused().await;
 }
