@@ -5,9 +5,11 @@
 
 mod books;
 mod check;
+mod compare;
 mod doctor;
 mod exit;
 mod explain;
+mod migrate;
 mod mode;
 mod module;
 mod policy;
@@ -59,6 +61,8 @@ enum Verb {
     Explain(explain::Arguments),
     /// Say what a policy would have done to recorded traffic
     Replay(replay::Arguments),
+    /// Compare the verdicts of one rule, which stands for another product, with those of all others
+    Compare(compare::Arguments),
     /// Is this gateway healthy, and if not, what to type next
     Doctor(doctor::Arguments),
     /// Manifests for a place that the gate and the house shall live in, from one file of values
@@ -94,6 +98,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Test(arguments) => test::test(&arguments, json),
         Verb::Explain(arguments) => explain::explain(&arguments, json),
         Verb::Replay(arguments) => replay::replay(&arguments, json),
+        Verb::Compare(arguments) => compare::compare(&arguments, json),
         Verb::Doctor(arguments) => doctor::doctor(&arguments, json),
         Verb::Render(arguments) => render::render(&arguments, json),
         Verb::Spool(arguments) => spool::spool(&arguments, json),

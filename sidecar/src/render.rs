@@ -40,6 +40,15 @@ pub fn render(target: Target, values: &Values, inline: Option<&str>) -> Result<V
     texts.collect()
 }
 
+/// One of the parts that several templates share, such as `parts/house-cluster.yaml`.
+///
+/// # Errors
+/// As [`render`].
+pub fn part(target: Target, values: &Values, name: &str) -> Result<String, Error> {
+    let known = Value::from_serialize(Known { values, place: Place::of(target, values), inline: None });
+    environment()?.get_template(name)?.render(&known)
+}
+
 /// What a template knows.
 #[derive(Debug, serde::Serialize)]
 struct Known<'v> {
@@ -147,15 +156,17 @@ fn dirname(path: String) -> String {
 /// Labels on one line.
 #[expect(clippy::needless_pass_by_value, reason = "the signature that filters have")]
 fn flow(labels: Value) -> Result<Value, Error> {
-    let word = |value: &Value| {
-        let text = value.as_str().unwrap_or_default();
-        if is_plain(text) { text.to_owned() } else { quoted(text) }
-    };
+    let word = |value: &Value| scalar_text(value.as_str().unwrap_or_default());
     let mut pairs = Vec::new();
     for key in labels.try_iter()? {
         pairs.push(format!("{}: {}", word(&key), word(&labels.get_item(&key)?)));
     }
     Ok(Value::from_safe_string(format!("{{ {} }}", pairs.join(", "))))
+}
+
+/// A text as YAML reads it back.
+pub(crate) fn scalar_text(text: &str) -> String {
+    if is_plain(text) { text.to_owned() } else { quoted(text) }
 }
 
 fn quoted(text: &str) -> String {

@@ -11,6 +11,7 @@ use gatehouse::render::{self, Manifest, Target, Values, inline};
 use serde::Serialize;
 
 use super::exit::{self, fail};
+use super::migrate;
 
 /// Largest file of values.
 const MAX_FILE: u64 = 1 << 20;
@@ -20,8 +21,8 @@ pub(super) struct Arguments {
     /// What the manifests are for
     #[arg(value_name = "TARGET")]
     target: Chosen,
-    /// What is particular to the place, one YAML file [default: everything as documented]
-    #[arg(value_name = "VALUES")]
+    /// What is particular to the place, one YAML file [default: everything as documented]; for `migrate`: a file or folder of manifests
+    #[arg(value_name = "VALUES|MANIFESTS")]
     values: Option<PathBuf>,
     /// Write the manifests into this folder instead of printing them
     #[arg(short, long, value_name = "DIR")]
@@ -29,22 +30,33 @@ pub(super) struct Arguments {
     /// A policy that the gate has from its start, for a place without a house or for its first seconds; at most 64 KiB
     #[arg(long, value_name = "POLICY")]
     inline: Option<PathBuf>,
+    /// Only for `migrate`: the file of values
+    #[arg(long = "values", value_name = "VALUES", id = "of_migrate")]
+    of_migrate: Option<PathBuf>,
+    /// Only for `migrate`: a host or cluster that is the other product; may be given several times
+    #[arg(long, value_name = "HOST")]
+    proxy: Vec<String>,
+    /// Only for `migrate`: the response header that marks the other product's own answers [default: status 403 and 429 do]
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    verdict_header: Option<String>,
 }
 
+/// `None`: not manifests for a place, but the way there.
 #[derive(Clone, Copy)]
-struct Chosen(Target);
+struct Chosen(Option<Target>);
 
 impl ValueEnum for Chosen {
     fn value_variants<'a>() -> &'a [Self] {
-        const ALL: [Chosen; Target::ALL.len()] = {
+        const ALL: [Chosen; Target::ALL.len() + 1] = {
             let [a, b, c, d] = Target::ALL;
-            [Chosen(a.1), Chosen(b.1), Chosen(c.1), Chosen(d.1)]
+            [Chosen(Some(a.1)), Chosen(Some(b.1)), Chosen(Some(c.1)), Chosen(Some(d.1)), Chosen(None)]
         };
         &ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Target::ALL.iter().find(|(_, target)| *target == self.0).map(|(name, _)| PossibleValue::new(*name))
+        let Some(wanted) = self.0 else { return Some(PossibleValue::new("migrate")) };
+        Target::ALL.iter().find(|(_, target)| *target == wanted).map(|(name, _)| PossibleValue::new(*name))
     }
 }
 
@@ -55,12 +67,29 @@ struct Rendered<'m> {
 }
 
 pub(super) fn render(arguments: &Arguments, json: bool) -> ExitCode {
-    let values = match values(arguments.values.as_deref()) {
+    let from = if arguments.target.0.is_some() { &arguments.values } else { &arguments.of_migrate };
+    let values = match values(from.as_deref()) {
         Ok(values) => values,
         Err(Wrong::Unreadable(why)) => return fail(exit::usage(), &why),
         Err(Wrong::Problems(problems)) => return exit::wrong(&problems, json),
     };
-    if let Some((message, help)) = arguments.target.0.lacks(&values) {
+    let Some(target) = arguments.target.0 else {
+        let wanted = migrate::Wanted {
+            manifests: arguments.values.as_deref(),
+            values: &values,
+            proxies: &arguments.proxy,
+            verdict: arguments.verdict_header.as_deref(),
+            output: arguments.output.as_deref(),
+        };
+        return migrate::migrate(&wanted, json);
+    };
+    if arguments.of_migrate.is_some() || !arguments.proxy.is_empty() || arguments.verdict_header.is_some() {
+        return fail(
+            exit::usage(),
+            &"`--values`, `--proxy` and `--verdict-header` are for `gatehouse render migrate MANIFESTS`",
+        );
+    }
+    if let Some((message, help)) = target.lacks(&values) {
         let place = arguments.values.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
         return exit::wrong(&[Problem { place, message: message.into(), help: help.into() }], json);
     }
@@ -69,7 +98,7 @@ pub(super) fn render(arguments: &Arguments, json: bool) -> ExitCode {
         Err(inline::Wrong::Unreadable(why)) => return fail(exit::usage(), &why),
         Err(inline::Wrong::Problems(problems)) => return exit::wrong(&problems, json),
     };
-    let manifests = match render::render(arguments.target.0, &values, policy.as_deref()) {
+    let manifests = match render::render(target, &values, policy.as_deref()) {
         Ok(manifests) => manifests,
         Err(error) => {
             return fail(

@@ -86,7 +86,9 @@ impl Agent {
             "binaryPath": parts::envoy(), "configPath": folder.path().join("proxy"),
             "discoveryAddress": format!("127.0.0.1:{}", istiod::SECURE), "controlPlaneAuthPolicy": "MUTUAL_TLS",
             "proxyAdminPort": pod.ports, "statusPort": pod.ports + 1, "concurrency": 2,
-            "drainDuration": "1s", "terminationDrainDuration": "1s",
+            // A worker that makes its VM just then takes up a changed listener later than the main thread thinks: connections that it
+            // takes in meanwhile end with the old one, so its end must be far from its beginning (45 s by default).
+            "drainDuration": "10s", "terminationDrainDuration": "1s",
         });
         if let Some(annotation) = &pod.config {
             let more: Value = serde_json::from_str(annotation).expect("the annotation is JSON");

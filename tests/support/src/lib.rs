@@ -7,6 +7,7 @@
 //! | [`house`] | the real `gatehouse` binary on folders of its own |
 //! | [`upstream`] | the application behind the gateway; it keeps every request it got |
 //! | [`client`] | requests as exact bytes over HTTP/1.1, and HTTP/2 with trailers |
+//! | [`defender`] | the other product of a hairpin, a second Envoy |
 //! | [`load`] | open-loop load that counts for itself: the truth from outside |
 //! | [`http1`] | HTTP/1.1 on the wire, shared by client and upstream |
 //! | [`process`] | child processes that cannot outlive us |
@@ -18,6 +19,7 @@
 //! Failures panic with what was awaited and where the logs are: the callers are tests and a demo.
 
 pub mod client;
+pub mod defender;
 pub mod envoy;
 pub mod house;
 pub mod http1;
@@ -31,6 +33,7 @@ pub mod upstream;
 pub mod wait;
 
 pub use client::{Http1, Http2, Reply};
+pub use defender::Defender;
 pub use envoy::{Envoy, Gate, Gateway};
 pub use house::House;
 pub use load::Load;
