@@ -36,6 +36,17 @@ pub fn istioctl(arguments: &[&str]) -> Output {
     command.env("KUBECONFIG", "/dev/null").args(arguments).output().expect("istioctl can be started")
 }
 
+/// What `istioctl` says of a cluster.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn istioctl_at(kube: &Kube, arguments: &[&str]) -> Output {
+    // It waits without end for a cluster that it does not like.
+    let mut command = Command::new("timeout");
+    command.arg("60").arg(tools("GATEHOUSE_ISTIO").join("istioctl")).env("KUBECONFIG", kube.kubeconfig());
+    command.args(arguments).output().expect("timeout can be started")
+}
+
 /// The program that an environment variable names.
 ///
 /// # Panics
