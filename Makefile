@@ -41,6 +41,12 @@ chart: ## The Helm chart, a repository's index, its OCI layout: target/chart (Go
 wasm-trap: ## The filter with a trap on request, for the reload test; never shipped
 	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http --features test-trap --target-dir $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/trap
 
+next: ## Filter and sidecar as a next release would be, one version of protocol and image up, for the tests of mixed versions; never shipped
+	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http --features test-next --target-dir $(or $(CARGO_TARGET_DIR),target)/next
+	@cargo build -p gatehouse --features test-next
+	@install -D $(or $(CARGO_TARGET_DIR),target)/debug/gatehouse $(or $(CARGO_TARGET_DIR),target)/next/gatehouse
+	@cargo build -q -p gatehouse
+
 house: ## The sidecar, as the tests run it
 	@cargo build -p gatehouse
 
@@ -72,7 +78,7 @@ unit: ## Unit, property and process tests of the crates and the sidecar: the inn
 scripted-host: wasm ## The built .wasm under a scripted host
 	@cargo test -q -p gatehouse-scripted-host
 
-e2e: wasm wasm-trap house ## End to end: real Envoy by func-e, real Kafka, real house
+e2e: wasm wasm-trap next house ## End to end: real Envoy by func-e, real Kafka, real house
 	@cargo test -q -p gatehouse-support
 	@cargo test -q -p gatehouse --test kafka_sink
 	@tests/tools/run-e2e

@@ -294,9 +294,10 @@ impl Intake {
         self.receiver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn welcome(&self) -> v1::Welcome {
+    /// The answer to a gate whose highest version of the protocol is this, which the receiver took.
+    fn welcome(&self, theirs: u32) -> v1::Welcome {
         v1::Welcome {
-            protocol: gatehouse_proto::PROTOCOL,
+            protocol: gatehouse_proto::common_protocol(theirs).unwrap_or(gatehouse_proto::OLDEST_PROTOCOL),
             house_version: env!("CARGO_PKG_VERSION").into(),
             hash_key_id: self.key.id(),
             hash_key: self.key.reveal().to_vec(),

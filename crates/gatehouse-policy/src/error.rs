@@ -48,7 +48,7 @@ impl fmt::Display for PolicyError {
             Self::Version { found, needed } => {
                 write!(
                     f,
-                    "policy image has format {found}, this gate reads format {needed}: compile for format {needed}"
+                    "policy image needs format {found}, this gate reads up to {needed}: bring the gate to the house's release"
                 )
             }
         }

@@ -31,6 +31,13 @@ pub(crate) use layout::*;
 pub(crate) use view::{Record, View, word_of};
 pub(crate) use write::{Builder, narrow};
 
+/// The format that a reader of this image must know; `None`: it is no image.
+#[must_use]
+pub fn version(image: &[u8]) -> Option<u32> {
+    let rest = image.strip_prefix(&MAGIC)?;
+    rest.first_chunk::<4>().map(|word| u32::from_le_bytes(*word))
+}
+
 /// First bytes of an image.
 const MAGIC: [u8; 4] = *b"GHPI";
 /// Bytes before the first section.

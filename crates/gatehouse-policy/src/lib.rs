@@ -51,6 +51,7 @@ pub use canonical::{Canonical, canonical};
 pub use compile::{Compiled, Format, Options, Source, Used, compile, compile_with, inline};
 pub use error::PolicyError;
 pub use fields::{Field, Fields, Reads};
+pub use image::version as image_version;
 pub use index::Candidates;
 #[cfg(feature = "yaml")]
 pub use lint::{Dear, Surroundings};
@@ -62,8 +63,10 @@ pub use policy::{
 pub use spec::types::{Ambiguous, Backend, Parameters, Rollout, Tier};
 pub use spec::{Holds, Library, Origin, Outside, Signature};
 
-/// Highest (and only) image format version that this build writes and reads.
-pub const IMAGE_VERSION: u32 = 2;
+/// Highest image format version that this build writes and reads.
+pub const IMAGE_VERSION: u32 = if cfg!(feature = "test-next") { 3 } else { 2 };
+/// Lowest that it reads. An image says the lowest version that holds what is in it, so that gates of an earlier release take what they can.
+pub const OLDEST_IMAGE_VERSION: u32 = 2;
 /// Largest image, in bytes.
 pub const MAX_IMAGE: usize = 16 << 20;
 /// Largest inline policy, in bytes of its texts.

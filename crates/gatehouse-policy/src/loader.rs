@@ -4,7 +4,7 @@ use gatehouse_verdict::record::PolicyStamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::policy::load::Loading;
-use crate::{IMAGE_VERSION, MAX_IMAGE, Policy, PolicyError};
+use crate::{IMAGE_VERSION, MAX_IMAGE, OLDEST_IMAGE_VERSION, Policy, PolicyError};
 
 /// Bytes that one unit of work hashes.
 const HASHED: usize = 8 << 10;
@@ -47,9 +47,9 @@ impl ImageLoader {
     /// Begins with an image of `total` bytes, SHA-256 `digest` and format `version`, which the house calls `revision`.
     ///
     /// # Errors
-    /// Another format than [`IMAGE_VERSION`], more than [`MAX_IMAGE`] bytes, or a digest that is not 32 bytes.
+    /// A format that is not read here, more than [`MAX_IMAGE`] bytes, or a digest that is not 32 bytes.
     pub fn begin(revision: u64, total: u64, digest: &[u8], version: u32) -> Result<Self, PolicyError> {
-        if version != IMAGE_VERSION {
+        if !(OLDEST_IMAGE_VERSION..=IMAGE_VERSION).contains(&version) {
             return Err(PolicyError::Version { found: version, needed: IMAGE_VERSION });
         }
         let digest = digest.try_into().map_err(|_| PolicyError::Digest)?;

@@ -12,8 +12,18 @@ pub mod v1 {
     include!("generated/gatehouse.v1.rs");
 }
 
-/// Version of the protocol that this crate speaks (`Hello.protocol`, `Welcome.protocol`).
-pub const PROTOCOL: u32 = 1;
+/// Highest version of the protocol that this crate speaks (`Hello.protocol`).
+pub const PROTOCOL: u32 = if cfg!(feature = "test-next") { 2 } else { 1 };
+
+/// Lowest version that it still speaks.
+pub const OLDEST_PROTOCOL: u32 = 1;
+
+/// The version that is spoken with a peer whose highest one is this (`Welcome.protocol`); `None`: it is too old.
+#[must_use]
+pub const fn common_protocol(theirs: u32) -> Option<u32> {
+    let common = if theirs < PROTOCOL { theirs } else { PROTOCOL };
+    if common >= OLDEST_PROTOCOL { Some(common) } else { None }
+}
 
 /// Largest encoded [`v1::Batch`], bytes.
 pub const MAX_BATCH_BYTES: usize = 64 * 1024;

@@ -10,7 +10,7 @@ mod run;
 
 use std::collections::BTreeMap;
 
-use gatehouse_proto::{PROTOCOL, v1};
+use gatehouse_proto::{common_protocol, v1};
 
 pub use self::books::{Books, Dropped, HighWater, Left, Tallies, Totals, UNKNOWN_FIELDS};
 use self::epoch::Epoch;
@@ -231,7 +231,7 @@ impl Receiver {
     }
 
     fn admissible(&self, hello: &v1::Hello) -> Result<(), HelloError> {
-        if hello.protocol != PROTOCOL {
+        if common_protocol(hello.protocol).is_none() {
             return Err(HelloError::Protocol { got: hello.protocol });
         }
         if hello.epoch == 0 {

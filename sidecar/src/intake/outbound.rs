@@ -217,7 +217,7 @@ impl Outbound {
         if let Some(snapshot) = begins {
             self.given = snapshot.digest().to_vec();
             self.sending = None;
-            if self.image_version < gatehouse_policy::IMAGE_VERSION {
+            if self.image_version < snapshot.image_version() {
                 return Some(News::Unfit(self.unfit(&snapshot)));
             }
             self.sending = Some((snapshot, 0));
@@ -237,7 +237,11 @@ impl Outbound {
             revision: snapshot.revision(),
             digest: snapshot.digest().to_vec(),
             result: policy_ack::Result::Refused.into(),
-            problem: format!("gate reads image formats up to {}; bring it to this release", self.image_version),
+            problem: format!(
+                "this policy needs image format {}, the gate reads up to {}: bring the gate to this release, or leave out what is new in it",
+                snapshot.image_version(),
+                self.image_version
+            ),
             ..v1::PolicyAck::default()
         }
     }

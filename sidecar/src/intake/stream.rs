@@ -39,6 +39,8 @@ struct Stream {
     outbound: Outbound,
     /// Envoy's node id.
     node: String,
+    /// The gate's highest version of the protocol.
+    protocol: u32,
     rollbacks_told: u32,
     /// Its place among the streams of its identity; `None`: nobody proved one.
     seat: Option<Seat>,
@@ -132,6 +134,7 @@ impl Stream {
             node: bounded(&hello.node),
             rollbacks_told: 0,
             seat,
+            protocol: hello.protocol,
             outbound: Outbound::new(intake, hello),
             credit: None,
             room: Arc::new(Semaphore::new(BATCHES_ON_THE_WAY as usize)),
@@ -139,7 +142,7 @@ impl Stream {
     }
 
     async fn serve(&mut self, gate: &mut Streaming<v1::GateMessage>) -> End {
-        let welcome = ToGate::Welcome(self.intake.welcome());
+        let welcome = ToGate::Welcome(self.intake.welcome(self.protocol));
         let greeted = async {
             self.send(welcome).await?;
             self.give_credit().await

@@ -93,6 +93,12 @@ impl Snapshot {
         self.image.len()
     }
 
+    /// The format that a gate must read to take it: the lowest that holds what it says.
+    #[must_use]
+    pub fn image_version(&self) -> u32 {
+        gatehouse_policy::image_version(&self.image).unwrap_or(gatehouse_policy::IMAGE_VERSION)
+    }
+
     /// The policy in it, as a gate would load it; `None`: it was kept by another version of the house.
     #[must_use]
     pub fn load(&self) -> Option<Policy> {
@@ -111,7 +117,7 @@ impl Snapshot {
             total_bytes: small(self.image.len()),
             offset: small(offset),
             data: data.to_vec(),
-            image_version: gatehouse_policy::IMAGE_VERSION,
+            image_version: self.image_version(),
         })
     }
 

@@ -28,6 +28,7 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct House {
     folder: TempDir,
+    program: PathBuf,
     environment: Vec<(String, String)>,
     process: Option<Process>,
     admin: SocketAddr,
@@ -62,8 +63,13 @@ impl House {
     /// When a folder or file cannot be written.
     pub fn prepare(setup: &Setup) -> Self {
         let folder = tempfile::Builder::new().prefix("gatehouse-house-").tempdir().expect("a folder for the house");
-        let house =
-            Self { folder, environment: Vec::new(), process: None, admin: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let house = Self {
+            folder,
+            program: parts::house(),
+            environment: Vec::new(),
+            process: None,
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
         std::fs::create_dir_all(house.policies()).expect("a folder for policies");
         for (name, text) in &setup.policies {
             house.put_policy(name, text);
@@ -84,6 +90,11 @@ impl House {
         self.environment = variables;
     }
 
+    /// Another program than [`parts::house`], from the next start on.
+    pub fn program(&mut self, path: PathBuf) {
+        self.program = path;
+    }
+
     /// Starts the process on the folders that are there, after [`House::prepare`] or an end, and waits until it is ready.
     ///
     /// # Panics
@@ -92,7 +103,7 @@ impl House {
         assert!(self.process.is_none(), "the house runs already");
         let address = self.data().join("admin.address");
         let _ = std::fs::remove_file(&address);
-        let mut command = Command::new(parts::house());
+        let mut command = Command::new(&self.program);
         command.args(["run", "--config"]).arg(self.folder.path().join("house.yaml"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start("the house", command, &self.folder.path().join("house.log"), Signal::KILL);

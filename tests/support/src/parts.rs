@@ -30,6 +30,17 @@ pub fn wasm_trap() -> PathBuf {
     present("GATEHOUSE_WASM_TRAP", built, "make wasm-trap")
 }
 
+/// The filter of the next release: `GATEHOUSE_NEXT_WASM`, else where `make next` puts it.
+pub fn next_wasm() -> PathBuf {
+    let built = target().join("next/wasm32-wasip1/wasm/gatehouse_http.wasm");
+    present("GATEHOUSE_NEXT_WASM", built, "make next")
+}
+
+/// The house of the next release: `GATEHOUSE_NEXT_BIN`, else where `make next` puts it.
+pub fn next_house() -> PathBuf {
+    present("GATEHOUSE_NEXT_BIN", target().join("next/gatehouse"), "make next")
+}
+
 /// The house: `GATEHOUSE_BIN`, else where `make house` puts it.
 pub fn house() -> PathBuf {
     present("GATEHOUSE_BIN", target().join("debug/gatehouse"), "make house")

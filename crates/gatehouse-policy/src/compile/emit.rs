@@ -54,7 +54,18 @@ pub(super) fn emit(documents: &[Document], settled: &Settled, problems: &mut Pro
     index::write(documents, &ranked, settled, &vocabulary, &mut builder);
     scopes::limit_trust(documents, problems);
     regexes::limit(&builder, documents, problems);
-    builder.finish()
+    builder.finish(needed(documents))
+}
+
+/// The lowest format that holds what these documents say.
+fn needed(documents: &[Document]) -> u32 {
+    // What only the next release could say, in its place for the tests of mixed versions.
+    let is_new = |document: &Document| document.rules.iter().any(|rule| rule.name == "next");
+    if cfg!(feature = "test-next") && documents.iter().any(is_new) {
+        crate::IMAGE_VERSION
+    } else {
+        crate::OLDEST_IMAGE_VERSION
+    }
 }
 
 /// What a rule and all that hangs on it are written with.

@@ -2,7 +2,7 @@
 //! or as nothing.
 
 use super::{HEADER, MAGIC, SECTIONS, Section};
-use crate::{IMAGE_VERSION, MAX_IMAGE, PolicyError};
+use crate::{IMAGE_VERSION, MAX_IMAGE, OLDEST_IMAGE_VERSION, PolicyError};
 
 /// Words of an entry as they lie in the image.
 pub(crate) type Record<const N: usize> = [[u8; 4]; N];
@@ -32,7 +32,7 @@ impl View {
             return Err(PolicyError::Malformed("first bytes"));
         }
         let version = word_at(&bytes, 4).ok_or(PolicyError::Malformed("header"))?;
-        if version != IMAGE_VERSION {
+        if !(OLDEST_IMAGE_VERSION..=IMAGE_VERSION).contains(&version) {
             return Err(PolicyError::Version { found: version, needed: IMAGE_VERSION });
         }
         if word(8) != Some(bytes.len()) || word(12) != Some(SECTIONS) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{HEADER, MAGIC, SECTIONS, Section};
-use crate::IMAGE_VERSION;
 use crate::index::hash;
 
 /// An image in the making. Equal texts are stored once, and so are whole entries that [`Builder::once`] writes.
@@ -119,12 +118,12 @@ impl Builder {
         [first, self.count(section) - first]
     }
 
-    /// Lays the sections out.
-    pub(crate) fn finish(self) -> Vec<u8> {
+    /// Lays the sections out; `version`: the lowest format that holds what is in them.
+    pub(crate) fn finish(self, version: u32) -> Vec<u8> {
         let body: usize = self.sections.iter().map(|s| s.len().next_multiple_of(4)).sum();
         let mut image = Vec::with_capacity(HEADER + body);
         image.extend_from_slice(&MAGIC);
-        for word in [IMAGE_VERSION, narrow(HEADER + body), narrow(SECTIONS)] {
+        for word in [version, narrow(HEADER + body), narrow(SECTIONS)] {
             image.extend_from_slice(&word.to_le_bytes());
         }
         let mut offset = HEADER;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gatehouse_proto::{MAX_BATCH_BYTES, PROTOCOL};
+use gatehouse_proto::{MAX_BATCH_BYTES, OLDEST_PROTOCOL};
 
 /// A stream that is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,10 @@ impl fmt::Display for HelloError {
             Self::NoEpoch => f.write_str("gate sent epoch 0"),
             Self::NotNewer { got, last } => write!(f, "stream {got} of the gate is not newer than stream {last}"),
             Self::Protocol { got } => {
-                write!(f, "gate speaks protocol {got}, this house speaks {PROTOCOL}; bring both to the same release")
+                write!(
+                    f,
+                    "gate speaks protocol {got}, this house speaks {OLDEST_PROTOCOL} and newer; bring the gate to its release"
+                )
             }
             Self::TooMany { limit } => write!(f, "{limit} workers have a stream open already, no more are taken"),
         }

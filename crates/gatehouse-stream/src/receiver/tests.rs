@@ -70,8 +70,10 @@ fn a_newer_stream_fences_the_older_one() {
 #[test]
 fn a_hello_that_cannot_be_is_refused() {
     let mut receiver = Receiver::default();
-    let wrong = v1::Hello { protocol: 2, ..hello(1, 1, 0, 0) };
-    assert_eq!(receiver.hello(&wrong, 10), Err(HelloError::Protocol { got: 2 }));
+    // A newer gate is told what this house speaks; one without a version speaks none.
+    assert_eq!(gatehouse_proto::common_protocol(7), Some(gatehouse_proto::PROTOCOL));
+    let wrong = v1::Hello { protocol: 0, ..hello(1, 1, 0, 0) };
+    assert_eq!(receiver.hello(&wrong, 10), Err(HelloError::Protocol { got: 0 }));
     assert_eq!(receiver.hello(&hello(0, 1, 0, 0), 10), Err(HelloError::NoEpoch));
     assert_eq!(receiver.hello(&hello(1, 0, 0, 0), 10), Err(HelloError::NotNewer { got: 0, last: 0 }));
     assert_eq!(receiver.hello(&hello(1, 1, 5, 4), 10), Err(HelloError::Backwards { received: 5, next_seq: 4 }));

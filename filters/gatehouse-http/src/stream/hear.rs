@@ -57,7 +57,9 @@ impl Link {
     }
 
     fn welcomed(&mut self, welcome: v1::Welcome, token: u32, owner: u32) -> Result<Option<Heard>, Cow<'static, str>> {
-        if welcome.protocol != gatehouse_proto::PROTOCOL || welcome.hash_key.len() != 16 || welcome.hash_key_id == 0 {
+        // The house answers with the version that both speak.
+        let speaks = gatehouse_proto::OLDEST_PROTOCOL..=gatehouse_proto::PROTOCOL;
+        if !speaks.contains(&welcome.protocol) || welcome.hash_key.len() != 16 || welcome.hash_key_id == 0 {
             return Err("a welcome of another protocol or without a hash key".into());
         }
         self.state = State::Open { token, owner };

@@ -30,7 +30,7 @@ proptest! {
         let mut builder = Builder::default();
         write_networks(&networks[..networks.len() / 2], &mut builder);
         let at = write_networks(&networks, &mut builder) as usize;
-        let view = View::frame(builder.finish()).expect("sound");
+        let view = View::frame(builder.finish(crate::IMAGE_VERSION)).expect("sound");
         for address in asked {
             let expected = networks.iter().any(|network| network.contains(address));
             prop_assert_eq!(holds_address(&view, at, address), expected, "{}", address);
@@ -51,7 +51,7 @@ proptest! {
         let all: Vec<Network> = v4.iter().chain(&v6).copied().collect();
         let mut builder = Builder::default();
         let at = write_networks(&all, &mut builder) as usize;
-        let view = View::frame(builder.finish()).expect("sound");
+        let view = View::frame(builder.finish(crate::IMAGE_VERSION)).expect("sound");
         for number in asked {
             let v4 = IpAddr::from(Ipv4Addr::from(number & 0x00ff_ffff));
             prop_assert_eq!(holds_address(&view, at, v4), all.iter().any(|n| n.contains(v4)));
@@ -80,7 +80,7 @@ fn numbers_and_texts_are_found_and_others_are_not() {
     let texts = write_texts(["t13d", "h0", "q13"].into_iter(), 3, &mut builder) as usize;
     let ids = write_identities(["spiffe://d/ns/a/sa/b", "spiffe://d/ns/ops/sa/*"].into_iter(), &mut builder) as usize;
     assert_eq!(write_numbers(set::ASNS, [3, 64_500].into_iter(), &mut builder) as usize, numbers);
-    let view = View::frame(builder.finish()).expect("sound");
+    let view = View::frame(builder.finish(crate::IMAGE_VERSION)).expect("sound");
     assert!(
         holds_number(&view, numbers, 3) && holds_number(&view, numbers, 64_500) && !holds_number(&view, numbers, 4)
     );
@@ -122,7 +122,7 @@ fn a_hundred_thousand_networks_take_two_mebibytes_at_most() {
         let networks = many(100_000, v6);
         let mut builder = Builder::default();
         let at = write_networks(&networks, &mut builder) as usize;
-        let image = builder.finish();
+        let image = builder.finish(crate::IMAGE_VERSION);
         assert!(image.len() <= 2 << 20, "{} bytes", image.len());
         let bytes = image.len();
         let view = View::frame(image).expect("sound");
