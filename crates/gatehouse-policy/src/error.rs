@@ -24,7 +24,7 @@ pub enum PolicyError {
     Version {
         /// The image's format.
         found: u32,
-        /// The format that is read here.
+        /// The highest format that is read here.
         needed: u32,
     },
 }
@@ -44,6 +44,12 @@ impl fmt::Display for PolicyError {
             }
             Self::TooLarge(size) => {
                 write!(f, "policy image of {size} bytes is too large: at most {} are taken", crate::MAX_IMAGE)
+            }
+            Self::Version { found, needed } if found < needed => {
+                write!(
+                    f,
+                    "policy image has format {found}, older than any that this gate reads: bring the house to the gate's release"
+                )
             }
             Self::Version { found, needed } => {
                 write!(

@@ -66,8 +66,14 @@ fn other_bytes_than_announced_are_refused() {
 
 #[test]
 fn another_format_is_refused_by_naming_the_one_needed() {
-    let error = ImageLoader::begin(1, 10, &[0; 32], 1).expect_err("refused").to_string();
-    assert_eq!(error, "policy image has format 1, this gate reads format 2: compile for format 2");
+    let said = |version: u32| ImageLoader::begin(1, 10, &[0; 32], version).expect_err("refused").to_string();
+    assert!(said(1).contains("format 1, older than any that this gate reads"), "{}", said(1));
+    let next = IMAGE_VERSION + 1;
+    assert!(
+        said(next).contains(&format!("needs format {next}, this gate reads up to {IMAGE_VERSION}")),
+        "{}",
+        said(next)
+    );
     assert!(matches!(ImageLoader::begin(1, MAX_IMAGE as u64 + 1, &[0; 32], 2), Err(PolicyError::TooLarge(_))));
     assert!(matches!(ImageLoader::begin(1, 10, &[0; 31], 2), Err(PolicyError::Digest)));
 }
