@@ -38,6 +38,10 @@ image: wasm ## OCI image layouts of gate and house, without a container engine, 
 chart: ## The Helm chart, a repository's index, its OCI layout: target/chart (Go for helm; two minutes when cold; CHART_URL=where it will be served)
 	@HELM=$$(tests/tools/get-helm | tail -n 1) deploy/helm/package $(or $(CARGO_TARGET_DIR),target)/chart $(if $(CHART_URL),--url $(CHART_URL))
 
+package: wasm ## Debian package and tarball for a virtual machine: target/package
+	@cargo build -q --release -p gatehouse
+	@deploy/vm/package $(WASM_DIR)/gatehouse_http.wasm $(or $(CARGO_TARGET_DIR),target)/release/gatehouse $(or $(CARGO_TARGET_DIR),target)/package
+
 wasm-trap: ## The filter with a trap on request, for the reload test; never shipped
 	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http --features test-trap --target-dir $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/trap
 

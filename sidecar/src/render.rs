@@ -88,6 +88,7 @@ impl Place {
         let host = format!("{name}.{}.svc.cluster.local", house.namespace);
         let usual = match target {
             Target::Istio => "/etc/gatehouse/module/gatehouse_http.wasm",
+            Target::Vm => "/usr/lib/gatehouse/gatehouse_http.wasm",
             _ => "/etc/gatehouse/gatehouse_http.wasm",
         };
         let of_gateway = target == Target::EnvoyGateway;

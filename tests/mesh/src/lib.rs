@@ -7,6 +7,7 @@ pub mod apps;
 pub mod helm;
 pub mod istiod;
 pub mod kube;
+pub mod machine;
 pub mod shipped;
 pub mod traffic;
 
