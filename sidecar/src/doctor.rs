@@ -4,17 +4,22 @@
 //! a stranger: it is cut and made printable before it is shown.
 
 pub mod checks;
+pub mod cluster;
 pub mod dump;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::render::Values;
 use crate::terminal::{Paint, plain};
+
+pub use cluster::Cluster;
 
 /// Longest text of a stranger that is shown.
 const MAX_SHOWN: usize = 200;
@@ -56,6 +61,10 @@ pub struct Facts {
     pub stats: Option<Value>,
     /// `/status` of the house, or why there is none.
     pub house: Option<Result<Value, String>>,
+    /// SHA-256 of the gate's module by its file, as far as it could be read.
+    pub digests: BTreeMap<String, String>,
+    /// What the operator wrote of this place.
+    pub values: Option<Values>,
 }
 
 /// All checks.
@@ -72,6 +81,13 @@ impl Report {
     #[must_use]
     pub fn of(facts: &Facts) -> Self {
         let findings = checks::all(facts);
+        Self { ok: findings.iter().all(|finding| finding.state != State::Wrong), findings }
+    }
+
+    /// Judges a cluster in which these values are to be installed.
+    #[must_use]
+    pub fn before(cluster: &Cluster, values: &Values) -> Self {
+        let findings = cluster::checks(cluster, values);
         Self { ok: findings.iter().all(|finding| finding.state != State::Wrong), findings }
     }
 
@@ -94,6 +110,14 @@ impl Report {
         let unknown = self.findings.iter().filter(|finding| finding.state == State::Unknown).count();
         writeln!(out, "{} checks, {wrong} wrong, {unknown} unknown", self.findings.len())
     }
+}
+
+/// Files from which Envoy has the gate, as its configuration names them.
+#[must_use]
+pub fn modules(config: &Value) -> Vec<String> {
+    let chains = dump::Dump::read(config).chains;
+    let gates = chains.into_iter().flat_map(|chain| chain.filters).filter_map(|filter| filter.gate?.file);
+    gates.collect()
 }
 
 /// A stranger's text, cut and printable.

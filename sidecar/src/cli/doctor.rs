@@ -3,15 +3,20 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::Args;
 use gatehouse::ask::{Admin, AskError, At};
-use gatehouse::doctor::{Facts, Report};
+use gatehouse::doctor::cluster::{Answer, Right, rights};
+use gatehouse::doctor::{self, Cluster, Facts, Report};
+use gatehouse::ocsf::hex::Hex;
+use gatehouse::render::Values;
 use gatehouse::terminal::Paint;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::exit::{self, fail};
+use super::render;
 
 /// Largest dump in a file: Envoy's own of a large mesh has a quarter of it.
 const MAX_DUMP: u64 = 256 << 20;
@@ -27,20 +32,37 @@ pub(super) struct Arguments {
     /// Admin listener of the house, such as http://127.0.0.1:9911; without it only Envoy is looked at
     #[arg(long, value_name = "URL")]
     house: Option<String>,
+    /// Look at a cluster before the installation, by `kubectl` and its current context
+    #[arg(long, conflicts_with_all = ["envoy", "config_dump", "house"])]
+    cluster: bool,
+    /// The file of values that the manifests are made from: what is found is held against it
+    #[arg(long, value_name = "VALUES")]
+    values: Option<PathBuf>,
 }
 
 pub(super) fn doctor(arguments: &Arguments, json: bool) -> ExitCode {
-    let facts = match facts(arguments) {
-        Ok(facts) => facts,
-        Err((code, problem)) => return fail(code, &problem),
+    let values = match arguments.values.as_deref().map(|path| render::values(Some(path))).transpose() {
+        Ok(values) => values,
+        Err(wrong) => return wrong.told(json),
     };
-    let report = Report::of(&facts);
+    let report = if arguments.cluster {
+        let values = match values.map_or_else(|| render::values(None), Ok) {
+            Ok(values) => values,
+            Err(wrong) => return wrong.told(json),
+        };
+        Report::before(&cluster(&values), &values)
+    } else {
+        match facts(arguments, values) {
+            Ok(facts) => Report::of(&facts),
+            Err((code, problem)) => return fail(code, &problem),
+        }
+    };
     let output = if json { exit::print_json(&report) } else { report.write(&mut io::stdout().lock(), Paint::stdout()) };
     exit::written(output, if report.ok { ExitCode::SUCCESS } else { exit::refused() })
 }
 
-fn facts(arguments: &Arguments) -> Result<Facts, (ExitCode, String)> {
-    let mut facts = Facts::default();
+fn facts(arguments: &Arguments, values: Option<Values>) -> Result<Facts, (ExitCode, String)> {
+    let mut facts = Facts { values, ..Facts::default() };
     match &arguments.config_dump {
         Some(path) => facts.config = Some(saved(path).map_err(|problem| (exit::usage(), problem))?),
         None => {
@@ -51,12 +73,52 @@ fn facts(arguments: &Arguments) -> Result<Facts, (ExitCode, String)> {
             facts.stats = page(&envoy, "/stats?format=json").ok();
         }
     }
+    for file in facts.config.iter().flat_map(doctor::modules) {
+        // Envoy may run elsewhere, or its file be another's to read.
+        if let Ok(bytes) = fs::read(&file) {
+            facts.digests.insert(file, Hex(Sha256::digest(&bytes)).to_string());
+        }
+    }
     if let Some(url) = &arguments.house {
         let at = At { admin: Some(url.clone()), data: None };
         let house = Admin::at(&at).map_err(|error| (exit::usage(), error.to_string()))?;
         facts.house = Some(page(&house, "/status"));
     }
     Ok(facts)
+}
+
+/// What `kubectl` says of the cluster.
+fn cluster(values: &Values) -> Cluster {
+    let gateway = &values.gateway;
+    let may = |right: &Right| {
+        let Right { verb, resource, namespace } = right;
+        kubectl(&["auth", "can-i", verb, resource, "--namespace", namespace])
+            .map_or_else(|why| if why.trim() == "no" { Ok(false) } else { Err(why) }, |said| Ok(said.trim() == "yes"))
+    };
+    Cluster {
+        version: asked(&["version"]),
+        definitions: asked(&["get", "customresourcedefinitions"]),
+        istiod: asked(&["get", "deployments", "--all-namespaces", "--selector", "app=istiod"]),
+        gateway: asked(&["get", "deployment", &gateway.name, "--namespace", &gateway.namespace]),
+        rights: rights(values).into_iter().map(|right| (right.clone(), may(&right))).collect(),
+    }
+}
+
+fn asked(arguments: &[&str]) -> Answer {
+    let said = kubectl(&[arguments, &["--output", "json"]].concat())?;
+    serde_json::from_str(&said).map_err(|error| format!("`kubectl` answers with something that is no JSON: {error}"))
+}
+
+/// Its words, on whichever output they are, where it fails.
+fn kubectl(arguments: &[&str]) -> Result<String, String> {
+    let done = Command::new("kubectl").args(["--request-timeout", "20s"]).args(arguments).output();
+    let done = done.map_err(|error| format!("cannot start `kubectl`: {error}"))?;
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    if done.status.success() {
+        return Ok(out.into_owned());
+    }
+    let said = if out.trim().is_empty() { err } else { out };
+    Err(said.lines().last().unwrap_or("it failed without a word").to_owned())
 }
 
 fn page(admin: &Admin, path: &str) -> Result<Value, String> {

@@ -70,8 +70,7 @@ pub(super) fn render(arguments: &Arguments, json: bool) -> ExitCode {
     let from = if arguments.target.0.is_some() { &arguments.values } else { &arguments.of_migrate };
     let values = match values(from.as_deref()) {
         Ok(values) => values,
-        Err(Wrong::Unreadable(why)) => return fail(exit::usage(), &why),
-        Err(Wrong::Problems(problems)) => return exit::wrong(&problems, json),
+        Err(wrong) => return wrong.told(json),
     };
     let Some(target) = arguments.target.0 else {
         let wanted = migrate::Wanted {
@@ -120,12 +119,23 @@ pub(super) fn render(arguments: &Arguments, json: bool) -> ExitCode {
     exit::written(output, ExitCode::SUCCESS)
 }
 
-enum Wrong {
+/// Why a file of values is of no use.
+pub(super) enum Wrong {
     Unreadable(String),
     Problems(Vec<Problem>),
 }
 
-fn values(path: Option<&Path>) -> Result<Values, Wrong> {
+impl Wrong {
+    pub(super) fn told(self, json: bool) -> ExitCode {
+        match self {
+            Self::Unreadable(why) => fail(exit::usage(), &why),
+            Self::Problems(problems) => exit::wrong(&problems, json),
+        }
+    }
+}
+
+/// The values in a file; `None`: the defaults.
+pub(super) fn values(path: Option<&Path>) -> Result<Values, Wrong> {
     let text = match path {
         None => String::new(),
         Some(path) => {

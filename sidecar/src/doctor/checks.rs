@@ -20,7 +20,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Finding> {
             "Envoy's configuration was not read",
             "--envoy http://127.0.0.1:9901",
         )),
-        Some(config) => configured(&Dump::read(config), &mut findings),
+        Some(config) => configured(&Dump::read(config), facts, &mut findings),
     }
     if let Some(stats) = &facts.stats {
         findings.extend([decisions(stats), sound(stats), stream(stats)]);
@@ -36,15 +36,15 @@ pub(super) fn all(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn ok(check: &'static str, said: impl Into<String>) -> Finding {
+pub(super) fn ok(check: &'static str, said: impl Into<String>) -> Finding {
     Finding { check, state: State::Ok, said: said.into(), next: None }
 }
 
-fn wrong(check: &'static str, said: impl Into<String>, next: impl Into<String>) -> Finding {
+pub(super) fn wrong(check: &'static str, said: impl Into<String>, next: impl Into<String>) -> Finding {
     Finding { check, state: State::Wrong, said: said.into(), next: Some(next.into()) }
 }
 
-fn unknown(check: &'static str, said: impl Into<String>, next: impl Into<String>) -> Finding {
+pub(super) fn unknown(check: &'static str, said: impl Into<String>, next: impl Into<String>) -> Finding {
     Finding { check, state: State::Unknown, said: said.into(), next: Some(next.into()) }
 }
 
@@ -66,7 +66,7 @@ fn version(server: Option<&Value>) -> Finding {
     }
 }
 
-fn configured(dump: &Dump, findings: &mut Vec<Finding>) {
+fn configured(dump: &Dump, facts: &Facts, findings: &mut Vec<Finding>) {
     let with: Vec<(&Chain, usize, &Gate)> = dump.chains.iter().filter_map(gate_of).collect();
     let Some((_, _, gate)) = with.first() else {
         let next = "gatehouse render envoy (or istio); in Istio: istioctl proxy-config ecds DEPLOYMENT.NAMESPACE";
@@ -92,8 +92,9 @@ fn configured(dump: &Dump, findings: &mut Vec<Finding>) {
             .or_else(|| with.first().map(|(chain, at, _)| place(chain, *at))),
     );
     findings.push(peer(&with));
+    findings.extend(facts.values.as_ref().map(|values| hops(&with, values.gateway.trusted_proxies)));
     findings.push(on_failure(gate));
-    findings.push(module(gate));
+    findings.push(module(gate, facts));
     way(gate, dump, findings);
 }
 
@@ -143,11 +144,29 @@ fn on_failure(gate: &Gate) -> Finding {
     }
 }
 
-fn module(gate: &Gate) -> Finding {
-    match &gate.file {
-        // Istio's agent puts it there, and names it by its digest.
-        Some(file) => ok("module", shown(file)),
-        None => ok("module", "fetched by Envoy"),
+/// Envoy's own view of the client, in its logs and for other filters, must be the gate's.
+fn hops(with: &[(&Chain, usize, &Gate)], wanted: i64) -> Finding {
+    let other = with.iter().find(|(chain, ..)| chain.trusted_hops != u64::try_from(wanted).unwrap_or(0));
+    match other {
+        None => ok("trusted proxies", format!("{wanted} before Envoy, as the values say")),
+        Some((chain, ..)) => wrong(
+            "trusted proxies",
+            format!("Envoy trusts {} in {}, the values say {wanted}", chain.trusted_hops, shown(&chain.name)),
+            "render again with the same `gateway.trustedProxies`, or mend Envoy's `xff_num_trusted_hops` (Istio: numTrustedProxies)",
+        ),
+    }
+}
+
+fn module(gate: &Gate, facts: &Facts) -> Finding {
+    // Istio's agent puts it there, and names it by its digest.
+    let Some(file) = &gate.file else { return ok("module", "fetched by Envoy") };
+    let Some(digest) = facts.digests.get(file) else { return ok("module", shown(file)) };
+    match facts.values.as_ref().and_then(|values| values.module.sha256.as_ref()) {
+        Some(wanted) if wanted != digest && !file.contains(wanted.as_str()) => {
+            let next = "bring the module that the values name, or write the digest of this one into `module.sha256`";
+            wrong("module", format!("{} has SHA-256 {digest}", shown(file)), next)
+        }
+        _ => ok("module", format!("{}, SHA-256 {digest}", shown(file))),
     }
 }
 

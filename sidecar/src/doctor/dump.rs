@@ -33,6 +33,8 @@ pub struct Chain {
     pub name: String,
     /// A filter of the connection tells the gate who opened it.
     pub peer_told: bool,
+    /// Proxies before Envoy that it believes (`xff_num_trusted_hops`).
+    pub trusted_hops: u64,
     /// Its filters.
     pub filters: Vec<Filter>,
 }
@@ -144,7 +146,8 @@ fn chain(manager: &Value, peer_told: bool, elsewhere: &BTreeMap<String, &Value>)
             tells_peer: tells_peer(config),
         }
     };
-    Chain { name, peer_told, filters: filters.map(filter).collect() }
+    let trusted_hops = at(manager, "/xff_num_trusted_hops").as_u64().unwrap_or(0);
+    Chain { name, peer_told, trusted_hops, filters: filters.map(filter).collect() }
 }
 
 fn tells_peer(config: &Value) -> bool {

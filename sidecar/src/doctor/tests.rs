@@ -46,7 +46,13 @@ fn house() -> Value {
 
 fn facts(config: Value) -> Facts {
     let server = json!({ "version": "abc/1.40.0/Clean/RELEASE/BoringSSL" });
-    Facts { server: Some(server), config: Some(config), stats: Some(stats()), house: Some(Ok(house())) }
+    Facts {
+        server: Some(server),
+        config: Some(config),
+        stats: Some(stats()),
+        house: Some(Ok(house())),
+        ..Facts::default()
+    }
 }
 
 /// The check that is wrong, and what to type next.
@@ -181,7 +187,104 @@ fn a_strangers_text_moves_no_cursor_and_nothing_makes_it_panic() {
             config: Some(odd.clone()),
             stats: Some(odd.clone()),
             house: Some(Ok(odd)),
+            ..Facts::default()
         };
         assert!(!Report::of(&all).findings.is_empty());
+    }
+}
+
+fn values(text: &str) -> Values {
+    Values::parse("values", text).unwrap()
+}
+
+#[test]
+fn envoy_trusts_as_many_proxies_as_the_values_say_and_runs_their_module() {
+    let manager = "/configs/0/static_listeners/0/listener/filter_chains/0/filters/0/typed_config";
+    let mut two = config();
+    two.pointer_mut(manager).unwrap().as_object_mut().unwrap().insert("xff_num_trusted_hops".into(), json!(2));
+    let held = |config: Value, text: &str| wrong(&Facts { values: Some(values(text)), ..facts(config) });
+    assert!(held(config(), "").is_empty() && held(two.clone(), "gateway: { trustedProxies: 2 }").is_empty());
+    assert_eq!(held(two, "").first().map(|(check, _)| *check), Some("trusted proxies"));
+    assert_eq!(
+        held(config(), "gateway: { trustedProxies: 1 }").first().map(|(check, _)| *check),
+        Some("trusted proxies")
+    );
+
+    let digest = "a".repeat(64);
+    let with = |values_say: &str| {
+        let values = values(&format!("module: {{ url: file:///gate.wasm, sha256: {values_say} }}"));
+        let digests = BTreeMap::from([("/gate.wasm".to_owned(), digest.clone())]);
+        wrong(&Facts { values: Some(values), digests, ..facts(config()) })
+    };
+    assert!(with(&digest).is_empty());
+    assert_eq!(with(&"b".repeat(64)).first().map(|(check, _)| *check), Some("module"));
+}
+
+/// A cluster in which everything is there.
+fn cluster() -> Cluster {
+    let names = ["wasmplugins.extensions.istio.io", "envoyfilters.networking.istio.io"];
+    let definitions: Vec<_> = names.map(|name| json!({ "metadata": { "name": name } })).to_vec();
+    let image = json!([{ "image": "docker.io/istio/pilot:1.31.1-distroless" }]);
+    Cluster {
+        version: Ok(json!({ "serverVersion": { "gitVersion": "v1.37.2" } })),
+        definitions: Ok(json!({ "items": definitions })),
+        istiod: Ok(json!({ "items": [{ "spec": { "template": { "spec": { "containers": image } } } }] })),
+        gateway: Ok(
+            json!({ "spec": { "template": { "metadata": { "labels": { "istio": "ingressgateway", "app": "x" } } } } }),
+        ),
+        rights: cluster::rights(&values("")).into_iter().map(|right| (right, Ok(true))).collect(),
+    }
+}
+
+#[test]
+fn a_cluster_is_looked_at_before_the_installation() {
+    let judged = |cluster: &Cluster, text: &str| {
+        let report = Report::before(cluster, &values(text));
+        let wrong = report.findings.into_iter().filter(|finding| finding.state == State::Wrong);
+        wrong.map(|finding| (finding.check, finding.next.unwrap())).collect::<Vec<_>>()
+    };
+    assert!(judged(&cluster(), "").is_empty(), "{:?}", judged(&cluster(), ""));
+    type Fault<'f> = (&'f str, &'f str, &'f dyn Fn(&mut Cluster));
+    let faults: [Fault<'_>; 7] = [
+        ("Kubernetes", "kubectl cluster-info", &|cluster| cluster.version = Err("refused".into())),
+        ("Kubernetes", "1.28", &|cluster| {
+            cluster.version = Ok(json!({ "serverVersion": { "gitVersion": "v1.27.9" } }))
+        }),
+        ("Istio", "EnvoyFilter", &|cluster| {
+            let image = cluster.istiod.as_mut().unwrap().pointer_mut("/items/0/spec/template/spec/containers/0/image");
+            *image.unwrap() = json!("istio/pilot:1.20.3@sha256:0");
+        }),
+        ("resource definitions", "TrafficExtension", &|cluster| {
+            drop(cluster.definitions.as_mut().unwrap()["items"].as_array_mut().unwrap().remove(0))
+        }),
+        ("permissions", "kubectl auth can-i patch deployments.apps -n istio-system", &|cluster| {
+            cluster.rights.last_mut().unwrap().1 = Ok(false)
+        }),
+        ("gateway", "kubectl get deployments", &|cluster| cluster.gateway = Err("not found".into())),
+        ("gateway", "gateway.labels", &|cluster| {
+            cluster.gateway.as_mut().unwrap()["spec"]["template"]["metadata"]["labels"] = json!({ "istio": "other" })
+        }),
+    ];
+    for (check, next, spoil) in faults {
+        let mut cluster = cluster();
+        spoil(&mut cluster);
+        let found = judged(&cluster, "");
+        assert!(found.len() == 1 && found[0].0 == check && found[0].1.contains(next), "{check}: {found:?}");
+    }
+    let mut told = cluster();
+    told.gateway.as_mut().unwrap()["spec"]["template"]["metadata"]["annotations"] =
+        json!({ "proxy.istio.io/config": "gatewayTopology:\n  numTrustedProxies: 2\n" });
+    assert_eq!(judged(&told, "").first().map(|(check, _)| *check), Some("trusted proxies"));
+    assert!(judged(&told, "gateway: { trustedProxies: 2 }").is_empty());
+    // Of a stranger's cluster anything may come.
+    for odd in [json!(null), json!([]), json!({ "items": 3 }), json!("text")] {
+        let all = Cluster {
+            version: Ok(odd.clone()),
+            definitions: Ok(odd.clone()),
+            istiod: Ok(odd.clone()),
+            gateway: Ok(odd),
+            rights: Vec::new(),
+        };
+        assert!(!Report::before(&all, &values("")).findings.is_empty());
     }
 }

@@ -161,3 +161,67 @@ async fn each_broken_one_is_refused_by_whom_it_names() {
         assert!(refused && said.contains(word), "{who} does not refuse {path} for `{word}`:\n{said}");
     }
 }
+
+/// `gatehouse doctor --cluster` in this cluster, as whoever this configuration is.
+fn doctor(kubeconfig: &Path, values: &str) -> (bool, String) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), values).expect("a file");
+    let path = format!("{}:{}", tool("GATEHOUSE_KUBE").display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new(parts::house());
+    command.args(["doctor", "--cluster", "--values"]).arg(file.path()).env("KUBECONFIG", kubeconfig).env("PATH", path);
+    let done = command.output().expect("gatehouse");
+    (done.status.success(), said(&done))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_looks_at_a_cluster_before_the_installation() {
+    let bare = Kube::start().await;
+    let (fit, found) = doctor(&bare.kubeconfig(), "");
+    assert!(!fit && found.contains("`wasmplugins.extensions.istio.io` is not there"), "{found}");
+    drop(bare);
+
+    let kube = Kube::start().await.with_resources().await;
+    let deployment = |name: &str, labels: &str, image: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name}, namespace: istio-system, labels: {{ {labels} }} }}\nspec:\n  \
+             selector: {{ matchLabels: {{ {labels} }} }}\n  template:\n    metadata: {{ labels: {{ {labels} }} }}\n    \
+             spec: {{ containers: [{{ name: c, image: \"{image}\" }}] }}\n"
+        )
+    };
+    kube.kubectl_with(&["apply", "-f", "-"], &deployment("istiod", "app: istiod", "istio/pilot:1.31.0"));
+    let (fit, found) = doctor(&kube.kubeconfig(), "");
+    assert!(!fit && found.contains("istio-system/istio-ingressgateway") && found.contains("not found"), "{found}");
+    kube.kubectl_with(&["apply", "-f", "-"], &deployment("istio-ingressgateway", "istio: ingressgateway", "proxy"));
+    for values in
+        ["", "istio: { kind: TrafficExtension }", "shape: independent\nmodule: { url: oci://registry.example/gate:1 }"]
+    {
+        let (fit, found) = doctor(&kube.kubeconfig(), values);
+        assert!(fit && found.contains("Kubernetes: v1.37.2") && found.contains("Istio: 1.31.0"), "{values}\n{found}");
+    }
+    // Somebody who may only look.
+    kube.kubectl(&["create", "namespace", "visitors"]);
+    kube.kubectl(&["-n", "visitors", "create", "serviceaccount", "visitor"]);
+    kube.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "visitor",
+        "--clusterrole=view",
+        "--serviceaccount=visitors:visitor",
+    ]);
+    kube.kubectl(&["create", "clusterrole", "definitions", "--verb=get,list", "--resource=customresourcedefinitions"]);
+    kube.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "definitions",
+        "--clusterrole=definitions",
+        "--serviceaccount=visitors:visitor",
+    ]);
+    let token = kube.kubectl(&["-n", "visitors", "create", "token", "visitor"]);
+    let config = std::fs::read_to_string(kube.kubeconfig()).expect("the configuration");
+    let mut config: serde_json::Value = serde_json::from_str(&config).expect("JSON");
+    config["users"][0]["user"]["token"] = token.trim().into();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), config.to_string()).expect("a file");
+    let (fit, found) = doctor(file.path(), "");
+    assert!(!fit && found.contains("you may not create wasmplugins.extensions.istio.io in istio-system"), "{found}");
+}
