@@ -77,6 +77,8 @@ struct Place {
     proxy_group: u32,
     /// How the gate learns the direct peer, where it is not by filter state.
     peer: Option<&'static str>,
+    /// Objects of Istio's own carry their place in Tetrate Service Bridge.
+    bridge: bool,
     /// Istio's `gatewayTopology` as JSON; `None`: nothing stands before the gateway.
     topology: Option<String>,
 }
@@ -84,10 +86,11 @@ struct Place {
 impl Place {
     fn of(target: Target, values: &Values) -> Self {
         let Values { name, house, gateway, module, .. } = values;
-        let apart = target == Target::Istio && values.shape == "independent";
+        let is_istio = matches!(target, Target::Istio | Target::Tsb);
+        let apart = is_istio && values.shape == "independent";
         let host = format!("{name}.{}.svc.cluster.local", house.namespace);
         let usual = match target {
-            Target::Istio => "/etc/gatehouse/module/gatehouse_http.wasm",
+            Target::Istio | Target::Tsb => "/etc/gatehouse/module/gatehouse_http.wasm",
             Target::Vm => "/usr/lib/gatehouse/gatehouse_http.wasm",
             _ => "/etc/gatehouse/gatehouse_http.wasm",
         };
@@ -103,6 +106,7 @@ impl Place {
             proxy_container: if of_gateway { "envoy" } else { "istio-proxy" },
             proxy_group: if of_gateway { 65532 } else { 1337 },
             peer: of_gateway.then_some("use_remote_address"),
+            bridge: target == Target::Tsb,
             topology: topology(gateway),
             failure_policy: if module.on_failure == "FAIL_CLOSE" { "FAIL_CLOSED" } else { module.on_failure },
         }
@@ -132,6 +136,7 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("indent", indent);
     environment.add_filter("dirname", dirname);
     environment.add_filter("flow", flow);
+    environment.add_filter("namespace", namespace);
     for (name, text) in target::TEMPLATES {
         environment.add_template(name, text)?;
     }
@@ -152,6 +157,12 @@ fn indent(text: String, width: usize, first: Option<bool>) -> Value {
 #[expect(clippy::needless_pass_by_value, reason = "the signature that filters have")]
 fn dirname(path: String) -> String {
     path.rsplit_once('/').map_or(path.as_str(), |(folder, _)| folder).to_owned()
+}
+
+/// Of a service by its whole name.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that filters have")]
+fn namespace(service: String) -> String {
+    service.split('.').nth(1).unwrap_or("default").to_owned()
 }
 
 /// Labels on one line.

@@ -48,8 +48,15 @@ struct Chosen(Option<Target>);
 impl ValueEnum for Chosen {
     fn value_variants<'a>() -> &'a [Self] {
         const ALL: [Chosen; Target::ALL.len() + 1] = {
-            let [a, b, c, d] = Target::ALL;
-            [Chosen(Some(a.1)), Chosen(Some(b.1)), Chosen(Some(c.1)), Chosen(Some(d.1)), Chosen(None)]
+            let [a, b, c, d, e] = Target::ALL;
+            [
+                Chosen(Some(a.1)),
+                Chosen(Some(b.1)),
+                Chosen(Some(c.1)),
+                Chosen(Some(d.1)),
+                Chosen(Some(e.1)),
+                Chosen(None),
+            ]
         };
         &ALL
     }

@@ -36,6 +36,14 @@ templates!(
     "parts/init-container.yaml",
     "parts/listener.yaml",
     "parts/peer-filter.yaml",
+    "parts/tsb-place.yaml",
+    "tsb/egress-gateway.yaml",
+    "tsb/expected.yaml",
+    "tsb/extension.yaml",
+    "tsb/ingress-after.yaml",
+    "tsb/ingress-before.yaml",
+    "tsb/ingress.yaml",
+    "tsb/places.yaml",
     "vm/gatehouse.service",
     "vm/house.yaml",
 );
@@ -49,14 +57,21 @@ pub enum Target {
     EnvoyGateway,
     /// Istio.
     Istio,
+    /// Tetrate Service Bridge.
+    Tsb,
     /// A virtual machine or a server without containers.
     Vm,
 }
 
 impl Target {
     /// Every target by its name.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("envoy", Self::Envoy), ("envoy-gateway", Self::EnvoyGateway), ("istio", Self::Istio), ("vm", Self::Vm)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("envoy", Self::Envoy),
+        ("envoy-gateway", Self::EnvoyGateway),
+        ("istio", Self::Istio),
+        ("tsb", Self::Tsb),
+        ("vm", Self::Vm),
+    ];
 
     /// What these values lack for this target, and what to write; `None`: nothing.
     #[must_use]
@@ -72,7 +87,7 @@ impl Target {
                 "`shape` is independent",
                 "write `shape: beside`: between Envoy Gateway's proxies and a house of its own nobody ends mutual TLS for both yet",
             )),
-            Self::Istio if values.shape == "independent" && url.is_none() => Some((
+            Self::Istio | Self::Tsb if values.shape == "independent" && url.is_none() => Some((
                 "`module.url` is missing and the house is independent",
                 "write `module: { url: oci://… }`; only beside the gateway an init container can bring the module along",
             )),
@@ -92,6 +107,21 @@ impl Target {
             }
             Self::EnvoyGateway => {
                 vec!["envoy-gateway/extension-policy.yaml", "envoy-gateway/envoy-proxy.yaml", "istio/house-config.yaml"]
+            }
+            Self::Tsb => {
+                let mut names = vec![
+                    "tsb/places.yaml",
+                    "tsb/extension.yaml",
+                    "istio/mesh.yaml",
+                    "istio/gate.yaml",
+                    "istio/house-config.yaml",
+                ];
+                names.push(if values.shape == "beside" { "istio/house-patch.yaml" } else { "istio/house.yaml" });
+                if !values.routes.is_empty() {
+                    names.extend(["tsb/ingress-before.yaml", "tsb/ingress-after.yaml", "tsb/expected.yaml"]);
+                }
+                names.extend(values.tsb.egress.as_ref().map(|_| "tsb/egress-gateway.yaml"));
+                names
             }
             Self::Vm => vec!["vm/gatehouse.service", "vm/house.yaml", "envoy/envoy.yaml"],
             Self::Istio => {

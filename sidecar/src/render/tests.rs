@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// What is checked in: the target, its values, and where its manifests lie below `deploy`.
-const EXAMPLES: [(Target, &str, &str); 8] = [
+const EXAMPLES: [(Target, &str, &str); 9] = [
     (Target::Envoy, "envoy", "envoy"),
     (Target::Envoy, "envoy-independent", "envoy/independent"),
     (Target::EnvoyGateway, "envoy-gateway", "envoy-gateway"),
@@ -14,6 +14,7 @@ const EXAMPLES: [(Target, &str, &str); 8] = [
     (Target::Istio, "istio-independent", "istio/independent"),
     (Target::Istio, "istio-gateway-api", "istio/gateway-api"),
     (Target::Istio, "istio-envoy-filter", "istio/envoy-filter"),
+    (Target::Tsb, "tsb", "tsb"),
     (Target::Vm, "vm", "vm"),
 ];
 

@@ -31,6 +31,13 @@
 //!   cpu: 100m
 //!   whenNoPolicy: allow           # or block
 //! istio: { kind: WasmPlugin }     # or TrafficExtension (1.30 and newer), EnvoyFilter
+//! tsb:                            # Tetrate Service Bridge: where this gateway stands
+//!   organization: tetrate
+//!   tenant: retail
+//!   workspace: shop
+//!   group: shop-gateways          # of the gateway
+//!   internalGroup: shop-internal  # of what is Istio's own (EnvoyFilter)
+//!   egress: { namespace: …, labels: { … }, hosts: [api.example.com] }   # an egress gateway that is guarded too
 //! envoy: { node: gateway-1, listen: 0.0.0.0, admin: 9901, application: { address: 127.0.0.1, port: 8000 } }
 //! routes:
 //!   - { name: shop, hosts: [shop.example.com], service: shop.default.svc.cluster.local, port: 8080, credential: shop-tls }
@@ -60,6 +67,8 @@ pub struct Values {
     pub house: House,
     /// `WasmPlugin`, `TrafficExtension` or `EnvoyFilter`.
     pub istio_kind: &'static str,
+    /// Tetrate Service Bridge.
+    pub tsb: Tsb,
     /// Plain Envoy.
     pub envoy: Envoy,
     /// What the gateway serves.
@@ -127,6 +136,34 @@ pub struct House {
     pub when_no_policy: &'static str,
 }
 
+/// Where a gateway stands in Tetrate Service Bridge.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tsb {
+    /// The organization.
+    pub organization: String,
+    /// The tenant.
+    pub tenant: String,
+    /// The workspace.
+    pub workspace: String,
+    /// The gateway group.
+    pub group: String,
+    /// The group of Istio's own objects.
+    pub internal_group: String,
+    /// An egress gateway.
+    pub egress: Option<Egress>,
+}
+
+/// An egress gateway.
+#[derive(Debug, Clone, Serialize)]
+pub struct Egress {
+    /// Where it runs.
+    pub namespace: String,
+    /// Of its pods.
+    pub labels: BTreeMap<String, String>,
+    /// What may be reached by it.
+    pub hosts: Vec<String>,
+}
+
 /// A plain Envoy.
 #[derive(Debug, Clone, Serialize)]
 pub struct Envoy {
@@ -186,6 +223,7 @@ impl Values {
             module: Module::read(fields.take("module"), problems)?,
             house: House::read(fields.take("house"), problems)?,
             istio_kind: istio(fields.take("istio"), problems)?,
+            tsb: Tsb::read(fields.take("tsb"), problems)?,
             envoy: Envoy::read(fields.take("envoy"), problems)?,
             routes: routes(fields.take("routes"), problems),
         };
@@ -272,6 +310,42 @@ fn istio(node: Option<&Node>, problems: &mut Problems) -> Option<&'static str> {
     let kind = word::one_of(fields.take("kind"), &["WasmPlugin", "TrafficExtension", "EnvoyFilter"], problems);
     fields.finish(problems);
     Some(kind)
+}
+
+impl Tsb {
+    fn read(node: Option<&Node>, problems: &mut Problems) -> Option<Self> {
+        let empty = nothing();
+        let mut fields = Fields::new(section(node, &empty), "`tsb`", problems)?;
+        let tsb = Self {
+            organization: word::label(fields.take("organization"), "tetrate", problems),
+            tenant: word::label(fields.take("tenant"), "retail", problems),
+            workspace: word::label(fields.take("workspace"), "shop", problems),
+            group: word::label(fields.take("group"), "shop-gateways", problems),
+            internal_group: word::label(fields.take("internalGroup"), "shop-internal", problems),
+            egress: fields.take("egress").and_then(|node| Egress::read(node, problems)),
+        };
+        fields.finish(problems);
+        Some(tsb)
+    }
+}
+
+impl Egress {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, "`egress`", problems)?;
+        let (all, hosts) = (fields.require("labels"), fields.require("hosts"));
+        let egress = Self {
+            namespace: word::label(fields.take("namespace"), "istio-system", problems),
+            labels: all.map(|node| labels(node, problems)).unwrap_or_default(),
+            hosts: hosts
+                .map(Node::one_or_many)
+                .unwrap_or_default()
+                .iter()
+                .map(|node| word::host(Some(node), "", problems))
+                .collect(),
+        };
+        fields.finish(problems);
+        Some(egress)
+    }
 }
 
 impl Envoy {

@@ -19,13 +19,18 @@ impl Shipped {
     /// # Panics
     /// When the values are refused; what was said is in the message.
     pub fn render(values: &Value) -> Self {
+        Self::render_for("istio", values)
+    }
+
+    /// Renders for another target. Panics as [`Shipped::render`].
+    pub fn render_for(target: &str, values: &Value) -> Self {
         let folder = tempfile::Builder::new().prefix("gatehouse-manifests-").tempdir().expect("a folder");
         let file = folder.path().join("values.yaml");
         // JSON is YAML.
         std::fs::write(&file, values.to_string()).expect("a file");
         let mut command = Command::new(parts::house());
         let done =
-            command.args(["render", "istio"]).arg(&file).arg("-o").arg(folder.path()).output().expect("gatehouse");
+            command.args(["render", target]).arg(&file).arg("-o").arg(folder.path()).output().expect("gatehouse");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         std::fs::remove_file(&file).expect("the values go");
         Self { folder }
