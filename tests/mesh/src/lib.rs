@@ -8,6 +8,7 @@ pub mod helm;
 pub mod istiod;
 pub mod kube;
 pub mod machine;
+pub mod node;
 pub mod shipped;
 pub mod traffic;
 

@@ -14,7 +14,8 @@ fn files(folder: &str) -> Vec<PathBuf> {
     let folder = parts::root().join("deploy").join(folder);
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    files.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
+    // A list for `kubectl -k`, not an object.
+    files.retain(|path| path.extension().is_some_and(|end| end == "yaml") && !path.ends_with("kustomization.yaml"));
     files.sort();
     files
 }
@@ -56,6 +57,12 @@ async fn the_api_server_takes_every_manifest_by_its_strictest_rules() {
     }
     for file in files("envoy-gateway") {
         kube.kubectl(&["apply", "--server-side", "--validate=strict", "--dry-run=server", "-f", &text(&file)]);
+        taken += 1;
+    }
+    for overlay in ["nlb", "local", "daemonset"] {
+        let folder = parts::root().join("deploy/overlays").join(overlay).display().to_string();
+        let made = kube.kubectl(&["apply", "--server-side", "--validate=strict", "--dry-run=server", "-k", &folder]);
+        assert_eq!(made.contains("daemonset.apps/"), overlay == "daemonset", "{made}");
         taken += 1;
     }
     // The patch, on the Deployment of a gateway that knows nothing of a house.
