@@ -72,7 +72,7 @@ test: ## Everything that can be proved in one verb; installs what it needs on De
 	@$(STAGE) scripted-host 300 -- $(MAKE) scripted-host
 	@$(STAGE) e2e 1500 -- $(MAKE) e2e
 	@$(STAGE) faults 900 -- $(MAKE) faults
-	@$(STAGE) mesh 1500 --tolerate 3 "ok, but some could not be had (see above)" -- tests/tools/mesh
+	@$(STAGE) mesh 2100 --tolerate 3 "ok, but some could not be had (see above)" -- tests/tools/mesh
 	@$(STAGE) --end
 
 unit: ## Unit, property and process tests of the crates and the sidecar: the inner loop
