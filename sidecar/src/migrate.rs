@@ -1,6 +1,6 @@
 //! The way out of a hairpin: `gatehouse render migrate MANIFESTS`.
 //!
-//! A hairpin sends every request out of the gateway to another product and, by a header that it sets, back. [`find`](find::all) recognises
+//! A hairpin sends every request out of the gateway to another product and, by a header that it sets, back. `find` recognises
 //! five ways to build one; [`Plan`] says what was found and makes the manifests of each step with its undo:
 //!
 //! ```text

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use gatehouse_support::parts;
+use gatehouse_support::process::{Process, Signal};
+use gatehouse_support::{parts, ports};
 use tempfile::TempDir;
 
 use crate::{Kube, tool};
@@ -26,6 +27,19 @@ impl Helm {
     pub fn new(kube: &Kube) -> Self {
         let home = tempfile::Builder::new().prefix("gatehouse-helm-").tempdir().expect("a folder");
         Self { home, kubeconfig: kube.kubeconfig() }
+    }
+
+    /// A repository on loopback with these versions of the chart: its URL and its server.
+    ///
+    /// # Panics
+    /// It cannot be packaged or served.
+    pub fn repository(folder: &Path, versions: &[&str]) -> (String, Process) {
+        versions.iter().for_each(|version| package(folder, version));
+        let port = ports::free();
+        let mut server = Command::new("python3");
+        server.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string(), "--directory"]).arg(folder);
+        let server = Process::start("the repository", server, &folder.join("server.log"), Signal::KILL);
+        (format!("http://127.0.0.1:{port}"), server)
     }
 
     /// What it says, whatever it is.

@@ -58,12 +58,17 @@ impl Node {
             ("gatehouse", parts::house()),
             ("istioctl", istio.join("istioctl")),
             ("pilot-agent", istio.join("pilot-agent")),
+            ("envoy", parts::envoy()),
             ("helm", tool("GATEHOUSE_HELM")),
             ("crane", tool("GATEHOUSE_CRANE")),
         ];
         for (name, path) in programs {
             std::os::unix::fs::symlink(path, bin.join(name)).expect("a link");
         }
+        // Image and package have the module there.
+        std::fs::create_dir_all("/usr/lib/gatehouse").expect("a folder of the image");
+        std::fs::copy(parts::wasm(), "/usr/lib/gatehouse/gatehouse_http.wasm").expect("the module of the image");
+        std::fs::create_dir_all("/etc/gatehouse").expect("a folder of the package");
         Self { folder, house: None, mounted: BTreeMap::new() }
     }
 
@@ -118,9 +123,6 @@ impl Node {
                 }
             }
         }
-        // The image has the module there.
-        std::fs::create_dir_all("/usr/lib/gatehouse").expect("a folder of the image");
-        std::fs::copy(parts::wasm(), "/usr/lib/gatehouse/gatehouse_http.wasm").expect("the module of the image");
         for container in ours(list("initContainers")) {
             let done = self.command(&container).output().expect("an init container");
             assert!(done.status.success(), "{container}: {}", String::from_utf8_lossy(&done.stderr));

@@ -10,7 +10,7 @@ use gatehouse_mesh::traffic::get;
 use gatehouse_mesh::{Agent, Apps, Helm, Istiod, Kube, NAMESPACE, Traffic, agent, helm, tool};
 use gatehouse_support::house::Setup;
 use gatehouse_support::process::{Process, Signal};
-use gatehouse_support::{House, parts, ports, wait};
+use gatehouse_support::{House, parts, wait};
 use serde_json::{Value, json};
 
 const HOST: &str = "shop.example.com";
@@ -278,18 +278,12 @@ fn house_is_held_down(name: &str, object: &Value) {
 
 /// A repository on loopback with two versions, and a registry with the second one.
 fn repository(folder: &Path) -> (String, Process, Process) {
-    for version in ["0.1.0", "0.2.0"] {
-        helm::package(folder, version);
-    }
-    let port = ports::free();
-    let mut server = Command::new("python3");
-    server.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string(), "--directory"]).arg(folder);
-    let server = Process::start("the repository", server, &folder.join("server.log"), Signal::KILL);
+    let (url, server) = Helm::repository(folder, &["0.1.0", "0.2.0"]);
     let mut registry = Command::new(tool("GATEHOUSE_CRANE"));
     registry.args(["registry", "serve", "--address", REGISTRY, "--disk"]).arg(folder.join("registry"));
     std::fs::create_dir(folder.join("registry")).expect("a folder");
     let registry = Process::start("the registry", registry, &folder.join("registry.log"), Signal::KILL);
-    (format!("http://127.0.0.1:{port}"), server, registry)
+    (url, server, registry)
 }
 
 async fn oci(helm: &Helm, folder: &Path) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatehouse_mesh::agent::Pod;
 use gatehouse_mesh::node::Node;
-use gatehouse_mesh::{Agent, Apps, Istiod, Kube, NAMESPACE};
+use gatehouse_mesh::{Agent, Apps, Helm, Istiod, Kube, NAMESPACE};
 use gatehouse_support::process::{Signal, children, send};
 use gatehouse_support::{parts, wait};
 
@@ -83,13 +83,20 @@ impl Stage {
         let account = format!("--serviceaccount={NAMESPACE}:{DEPLOYMENT}");
         kube.kubectl(&["-n", NAMESPACE, "create", "rolebinding", "sds", "--role=sds", &account]);
         kube.kubectl_with(&["apply", "-f", "-"], &Apps::entries());
+        // What TSB would bring, as far as we know it.
+        kube.kubectl(&[
+            "apply",
+            "--server-side",
+            "-f",
+            &parts::root().join("tests/mesh/tsb.yaml").display().to_string(),
+        ]);
         let pod = Pod { account: DEPLOYMENT, ports: 15000, ..Pod::gateway() };
         let agent = Agent::start_pod(&kube, &istiod, &pod).await;
         Self { node: Node::new(), _agent: agent, _istiod: istiod, kube }
     }
 
     /// Types the commands, while the node does its part.
-    async fn types(&mut self, section: &Section, folder: &Path) {
+    async fn types(&mut self, section: &Section, folder: &Path, charts: &str) {
         if let Some(values) = &section.values {
             std::fs::write(folder.join("values.yaml"), values).expect("a file");
         }
@@ -102,7 +109,8 @@ impl Stage {
             .args(["-x", "-c", &script])
             .current_dir(folder)
             .env("GATEWAY", "http://127.0.0.1:8080")
-            .env("GATEWAY_ADDRESS", "127.0.0.1");
+            .env("GATEWAY_ADDRESS", "127.0.0.1")
+            .env("CHARTS", charts);
         command.stdout(out.try_clone().expect("a file")).stderr(out);
         let mut typed = command.spawn().expect("a shell");
         let status = loop {
@@ -126,11 +134,17 @@ impl Stage {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_that_the_pages_print_does_what_it_says() {
     let _apps = Apps::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (charts, _server) = Helm::repository(folder.path(), &["0.1.0"]);
     let (mut typed, mut ready) = (0, 0);
     for section in PAGES.iter().flat_map(|page| sections(page)) {
         let folder = tempfile::tempdir().expect("a folder");
         let mut stage = Stage::set().await;
-        stage.types(&section, folder.path()).await;
+        if section.title.starts_with("migrating") {
+            let detour = parts::root().join("deploy/migrate/envoy-filter.yaml").display().to_string();
+            stage.kube.kubectl(&["apply", "-f", &detour]);
+        }
+        stage.types(&section, folder.path(), &charts).await;
         if section.title.starts_with("first-day.md") {
             stays_ready_while_the_house_crashes(&mut stage).await;
             ready += 1;
@@ -138,7 +152,7 @@ async fn every_command_that_the_pages_print_does_what_it_says() {
         typed += section.commands.iter().map(|block| block.lines().count()).sum::<usize>();
     }
     println!("{typed} lines typed");
-    assert!(typed >= 40 && ready == 1, "only {typed} lines");
+    assert!(typed >= 60 && ready == 1, "only {typed} lines");
 }
 
 /// Kubernetes' readiness rule, on the pod that the first day made.

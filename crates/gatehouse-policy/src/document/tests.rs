@@ -38,6 +38,13 @@ fn plain_scalars_follow_the_core_schema_of_yaml_1_2() {
 }
 
 #[test]
+fn an_address_in_digits_is_a_text() {
+    for text in ["2001:2::2", "64:65::1"] {
+        assert_eq!(value_of(text), Value::String(text.into()));
+    }
+}
+
+#[test]
 fn words_that_readers_disagree_on_must_be_quoted_as_key_and_as_value() {
     for word in ["on", "Off", "YES", "no", "y", "N", "010", "0o17", "1_000", "12:30"] {
         let as_value = refused(&format!("k: {word}\n"));

@@ -233,7 +233,8 @@ fn disputed(text: &str) -> Option<&'static str> {
     let second = rest.next();
     let numeric = digits.chars().all(|c| c.is_ascii_digit() || c == '_' || c == ':');
     let octal = first == '0' && (matches!(second, Some('o' | 'b')) || numeric && second.is_some());
-    let grouped = numeric && digits.contains(['_', ':']);
+    // Groups of base 60 are never empty (YAML 1.1, int): `2001:db8::1` in digits alone is an address to everyone.
+    let grouped = numeric && digits.contains(['_', ':']) && !digits.contains("::");
     (octal || grouped).then_some("is one number to some readers and another, or a text, to others")
 }
 
