@@ -5,48 +5,77 @@ use gatehouse_policy::document::Node;
 use super::tree::{Tree, named};
 use super::{Asked, Detour, Kind, envoy, rules};
 
-/// Every detour of these documents.
+/// Every detour of these documents, in their order.
 pub(super) fn all(documents: &[Node], asked: &Asked) -> Vec<Detour> {
-    let loopback: Vec<&str> = documents.iter().flat_map(loopback_hosts).collect();
-    let known = |host: &str| asked.proxies.iter().any(|proxy| proxy == host) || loopback.contains(&host);
-    let mut found = Vec::new();
+    let known = Known { asked, loopback: documents.iter().flat_map(loopback_hosts).collect() };
+    let mut found: Vec<Detour> = Vec::new();
     for (at, document) in documents.iter().enumerate() {
-        let detour = |kind: Kind, node: &Node, proxy: &str, header: Option<&str>, possible: bool| Detour {
-            kind,
-            place: node.place.to_string(),
-            object: named(document),
-            proxy: proxy.to_owned(),
-            header: header.map(str::to_owned),
-            possible,
-            document: at,
-        };
         match document.text("kind") {
-            Some("ServiceEntry") => {
-                let hosts = loopback_hosts(document);
-                found.extend(hosts.first().map(|host| detour(Kind::LoopbackServiceEntry, document, host, None, false)));
-            }
-            Some("EnvoyFilter") | None => {
-                found.extend(envoy::aggregates(document).iter().map(|aggregate| {
-                    let header = envoy::header_before(document, &aggregate.name);
-                    detour(Kind::AggregateCluster, aggregate.node, &aggregate.first, header, false)
-                }));
-                found.extend(
-                    envoy::inverted(document).iter().map(|route| {
-                        detour(Kind::InvertedHeader, route.node, route.cluster, Some(route.header), false)
-                    }),
-                );
-            }
-            Some(_) => {
-                for (kind, list) in lists(document) {
-                    if let Some(rules) = rules::find(list.items(), &known) {
-                        let possible = !known(&rules.host);
-                        found.push(detour(kind, list, &rules.proxy, Some(&rules.header), possible));
-                    }
-                }
-            }
+            Some("EnvoyFilter") | None => found.extend(of_envoy(document, at)),
+            Some(_) => found.extend(of_rules(document, at, &known)),
         }
     }
+    // An entry for this machine is a part of a detour only where a rule leads there: applications may live here too.
+    for (at, document) in documents.iter().enumerate() {
+        let hosts = loopback_hosts(document);
+        let leads_here = |detour: &Detour| hosts.iter().any(|host| detour.proxy.starts_with(*host));
+        if let (Some(host), true) = (hosts.first(), found.iter().any(|detour| !detour.possible && leads_here(detour))) {
+            found.push(detour(Kind::LoopbackServiceEntry, (at, document), document, host, None));
+        }
+    }
+    found.sort_by_key(|detour| detour.document);
     found
+}
+
+/// What is known to be the other product.
+struct Known<'d> {
+    asked: &'d Asked,
+    /// Hosts that are this machine.
+    loopback: Vec<&'d str>,
+}
+
+impl Known<'_> {
+    fn named(&self, host: &str) -> bool {
+        self.asked.proxies.iter().any(|proxy| proxy == host)
+    }
+
+    fn here(&self, host: &str) -> bool {
+        self.loopback.contains(&host)
+    }
+}
+
+fn detour(kind: Kind, (at, document): (usize, &Node), node: &Node, proxy: &str, header: Option<&str>) -> Detour {
+    Detour {
+        kind,
+        place: node.place.to_string(),
+        object: named(document),
+        proxy: proxy.to_owned(),
+        header: header.map(str::to_owned),
+        possible: false,
+        document: at,
+    }
+}
+
+fn of_envoy(document: &Node, at: usize) -> Vec<Detour> {
+    let aggregates = envoy::aggregates(document).into_iter().map(|aggregate| {
+        let header = envoy::header_before(document, &aggregate.name);
+        detour(Kind::AggregateCluster, (at, document), aggregate.node, &aggregate.first, header)
+    });
+    let inverted = envoy::inverted(document)
+        .into_iter()
+        .map(|route| detour(Kind::InvertedHeader, (at, document), route.node, route.cluster, Some(route.header)));
+    aggregates.chain(inverted).collect()
+}
+
+fn of_rules(document: &Node, at: usize, known: &Known<'_>) -> Vec<Detour> {
+    let one = |(kind, list): (Kind, &Node)| {
+        let rules = rules::find(list.items(), &|host| known.named(host) || known.here(host))?;
+        // Where the application is this machine too, that says nothing of the other product.
+        let apart = rules::hosts(list.items()).iter().any(|host| !known.here(host));
+        let possible = !known.named(&rules.host) && !(known.here(&rules.host) && apart);
+        Some(Detour { possible, ..detour(kind, (at, document), list, &rules.proxy, Some(&rules.header)) })
+    };
+    lists(document).into_iter().filter_map(one).collect()
 }
 
 /// Lists of rules that a document has.

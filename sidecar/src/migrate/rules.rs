@@ -41,6 +41,11 @@ pub(super) fn find(rules: &[Node], known: &dyn Fn(&str) -> bool) -> Option<Found
     (!others || known(&default.1)).then(|| found(default.0, &default.1, header))
 }
 
+/// Where the rules lead.
+pub(super) fn hosts(rules: &[Node]) -> Vec<String> {
+    rules.iter().filter_map(host).collect()
+}
+
 /// The rules without the detour: its own are gone, and nobody needs the header any more.
 pub(super) fn without(rules: &mut Vec<Node>, found: &Found) {
     rules.retain(|rule| host(rule).is_none_or(|host| host != found.host));

@@ -62,6 +62,28 @@ fn routes_by_header_are_only_possibly_one_until_the_other_product_is_named() {
     }
 }
 
+/// Applications may live on this machine too; nobody's entry goes because of that.
+#[test]
+fn an_entry_for_this_machine_is_part_of_a_detour_only_where_one_leads_there() {
+    let entry = |host: &str| {
+        format!(
+            "kind: ServiceEntry\nmetadata: {{ name: a }}\nspec: {{ hosts: [{host}], endpoints: [{{ address: 127.0.0.1 }}] }}\n---\n"
+        )
+    };
+    let text_of = entry("productpage.default.svc.cluster.local") + &sample("envoy-filter").text;
+    let beside = plan(Source { name: "a".into(), text: text_of }, &[]);
+    assert_eq!(beside.found.iter().map(|one| one.kind).collect::<Vec<_>>(), [Kind::InvertedHeader]);
+    assert!(!beside.manifests.iter().any(|(name, _)| name.starts_with("3-remove")), "{:?}", beside.steps);
+
+    // A canary by header between two applications here.
+    let canary = "kind: VirtualService\nmetadata: { name: c }\nspec:\n  http:\n    \
+                  - match: [{ headers: { x-beta: { exact: a } } }]\n      route: [{ destination: { host: new.local } }]\n    \
+                  - route: [{ destination: { host: old.local } }]\n";
+    let text_of = entry("new.local") + &entry("old.local") + canary;
+    let canary = plan(Source { name: "a".into(), text: text_of }, &[]);
+    assert!(canary.found.iter().all(|one| one.possible) && canary.steps.is_empty(), "{canary:?}");
+}
+
 #[test]
 fn what_is_left_is_the_same_route_without_the_detour() {
     let by_default = plan(sample("virtual-service"), &["defender.security.svc.cluster.local"]);

@@ -26,7 +26,15 @@ fn render_prints_writes_and_names_what_is_wrong_with_the_values() {
     let (code, _, said) = output(&["render", "istio", "/nowhere/values.yaml"]);
     assert!(code == 2 && said.contains("cannot read `/nowhere/values.yaml`"), "{said}");
     let (code, _, said) = output(&["render", "mars"]);
-    assert!(code == 2 && said.contains("envoy, envoy-gateway, istio, vm"), "{said}");
+    assert!(code == 2 && said.contains("envoy, envoy-gateway, istio, tsb, vm, migrate"), "{said}");
+    // Words of `migrate` alone, and `migrate` with nothing to look at, or nothing in it.
+    let (code, _, said) = output(&["render", "istio", "--proxy", "a"]);
+    assert!(code == 2 && said.contains("are for `gatehouse render migrate MANIFESTS`"), "{said}");
+    let (code, _, said) = output(&["render", "migrate"]);
+    assert!(code == 2 && said.contains("a file or a folder"), "{said}");
+    fs::write(&values, "kind: VirtualService\n").unwrap();
+    let (code, out, _) = output(&["render", "migrate", text(&values)]);
+    assert_eq!((code, out.as_str()), (1, "no detour was found\n"));
     fs::write(&values, "").unwrap();
     let (code, _, said) = output(&["render", "vm", "-o", text(&values)]);
     assert!(code == 1 && said.contains("cannot write"), "{said}");

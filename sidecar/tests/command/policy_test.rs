@@ -13,7 +13,7 @@ fn shipped() -> String {
 fn the_shipped_tests_pass_and_reach_every_rule() {
     let (code, said, err) = output(&["test", &shipped()]);
     assert_eq!((code, err.as_str()), (0, ""), "{said}");
-    assert!(said.contains("fine: 19 case(s) passed"), "{said}");
+    assert!(said.contains("fine: 21 case(s) passed"), "{said}");
     let (code, said, _) = output(&["test", "--json", &shipped()]);
     let report = json(&said);
     // In monitor mode nothing is weighed, so nobody ever has a score.
@@ -46,15 +46,15 @@ fn a_policy_that_lost_a_rule_fails_with_a_difference_and_the_way_to_it() {
         "- expected starter/scanner-paths",
         "+ got      none",
         "starter/scanner-paths [block, monitor] does not match",
-        "wrong: 1 of 4 case(s) failed",
+        "wrong: 1 of 6 case(s) failed",
     ] {
         assert!(said.contains(words), "{words}\n{said}");
     }
     let xml = fs::read_to_string(xml).unwrap();
-    assert!(xml.starts_with("<?xml version=\"1.0\"") && xml.contains("tests=\"4\" failures=\"1\""), "{xml}");
-    assert_eq!((xml.matches("<testcase ").count(), xml.matches("<failure ").count()), (4, 1));
+    assert!(xml.starts_with("<?xml version=\"1.0\"") && xml.contains("tests=\"6\" failures=\"1\""), "{xml}");
+    assert_eq!((xml.matches("<testcase ").count(), xml.matches("<failure ").count()), (6, 1));
     let (code, said, _) = output(&["test", "--json", text(dir.path())]);
-    let failure = &json(&said)["files"][0]["cases"][1]["failures"][0];
+    let failure = &json(&said)["files"][0]["cases"][3]["failures"][0];
     assert_eq!((code, &failure["mismatches"][0]["field"]), (1, &"would_have".into()), "{failure:#}");
 }
 
