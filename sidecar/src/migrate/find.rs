@@ -72,7 +72,7 @@ fn of_rules(document: &Node, at: usize, known: &Known<'_>) -> Vec<Detour> {
         let rules = rules::find(list.items(), &|host| known.named(host) || known.here(host))?;
         // Where the application is this machine too, that says nothing of the other product.
         let apart = rules::hosts(list.items()).iter().any(|host| !known.here(host));
-        let possible = !known.named(&rules.host) && !(known.here(&rules.host) && apart);
+        let possible = !(known.named(&rules.host) || known.here(&rules.host) && apart);
         Some(Detour { possible, ..detour(kind, (at, document), list, &rules.proxy, Some(&rules.header)) })
     };
     lists(document).into_iter().filter_map(one).collect()
