@@ -334,7 +334,7 @@ async fn hostile_gates_get_a_clean_answer_and_are_counted() {
     let gap = FromGate::Batch(batch(EPOCH, 5..6));
     let huge = v1::Hello { node: "x".repeat(1 << 20), ..hello(EPOCH, 1) };
     let cases: Vec<(&str, v1::Hello, Option<FromGate>, Code)> = vec![
-        ("protocol", v1::Hello { protocol: 9, ..hello(EPOCH, 1) }, None, Code::FailedPrecondition),
+        ("protocol", v1::Hello { protocol: 0, ..hello(EPOCH, 1) }, None, Code::FailedPrecondition),
         ("no_epoch", hello(0, 1), None, Code::InvalidArgument),
         ("bad_batch", hello(EPOCH, 1), Some(gap), Code::InvalidArgument),
         ("not_newer", hello(EPOCH, 1), None, Code::FailedPrecondition),
