@@ -218,7 +218,9 @@ mod tests {
             let kept = without(&query, |name| name == gone);
             prop_assert_eq!(readings(&kept, gone).filter(|_| !gone.is_empty()).count(), 0, "{:?}", kept);
             prop_assert_eq!(&*without(&kept, |name| name == gone), &*kept, "nothing is left to take out");
-            let others = |query| parameters(query).filter(|pair: &(&[u8], &[u8])| pair.0 == b"bb").count();
+            // In the reading with more pairs: `bb;=` is one pair to a form, and without its second part `bb` is another.
+            let parts = |query: &[u8]| query.split(|byte| matches!(byte, b'&' | b';')).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let others = |query: &[u8]| parts(query).iter().filter(|part| split(part).0 == b"bb").count();
             prop_assert!(others(&kept) <= others(&query), "nothing comes that was not there");
         }
 
