@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Output};
 
 use clap::Args;
 use gatehouse::ask::{Admin, AskError, At};
@@ -92,8 +92,13 @@ fn cluster(values: &Values) -> Cluster {
     let gateway = &values.gateway;
     let may = |right: &Right| {
         let Right { verb, resource, namespace } = right;
-        kubectl(&["auth", "can-i", verb, resource, "--namespace", namespace])
-            .map_or_else(|why| if why.trim() == "no" { Ok(false) } else { Err(why) }, |said| Ok(said.trim() == "yes"))
+        let done = kubectl(&["auth", "can-i", verb, resource, "--namespace", namespace])?;
+        // It says no with exit code 1, and so does a cluster that cannot be asked.
+        match String::from_utf8_lossy(&done.stdout).trim() {
+            "yes" => Ok(true),
+            "no" => Ok(false),
+            _ => Err(reason(&done)),
+        }
     };
     Cluster {
         version: asked(&["version"]),
@@ -105,20 +110,23 @@ fn cluster(values: &Values) -> Cluster {
 }
 
 fn asked(arguments: &[&str]) -> Answer {
-    let said = kubectl(&[arguments, &["--output", "json"]].concat())?;
-    serde_json::from_str(&said).map_err(|error| format!("`kubectl` answers with something that is no JSON: {error}"))
+    let done = kubectl(&[arguments, &["--output", "json"]].concat())?;
+    if !done.status.success() {
+        return Err(reason(&done));
+    }
+    serde_json::from_slice(&done.stdout)
+        .map_err(|error| format!("`kubectl` answers with something that is no JSON: {error}"))
 }
 
-/// Its words, on whichever output they are, where it fails.
-fn kubectl(arguments: &[&str]) -> Result<String, String> {
+fn kubectl(arguments: &[&str]) -> Result<Output, String> {
     let done = Command::new("kubectl").args(["--request-timeout", "20s"]).args(arguments).output();
-    let done = done.map_err(|error| format!("cannot start `kubectl`: {error}"))?;
-    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    if done.status.success() {
-        return Ok(out.into_owned());
-    }
-    let said = if out.trim().is_empty() { err } else { out };
-    Err(said.lines().last().unwrap_or("it failed without a word").to_owned())
+    done.map_err(|error| format!("cannot start `kubectl`: {error}"))
+}
+
+/// Its last word on what went wrong; on standard output it may have begun an answer.
+fn reason(done: &Output) -> String {
+    let said = String::from_utf8_lossy(&done.stderr);
+    said.lines().last().unwrap_or("`kubectl` failed without a word").to_owned()
 }
 
 fn page(admin: &Admin, path: &str) -> Result<Value, String> {

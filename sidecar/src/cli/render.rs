@@ -80,6 +80,12 @@ pub(super) fn render(arguments: &Arguments, json: bool) -> ExitCode {
         Err(wrong) => return wrong.told(json),
     };
     let Some(target) = arguments.target.0 else {
+        if arguments.inline.is_some() {
+            return fail(
+                exit::usage(),
+                &"`--inline` is for the manifests of a place: `gatehouse render envoy --inline POLICY`",
+            );
+        }
         let wanted = migrate::Wanted {
             manifests: arguments.values.as_deref(),
             values: &values,

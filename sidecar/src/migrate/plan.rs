@@ -1,6 +1,6 @@
 //! What is to be done, and the manifests for it.
 
-use gatehouse_policy::document::{Node, Problems};
+use gatehouse_policy::document::{self, Node, Problems};
 use serde::Serialize;
 
 use super::tree::{Source, Tree, named, read, write};
@@ -43,7 +43,9 @@ enum Place {
 /// An object that changes.
 struct Change<'d> {
     before: &'d Node,
-    /// `None`: nothing of it is left.
+    /// As it was, with the gate in it: a configuration of Envoy has no other place for it.
+    beside: Option<Node>,
+    /// Without the detour; `None`: nothing of it is left.
     after: Option<Node>,
     place: Place,
     file: String,
@@ -53,49 +55,73 @@ impl Plan {
     /// Reads manifests and says what to do; `folder` is where the manifests will stand.
     ///
     /// # Errors
-    /// A manifest that cannot be read, with its place.
+    /// A manifest that cannot be read, or that has no place for the gate, with its place; values that lack something.
     pub fn make(sources: &[Source], asked: &Asked, values: &Values, folder: &str) -> Result<Self, Problems> {
         let documents = read(sources)?;
         let found = find::all(&documents, asked);
         let mut plan = Self { found, steps: Vec::new(), manifests: Vec::new() };
-        let changes = plan.changes(&documents, asked);
+        let mut problems = Problems::default();
+        let changes = plan.changes(&documents, asked, values, &mut problems);
         if !changes.is_empty() {
-            plan.side_by_side(&changes, asked, values, folder);
+            plan.side_by_side(&changes, asked, values, folder, &mut problems);
             plan.compare();
             plan.enforce();
-            plan.switch(&changes, values, folder);
+            plan.switch(&changes, folder);
             plan.leave(&documents, folder);
         }
-        Ok(plan)
+        problems.or(plan)
     }
 
-    fn changes<'d>(&self, documents: &'d [Node], asked: &Asked) -> Vec<Change<'d>> {
+    fn changes<'d>(
+        &self,
+        documents: &'d [Node],
+        asked: &Asked,
+        values: &Values,
+        problems: &mut Problems,
+    ) -> Vec<Change<'d>> {
         let certain: Vec<&Detour> = self.found.iter().filter(|detour| !detour.possible).collect();
         let proxies: Vec<&str> = certain.iter().map(|detour| host_of(&detour.proxy)).collect();
         let known = |host: &str| proxies.contains(&host) || asked.proxies.iter().any(|proxy| proxy == host);
-        let mut changes = Vec::new();
-        for (at, before) in documents.iter().enumerate() {
-            let touched =
-                certain.iter().any(|detour| detour.document == at && detour.kind != Kind::LoopbackServiceEntry);
-            if !touched {
-                continue;
-            }
+        let touched =
+            |at: usize| certain.iter().any(|detour| detour.document == at && detour.kind != Kind::LoopbackServiceEntry);
+        let (mut changes, mut envoys) = (Vec::new(), 0);
+        for (_, before) in documents.iter().enumerate().filter(|(at, _)| touched(*at)) {
             let mut after = before.clone();
-            let kind = before.text("kind");
-            let left = match kind {
-                Some("EnvoyFilter") | None => envoy::straighten(&mut after),
+            let change = match before.text("kind") {
+                None => {
+                    envoy::straighten(&mut after);
+                    let guarded = [before, &after].map(|document| envoy::with_gate(document, values));
+                    let [Some(beside), Some(after)] = guarded else {
+                        let message = "this configuration of Envoy has no place for the gate: no connection manager with a router, or no static clusters";
+                        problems.push(
+                            &before.place,
+                            message,
+                            "write them into one file, or put the gate in by hand: docs/install.md",
+                        );
+                        continue;
+                    };
+                    envoys += 1;
+                    let file = if envoys == 1 { "envoy.yaml".to_owned() } else { format!("envoy-{envoys}.yaml") };
+                    Change { before, beside: Some(beside), after: Some(after), place: Place::Envoy, file }
+                }
+                Some("EnvoyFilter") => {
+                    let left = envoy::straighten(&mut after);
+                    Change {
+                        before,
+                        beside: None,
+                        after: left.then_some(after),
+                        place: Place::Cluster,
+                        file: file_of(before),
+                    }
+                }
                 Some(_) => {
                     find::straighten(&mut after, &known);
-                    true
+                    let of_bridge = before.text("apiVersion").is_some_and(|version| version.contains("tsb."));
+                    let place = if of_bridge { Place::Bridge } else { Place::Cluster };
+                    Change { before, beside: None, after: Some(after), place, file: file_of(before) }
                 }
             };
-            let place = match kind {
-                None => Place::Envoy,
-                Some(_) if before.text("apiVersion").is_some_and(|version| version.contains("tsb.")) => Place::Bridge,
-                Some(_) => Place::Cluster,
-            };
-            let file = if place == Place::Envoy { "envoy.yaml".to_owned() } else { file_of(before) };
-            changes.push(Change { before, after: left.then_some(after), place, file });
+            changes.push(change);
         }
         changes
     }
@@ -108,22 +134,37 @@ impl Plan {
         self.steps.push(Step { what: what.into(), run, undo });
     }
 
-    fn side_by_side(&mut self, changes: &[Change<'_>], asked: &Asked, values: &Values, folder: &str) {
+    fn side_by_side(
+        &mut self,
+        changes: &[Change<'_>],
+        asked: &Asked,
+        values: &Values,
+        folder: &str,
+        problems: &mut Problems,
+    ) {
         let policy = policy(self.found.iter().find_map(|detour| detour.header.as_deref()), asked);
         let at = format!("{folder}/1-side-by-side");
         self.put("1-side-by-side/migrate.yaml".into(), policy.clone());
         let (mut run, mut undo) = (Vec::new(), Vec::new());
-        for change in changes.iter().filter(|change| change.place == Place::Envoy) {
-            if let Some(guarded) = envoy::with_gate(change.before, values) {
-                self.put("1-side-by-side/envoy.yaml".into(), write([&guarded]));
-            }
+        for Change { beside, file, .. } in changes {
+            let Some(guarded) = beside else { continue };
+            self.put(format!("1-side-by-side/{file}"), write([guarded]));
             run.push(format!("copy {at}/migrate.yaml into the house's folder of policies, and start the house"));
-            run.push(format!("envoy --mode validate -c {at}/envoy.yaml, and start Envoy with it"));
-            undo.push(format!("start Envoy with {folder}/undo/envoy.yaml"));
+            run.push(format!("envoy --mode validate -c {at}/{file}, and start Envoy with it"));
+            undo.push(format!("start Envoy with {folder}/undo/{file}"));
         }
         if changes.iter().any(|change| change.place != Place::Envoy) {
             let wanted = ["house.yaml", "house-config.yaml", "house-patch.yaml", "mesh.yaml", "gate.yaml"];
-            let made = render::render(Target::Istio, values, None).unwrap_or_default();
+            if let Some((message, help)) = Target::Istio.lacks(values) {
+                problems.push(&document::Place::pointer("the values"), message, help);
+            }
+            let made = match render::render(Target::Istio, values, None) {
+                Ok(made) => made,
+                Err(error) => {
+                    let message = format!("a template is broken, which is a fault of this program: {error:#}");
+                    return problems.push(&document::Place::pointer("the templates"), message, "");
+                }
+            };
             let made: Vec<_> = made.into_iter().filter(|manifest| wanted.contains(&manifest.name)).collect();
             let patch = format!("data:\n  migrate.yaml: {}\n", serde_json::Value::from(policy.as_str()));
             self.put("1-side-by-side/policies-patch.yaml".into(), patch);
@@ -171,15 +212,14 @@ impl Plan {
         self.step("enforce your own documents while the detour is still there", run, undo);
     }
 
-    fn switch(&mut self, changes: &[Change<'_>], values: &Values, folder: &str) {
+    fn switch(&mut self, changes: &[Change<'_>], folder: &str) {
         let (mut run, mut undo) = (Vec::new(), Vec::new());
-        for Change { before, after, place, file } in changes {
+        for Change { before, after, place, file, .. } in changes {
             let tool = if *place == Place::Bridge { "tctl" } else { "kubectl" };
             self.put(format!("undo/{file}"), write([*before]));
             match (place, after) {
                 (Place::Envoy, Some(after)) => {
-                    let guarded = envoy::with_gate(after, values);
-                    self.put(format!("2-switch/{file}"), write([guarded.as_ref().unwrap_or(after)]));
+                    self.put(format!("2-switch/{file}"), write([after]));
                     run.push(format!("envoy --mode validate -c {folder}/2-switch/{file}, and start Envoy with it"));
                     undo.push(format!("start Envoy with {folder}/1-side-by-side/{file}"));
                 }

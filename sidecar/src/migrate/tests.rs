@@ -84,6 +84,26 @@ fn an_entry_for_this_machine_is_part_of_a_detour_only_where_one_leads_there() {
     assert!(canary.found.iter().all(|one| one.possible) && canary.steps.is_empty(), "{canary:?}");
 }
 
+/// A step that names a file which is not made, or a gate without its module, would cost requests.
+#[test]
+fn nothing_is_made_where_the_gate_has_no_place_or_the_values_lack_its_module() {
+    let refused = |source: Source, values: &str| {
+        let values = Values::parse("values", values).expect("values");
+        Plan::make(&[source], &Asked::default(), &values, "out").expect_err("refused").to_string()
+    };
+    let elsewhere =
+        Source { text: sample("aggregate").text.replace("static_resources", "resources"), name: "e.yaml".into() };
+    let said = refused(elsewhere, "");
+    assert!(said.contains("e.yaml:2:1") && said.contains("no place for the gate"), "{said}");
+    let said = refused(sample("envoy-filter"), "shape: independent");
+    assert!(said.contains("`module.url` is missing"), "{said}");
+    // A plain Envoy needs no module by URL; several have a file each.
+    let both = [sample("aggregate"), Source { name: "second.yaml".into(), ..sample("aggregate") }];
+    let values = Values::parse("values", "shape: independent").expect("values");
+    let plan = Plan::make(&both, &Asked::default(), &values, "out").expect("a plan");
+    assert_eq!(text(&plan, "undo/envoy.yaml"), text(&plan, "undo/envoy-2.yaml"));
+}
+
 #[test]
 fn what_is_left_is_the_same_route_without_the_detour() {
     let by_default = plan(sample("virtual-service"), &["defender.security.svc.cluster.local"]);
