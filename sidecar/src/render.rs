@@ -32,7 +32,7 @@ pub struct Manifest {
 /// A template is broken, which only a fault of ours can bring about.
 pub fn render(target: Target, values: &Values, inline: Option<&str>) -> Result<Vec<Manifest>, Error> {
     let environment = environment()?;
-    let known = Value::from_serialize(Known { values, place: Place::of(target, values), inline });
+    let known = known(target, values, inline);
     let texts = target.templates(values).into_iter().map(|name| {
         let text = environment.get_template(name)?.render(&known)?;
         Ok(Manifest { name: name.split_once('/').map_or(name, |(_, rest)| rest), text })
@@ -45,8 +45,11 @@ pub fn render(target: Target, values: &Values, inline: Option<&str>) -> Result<V
 /// # Errors
 /// As [`render`].
 pub fn part(target: Target, values: &Values, name: &str) -> Result<String, Error> {
-    let known = Value::from_serialize(Known { values, place: Place::of(target, values), inline: None });
-    environment()?.get_template(name)?.render(&known)
+    environment()?.get_template(name)?.render(known(target, values, None))
+}
+
+fn known(target: Target, values: &Values, inline: Option<&str>) -> Value {
+    Value::from_serialize(Known { values, place: Place::of(target, values), inline })
 }
 
 /// What a template knows.
@@ -62,6 +65,8 @@ struct Known<'v> {
 /// What follows from the values for one target.
 #[derive(Debug, serde::Serialize)]
 struct Place {
+    /// What is rendered, as the command line calls it.
+    target: &'static str,
     /// Envoy's name of the house's cluster.
     house_cluster: String,
     /// `:authority` of the stream; a cluster's name in Istio holds `|`, which HTTP/2 libraries refuse there.
@@ -98,6 +103,7 @@ impl Place {
         let file = module.url.as_deref().and_then(|url| url.strip_prefix("file://"));
         let module_file = file.unwrap_or(usual).to_owned();
         Self {
+            target: target.name(),
             house_cluster: if apart { format!("outbound|{}||{host}", house.port) } else { "gatehouse".to_owned() },
             house_authority: if apart { host } else { "gatehouse".to_owned() },
             house_namespace: if apart { &house.namespace } else { &gateway.namespace }.clone(),

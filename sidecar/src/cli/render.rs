@@ -62,8 +62,7 @@ impl ValueEnum for Chosen {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        let Some(wanted) = self.0 else { return Some(PossibleValue::new("migrate")) };
-        Target::ALL.iter().find(|(_, target)| *target == wanted).map(|(name, _)| PossibleValue::new(*name))
+        Some(PossibleValue::new(self.0.map_or("migrate", Target::name)))
     }
 }
 

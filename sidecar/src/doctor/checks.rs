@@ -6,7 +6,7 @@ use super::dump::{Chain, Cluster, Dump, Gate, at};
 use super::{Facts, Finding, State, shown};
 
 /// The oldest Envoy that the gate is tested on.
-const OLDEST: (u32, u32) = (1, 36);
+const OLDEST: (u64, u64) = (1, 36);
 /// What Envoy and Istio call the last filter of a chain.
 const ROUTER: &str = "envoy.filters.http.router";
 const JWT: [&str; 2] = ["envoy.filters.http.jwt_authn", "istio_authn"];
@@ -54,16 +54,21 @@ fn version(server: Option<&Value>) -> Finding {
         return unknown("Envoy", "its version was not read", "--envoy http://127.0.0.1:9901 (Istio: 15000)");
     };
     let version = text.split('/').nth(1).unwrap_or(text);
-    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
-    match (parts.next().flatten(), parts.next().flatten()) {
-        (Some(major), Some(minor)) if (major, minor) >= OLDEST => ok("Envoy", shown(version)),
-        (Some(_), Some(_)) => wrong(
+    match numbers(version) {
+        Some(found) if found >= OLDEST => ok("Envoy", shown(version)),
+        Some(_) => wrong(
             "Envoy",
             format!("{} is older than 1.36", shown(version)),
             "use an Envoy of 1.36 or newer (Istio 1.28)",
         ),
-        _ => unknown("Envoy", format!("`{}` is no version", shown(text)), "envoy --version"),
+        None => unknown("Envoy", format!("`{}` is no version", shown(text)), "envoy --version"),
     }
+}
+
+/// `1.31.2-distroless`: its first two numbers.
+pub(super) fn numbers(text: &str) -> Option<(u64, u64)> {
+    let mut parts = text.split(['.', '-', '+']).map(str::parse::<u64>);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 fn configured(dump: &Dump, facts: &Facts, findings: &mut Vec<Finding>) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::checks::{ok, unknown, wrong};
+use super::checks::{numbers, ok, unknown, wrong};
 use super::dump::at;
 use super::{Finding, shown};
 use crate::render::Values;
@@ -132,12 +132,6 @@ fn istio(istiod: &Answer) -> Finding {
         ),
         None => unknown("Istio", format!("the image `{}` names no version", shown(image)), next),
     }
-}
-
-/// `1.31.2-distroless`: its first two numbers.
-fn numbers(text: &str) -> Option<(u64, u64)> {
-    let mut parts = text.split(['.', '-', '+']).map(str::parse::<u64>);
-    Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 fn definitions(known: &Answer, values: &Values) -> Vec<Finding> {

@@ -73,6 +73,12 @@ impl Target {
         ("vm", Self::Vm),
     ];
 
+    /// As the command line calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, target)| *target == self).map_or("", |(name, _)| name)
+    }
+
     /// What these values lack for this target, and what to write; `None`: nothing.
     #[must_use]
     pub fn lacks(self, values: &Values) -> Option<(&'static str, &'static str)> {
