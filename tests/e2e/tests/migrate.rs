@@ -7,23 +7,16 @@ use std::time::Duration;
 
 use gatehouse_e2e::{HOST, policy, shipped};
 use gatehouse_support::client::{exchange, request};
-use gatehouse_support::defender::VERDICT;
+use gatehouse_support::defender::{VERDICT, compared};
 use gatehouse_support::envoy::Launcher;
 use gatehouse_support::house::Setup;
 use gatehouse_support::{Defender, Envoy, House, Upstream, parts, ports, wait};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn status(envoy: &Envoy, target: &str) -> u16 {
     exchange(envoy.address(), &request("GET", target, &[("host", HOST)], b"")).await.expect("an answer").status
-}
-
-fn compared(house: &House) -> Value {
-    let mut command = Command::new(parts::house());
-    command.args(["compare", "--json", "--rule", "migrate/theirs", "--without", "migrate/returned"]);
-    let done = command.arg(house.data().join("events.ndjson")).output().expect("gatehouse");
-    serde_json::from_slice(&done.stdout).unwrap_or_default()
 }
 
 fn planned(manifests: &Path, house: &House, into: &Path) {
@@ -84,8 +77,8 @@ async fn an_aggregate_cluster_is_left_by_the_configurations_that_are_made_for_it
         assert_eq!(status(&envoy, target).await, 403, "the other product refuses");
     }
     wait::until_true(PATIENCE, "the verdicts on three requests", || async {
-        let compared = compared(&house);
-        (&compared["both"], &compared["only_theirs"], &compared["only_ours"]) == (&json!(2), &json!(1), &json!(0))
+        let found = compared(&house);
+        (&found["both"], &found["only_theirs"], &found["only_ours"]) == (&json!(2), &json!(1), &json!(0))
     })
     .await;
     house.put_policy("policy.yaml", &policy("enforce", rules).to_string());

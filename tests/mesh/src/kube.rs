@@ -75,6 +75,23 @@ impl Kube {
         run(&self.programs.join("kubectl"), &self.kubeconfig(), arguments, input)
     }
 
+    /// A Deployment in [`crate::NAMESPACE`] with one label on its pods, whose one container is `istio-proxy` of this image.
+    pub fn deploy(&self, name: &str, (key, value): (&str, &str), image: &str) {
+        let labels = serde_json::json!({ key: value });
+        let deployment = serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "name": name, "namespace": crate::NAMESPACE, "labels": labels },
+            "spec": {
+                "selector": { "matchLabels": labels },
+                "template": {
+                    "metadata": { "labels": labels },
+                    "spec": { "containers": [{ "name": "istio-proxy", "image": image }] },
+                },
+            },
+        });
+        self.kubectl_with(&["apply", "-f", "-"], &deployment.to_string());
+    }
+
     /// Registers Istio's and the Gateway API's resources, and ours.
     pub async fn with_resources(self) -> Self {
         let istio = tools("GATEHOUSE_ISTIO");

@@ -149,10 +149,7 @@ async fn it_makes_what_render_makes() {
 
 /// A Deployment with the chart's patch is the one with ours.
 fn same_patch(kube: &Kube, helm: &Helm, values: &Path, manifests: &[(String, String)]) {
-    let bare = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: patched, namespace: istio-system }\nspec:\n  \
-                selector: { matchLabels: { a: b } }\n  template:\n    metadata: { labels: { a: b } }\n    \
-                spec: { containers: [{ name: istio-proxy, image: proxy }] }\n";
-    kube.kubectl_with(&["apply", "-f", "-"], bare);
+    kube.deploy("patched", ("a", "b"), "proxy");
     let patched = |patch: &str| {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), patch).expect("a file");

@@ -1,12 +1,11 @@
 //! The house on its own in a real mesh, with the shipped manifests: the gateway reaches it by mutual TLS with certificates of istiod, under its
 //! clean authority; another workload, and plain text, get nothing; and no request fails while it is away.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use gatehouse_mesh::agent::Pod;
+use gatehouse_mesh::traffic::get;
 use gatehouse_mesh::{Agent, Apps, Istiod, Kube, NAMESPACE, agent, shipped::Shipped};
-use gatehouse_support::client::{exchange, request};
 use gatehouse_support::house::Setup;
 use gatehouse_support::{House, parts, wait};
 use serde_json::{Value, json};
@@ -54,8 +53,7 @@ fn endpoints() -> String {
 }
 
 async fn status(port: u16, target: &str) -> Option<u16> {
-    let asked = request("GET", target, &[("host", "shop.example.com"), ("connection", "close")], b"");
-    exchange(SocketAddr::from(([127, 0, 0, 1], port)), &asked).await.ok().map(|reply| reply.status)
+    get(port, "shop.example.com", target).await.map(|reply| reply.status)
 }
 
 async fn guarded() {

@@ -66,10 +66,7 @@ async fn the_api_server_takes_every_manifest_by_its_strictest_rules() {
         taken += 1;
     }
     // The patch, on the Deployment of a gateway that knows nothing of a house.
-    let bare = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: istio-ingressgateway, namespace: istio-system }\nspec:\n  \
-                selector: { matchLabels: { istio: ingressgateway } }\n  template:\n    metadata: { labels: { istio: ingressgateway } }\n    \
-                spec: { containers: [{ name: istio-proxy, image: proxy }] }\n";
-    kube.kubectl_with(&["apply", "-f", "-"], bare);
+    kube.deploy("istio-ingressgateway", ("istio", "ingressgateway"), "proxy");
     for form in forms() {
         for file in files(&form).iter().filter(|file| file.ends_with("house-patch.yaml")) {
             let patch =
@@ -188,17 +185,10 @@ async fn the_doctor_looks_at_a_cluster_before_the_installation() {
     drop(bare);
 
     let kube = Kube::start().await.with_resources().await;
-    let deployment = |name: &str, labels: &str, image: &str| {
-        format!(
-            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name}, namespace: istio-system, labels: {{ {labels} }} }}\nspec:\n  \
-             selector: {{ matchLabels: {{ {labels} }} }}\n  template:\n    metadata: {{ labels: {{ {labels} }} }}\n    \
-             spec: {{ containers: [{{ name: c, image: \"{image}\" }}] }}\n"
-        )
-    };
-    kube.kubectl_with(&["apply", "-f", "-"], &deployment("istiod", "app: istiod", "istio/pilot:1.31.0"));
+    kube.deploy("istiod", ("app", "istiod"), "istio/pilot:1.31.0");
     let (fit, found) = doctor(&kube.kubeconfig(), "");
     assert!(!fit && found.contains("istio-system/istio-ingressgateway") && found.contains("not found"), "{found}");
-    kube.kubectl_with(&["apply", "-f", "-"], &deployment("istio-ingressgateway", "istio: ingressgateway", "proxy"));
+    kube.deploy("istio-ingressgateway", ("istio", "ingressgateway"), "proxy");
     for values in
         ["", "istio: { kind: TrafficExtension }", "shape: independent\nmodule: { url: oci://registry.example/gate:1 }"]
     {

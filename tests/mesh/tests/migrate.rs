@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gatehouse_mesh::traffic::get;
 use gatehouse_mesh::{Agent, Apps, Istiod, Kube, NAMESPACE, Traffic, agent};
-use gatehouse_support::defender::VERDICT;
+use gatehouse_support::defender::{VERDICT, compared};
 use gatehouse_support::house::Setup;
 use gatehouse_support::{Defender, House, parts, wait};
 use serde_json::{Value, json};
@@ -56,20 +56,10 @@ fn around(with_route: bool) -> String {
             "http": [{ "route": [{ "destination": { "host": "productpage.default.svc.cluster.local", "port": { "number": 9080 } } }] }],
         },
     });
-    let deployment = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "ingress", "namespace": NAMESPACE },
-        "spec": {
-            "selector": { "matchLabels": { "istio": "ingressgateway" } },
-            "template": {
-                "metadata": { "labels": { "istio": "ingressgateway" } },
-                "spec": { "containers": [{ "name": "istio-proxy", "image": "proxy" }] },
-            },
-        },
-    });
     let account = json!({
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": agent::ACCOUNT, "namespace": NAMESPACE },
     });
-    let mut items = vec![defender, gateway, deployment, account];
+    let mut items = vec![defender, gateway, account];
     if with_route {
         items.push(route);
     }
@@ -97,6 +87,7 @@ impl Stage {
         let (house, istiod) = tokio::join!(House::start_with(&setup), Istiod::start(&kube));
         kube.kubectl_with(&["apply", "-f", "-"], &Apps::entries());
         kube.kubectl_with(&["apply", "-f", "-"], &around(sample == "envoy-filter"));
+        kube.deploy("ingress", ("istio", "ingressgateway"), "proxy");
         let manifests = parts::root().join(format!("deploy/migrate/{sample}.yaml")).display().to_string();
         kube.kubectl(&["apply", "-f", &manifests]);
         let apps = Apps::start().await;
@@ -168,13 +159,6 @@ impl Stage {
         .await;
     }
 
-    fn compared(&self) -> Value {
-        let mut command = Command::new(parts::house());
-        command.args(["compare", "--json", "--rule", "migrate/theirs", "--without", "migrate/returned"]);
-        let done = command.arg(self.house.data().join("events.ndjson")).output().expect("gatehouse");
-        serde_json::from_slice(&done.stdout).unwrap_or_default()
-    }
-
     async fn leave(mut self, expected: &str) {
         assert_eq!(self.plan["found"].as_array().and_then(|found| found.last()).expect("a detour")["kind"], expected);
         self.answers("/productpage", 200).await;
@@ -188,14 +172,14 @@ impl Stage {
         assert!(self.types(0, "run") >= 4, "{}", self.plan);
         wait::until_true(SOON, "the gate to see requests that came back", || async {
             self.status("/productpage").await;
-            self.compared()["without"].as_u64().is_some_and(|without| without > 0)
+            compared(&self.house)["without"].as_u64().is_some_and(|without| without > 0)
         })
         .await;
         for target in ["/attack/1", "/admin/1", "/secret/1", "/attack/2", "/admin/2"] {
             self.status(target).await;
         }
         let compared = wait::until(SOON, "the verdicts on five requests", || async {
-            let compared = self.compared();
+            let compared = compared(&self.house);
             let differ = (compared["both"] == 2, compared["only_ours"] == 2, compared["only_theirs"] == 1);
             (differ == (true, true, true)).then_some(compared)
         })

@@ -67,15 +67,8 @@ impl Stage {
     async fn set() -> Self {
         let kube = Kube::start().await.with_resources().await;
         let istiod = Istiod::start(&kube).await;
-        let deployment = |name: &str, labels: &str, image: &str| {
-            format!(
-                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name}, namespace: {NAMESPACE}, labels: {{ {labels} }} }}\nspec:\n  \
-                 selector: {{ matchLabels: {{ {labels} }} }}\n  template:\n    metadata: {{ labels: {{ {labels} }} }}\n    \
-                 spec: {{ containers: [{{ name: istio-proxy, image: \"{image}\" }}] }}\n"
-            )
-        };
-        kube.kubectl_with(&["apply", "-f", "-"], &deployment("istiod", "app: istiod", "istio/pilot:1.31.0"));
-        kube.kubectl_with(&["apply", "-f", "-"], &deployment(DEPLOYMENT, "istio: ingressgateway", "proxy"));
+        kube.deploy("istiod", ("app", "istiod"), "istio/pilot:1.31.0");
+        kube.deploy(DEPLOYMENT, ("istio", "ingressgateway"), "proxy");
         kube.kubectl(&["-n", NAMESPACE, "create", "serviceaccount", DEPLOYMENT]);
         // As Istio's own gateway has it: certificates of `credentialName` reach it.
         let role = ["create", "role", "sds", "--verb=get,list,watch", "--resource=secrets"];

@@ -2,16 +2,28 @@
 //! header.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::Envoy;
 use crate::envoy::Launcher;
+use crate::{Envoy, House, parts};
 
 /// It marks what it lets through with this.
 pub const HEADER: (&str, &str) = ("x-defender", "passed");
 /// And its own answers with this.
 pub const VERDICT: (&str, &str) = ("x-defender-verdict", "block");
+
+/// What `gatehouse compare` says of the events of a house that has the policy of `gatehouse render migrate`; null while there are none.
+///
+/// # Panics
+/// It cannot be started.
+pub fn compared(house: &House) -> Value {
+    let mut command = Command::new(parts::house());
+    command.args(["compare", "--json", "--rule", "migrate/theirs", "--without", "migrate/returned"]);
+    let done = command.arg(house.data().join("events.ndjson")).output().expect("gatehouse");
+    serde_json::from_slice(&done.stdout).unwrap_or_default()
+}
 
 /// A running one; it ends with this value.
 #[derive(Debug)]
