@@ -1,6 +1,6 @@
 //! Records and losses as OCSF events (version 1.7.0), one JSON object each.
 //!
-//! A [`Record`] becomes an HTTP Activity (class 4002) with the `security_control` profile; a lost range becomes a base
+//! A [`Record`] becomes an HTTP Activity (class 4002; of a connection a Network Activity, class 4001) with the `security_control` profile; a lost range becomes a base
 //! event (class 0) with `metadata.event_code` = [`LOSS_CODE`], so that losses show downstream; so does what the house itself
 //! has to tell ([`ROLLBACK_CODE`], [`AUDIT_CODE`]), and what a sink passed over ([`GAP_CODE`]). What OCSF has no place for stands under `unmapped.gatehouse` with the names of `proto/gatehouse/v1/record.proto`. Nothing is copied on the
 //! way: the shapes borrow from the record, because this runs once for every request.
@@ -55,7 +55,7 @@ pub const GAP_CODE: &str = "gatehouse.gap";
 /// # Errors
 /// None in practice: writing to memory cannot fail and every key is text. `serde_json` states its error all the same.
 pub fn write_record(record: &Record, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    serde_json::to_writer(out, &activity::HttpActivity::of(record))
+    serde_json::to_writer(out, &activity::Activity::of(record))
 }
 
 /// Appends the event of a lost range to `out`, without a line end.

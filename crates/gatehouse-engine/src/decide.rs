@@ -10,8 +10,10 @@
 
 pub(crate) mod answer;
 mod case;
+mod connection;
 mod odd;
 pub(crate) mod readings;
+mod server_name;
 mod settings;
 mod trail;
 pub(crate) mod unknown;
@@ -37,6 +39,7 @@ use crate::subject::Subject;
 use crate::trace::Trace;
 
 pub(crate) use case::cors;
+pub(crate) use connection::admit;
 pub(crate) use trail::{Decision, Over, Trail, action_of};
 
 use case::Case;

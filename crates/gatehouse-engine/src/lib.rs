@@ -17,12 +17,14 @@
 //! | `decide` | the order of decision, on one screen |
 //! | `limits`, `changes`, `knowledge` | counts; what is rolled out and taken back; what is known from elsewhere: all in one [`State`] |
 //! | [`mitigate`] | the answer to a mitigated request, in the client's form and language |
+//! | [`connect`] | TCP connections: who may open one |
 //! | `respond` | rules that read the response |
 //! | [`reference`](mod@reference) | reference ids |
 //! | [`record`](mod@record) | head, verdict and outcome to the redacted record |
 
 pub mod brake;
 mod changes;
+pub mod connect;
 mod decide;
 mod edits;
 pub mod exchange;
@@ -53,7 +55,7 @@ pub use gatehouse_signals::geo;
 pub use gatehouse_signals::sensitive::UsualTexts;
 pub use gatehouse_signals::{Claims, Connection, Head, Pair};
 pub use limits::{NoSlots, SharedSlots};
-pub use record::{Context, Outcome, Transaction, record};
+pub use record::{Carried, Context, Ended, Outcome, Transaction, connection, record};
 pub use reference::References;
 pub use request::{Now, Request, ResponseHead};
 pub use respond::{Answer, respond};

@@ -5,6 +5,7 @@
 //! Envoy says of itself is only made printable. Values of query parameters and cookies are never kept.
 
 mod bounded;
+mod connection;
 mod fields;
 mod grounds;
 mod judgement;
@@ -24,6 +25,7 @@ use self::wire::Wire;
 use crate::exchange::Judged;
 
 pub use bounded::bounded;
+pub use connection::{Carried, Ended, connection};
 
 /// What the host knows of a transaction's response and way, as it was told: nothing is redacted yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

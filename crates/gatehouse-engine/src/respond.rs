@@ -126,7 +126,7 @@ fn replace(
     let by = rule.as_deref().unwrap_or_default();
     let (support, limits) = (scope.support(), policy.limits());
     let cors = decide::cors(policy, scope, request.head);
-    let scene = Scene { by, reference: &reference, support, limits, cors };
+    let scene = Scene { by, reference: &reference, support, limits, cors, egress: scope.is_egress() };
     let reply = answer::reply(decision, &scene, request.head);
     let verdict = &mut judged.verdict;
     (verdict.action, verdict.rule, verdict.reason) = (Some(decision.action()), rule, Reason::Rule);

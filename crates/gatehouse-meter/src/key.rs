@@ -70,6 +70,13 @@ pub enum Part<'a> {
         /// Its value.
         value: Option<&'a [u8]>,
     },
+    /// How the connection is secured: what is asked of it, and the answer.
+    Tls {
+        /// Which property.
+        name: &'a [u8],
+        /// What it is.
+        value: Option<&'a [u8]>,
+    },
 }
 
 /// The secret by which all keys of a process are hashed.
@@ -212,6 +219,7 @@ fn feed(sink: &mut impl Sink, part: Part<'_>) {
         Part::Host(host) => feed_value(sink, 23, Some(host)),
         Part::Method(method) => feed_value(sink, 25, Some(method)),
         Part::Path(path) => feed_value(sink, 27, Some(path)),
+        Part::Tls { name, value } => feed_named(sink, 29, name, value),
     }
 }
 

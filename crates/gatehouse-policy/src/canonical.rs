@@ -99,7 +99,7 @@ fn whole(document: &Document) -> Written {
         .many("rules", of(|tier| matches!(tier, Tier::Rule | Tier::Verdict)));
     Map::new()
         .text("apiVersion", "gatehouse.dev/v1")
-        .text("kind", "Policy")
+        .text("kind", document.traffic.kind())
         .map("metadata", metadata)
         .map("spec", spec)
         .done()

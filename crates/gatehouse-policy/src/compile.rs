@@ -17,8 +17,10 @@ use crate::spec::Outside;
 use crate::spec::types::{Document, Entries};
 use crate::{MAX_IMAGE, MAX_INLINE, Policy};
 
+pub(crate) use emit::fields_read;
+pub(crate) use settle::{Setting, covers};
 #[cfg(feature = "yaml")]
-pub(crate) use settle::{asked, covers, given, list_of, setting_orders};
+pub(crate) use settle::{asked, given, list_of, setting_orders};
 
 /// How a source is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -58,11 +58,14 @@ pub enum Field {
     TlsVersion,
     /// Lists that the house fills.
     Verdicts,
+    // Later ones stand last: a field's place is its number in the books of gates.
+    /// The address that the connection was made to.
+    Destination,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Address,
         Self::Agent,
         Self::AgentVerified,
@@ -90,6 +93,7 @@ impl Field {
         Self::TlsMutual,
         Self::TlsVersion,
         Self::Verdicts,
+        Self::Destination,
     ];
 
     /// What operators call it.
@@ -103,6 +107,7 @@ impl Field {
             Self::Claims => "jwt",
             Self::Cookies => "cookies",
             Self::Country => "country",
+            Self::Destination => "destination",
             Self::Fingerprint => "fingerprint",
             Self::Headers => "headers",
             Self::Host => "host",

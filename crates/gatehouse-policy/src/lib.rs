@@ -58,7 +58,8 @@ pub use lint::{Dear, Surroundings};
 pub use loader::{ImageLoader, Progress};
 pub use matcher::{Facts, Input, Inputs, MAX_INPUTS, Phase, ResponseFacts, Seen, Signals, Truth};
 pub use policy::{
-    ClientKey, Count, IdentityHeaders, KeyPart, KnownHosts, LimitSpec, Policy, Rule, Scope, StepSpec, Support,
+    ClientKey, Count, IdentityHeaders, KeyPart, KnownHosts, LimitSpec, Policy, Rule, Scope, ServerNames, StepSpec,
+    Support,
 };
 pub use spec::types::{Ambiguous, Backend, Parameters, Rollout, Tier};
 pub use spec::{Holds, Library, Origin, Outside, Signature};

@@ -7,6 +7,7 @@ mod address;
 mod agent;
 mod claim;
 mod cookie;
+mod destination;
 mod facts;
 mod fingerprint;
 mod header;
@@ -101,6 +102,7 @@ impl<'p> Leaf<'p> {
             node::ASN | node::COUNTRY => network::holds(self, facts),
             node::CLAIM => claim::holds(self, facts),
             node::COOKIE => cookie::holds(self, facts),
+            node::DESTINATION => destination::holds(self, facts),
             node::FINGERPRINT => fingerprint::holds(self, facts),
             node::HEADER => header::holds(self, facts),
             node::HOST => host::holds(self, facts),
@@ -180,6 +182,7 @@ fn fields_of(kind: u8, fingerprint: impl FnOnce() -> Fields) -> Fields {
         node::CLAIM => Field::Claims,
         node::COOKIE => Field::Cookies,
         node::COUNTRY => Field::Country,
+        node::DESTINATION => Field::Destination,
         node::FINGERPRINT => return fingerprint(),
         node::HEADER => Field::Headers,
         node::HOST => Field::Host,

@@ -12,13 +12,13 @@ pub use clients::ClientKey;
 pub use hosts::KnownHosts;
 pub use limits::{Count, KeyPart, LimitSpec, StepSpec};
 pub use rule::Rule;
-pub use scope::{IdentityHeaders, Scope, Support};
+pub use scope::{IdentityHeaders, Scope, ServerNames, Support};
 
 use gatehouse_signals::head::Names as HeaderNames;
 use gatehouse_verdict::record::PolicyStamp;
 
 use crate::action::dashed;
-use crate::image::{Section, View, document, scope as s};
+use crate::image::{CONNECTION_MARK, META_CONNECTIONS, Section, View, document, scope as s};
 use crate::index::keys;
 use crate::regex::Regexes;
 use crate::{Fields, PolicyError, Reads};
@@ -90,6 +90,12 @@ impl Policy {
     #[must_use]
     pub fn documents(&self) -> usize {
         self.view.count(Section::Documents)
+    }
+
+    /// Name of the document of that number; empty: there is none.
+    #[must_use]
+    pub fn document_name(&self, index: u32) -> &str {
+        self.view.text(Section::Documents, index as usize, document::NAME)
     }
 
     /// Scope of the document of that name as written, `a/b/c`; empty: none was, or there is no such document. Linear.
@@ -172,9 +178,26 @@ impl Policy {
         self.covered(self.scope_of(host))
     }
 
+    /// What holds for connections to `host` (canonical; empty: not known): as [`for_host`](Self::for_host), of the documents that
+    /// speak of connections.
+    #[must_use]
+    pub fn for_connection(&self, host: &[u8]) -> Option<Scope<'_>> {
+        let marked = [host, CONNECTION_MARK.as_bytes()].concat();
+        let found = if host.len() > MAX_HOST || host.is_empty() { None } else { keys::find_host(&self.view, &marked) };
+        self.covered(found.unwrap_or_else(|| self.view.index(Section::Meta, 0, META_CONNECTIONS)))
+    }
+
+    /// Some document speaks of connections.
+    #[must_use]
+    pub fn speaks_of_connections(&self) -> bool {
+        let first = self.view.index(Section::Meta, 0, META_CONNECTIONS);
+        first != 0 && (first..self.view.count(Section::Scopes)).any(|scope| self.covered(scope).is_some())
+    }
+
     /// The number of the scope of `host`; 0: what holds everywhere.
     fn scope_of(&self, host: &[u8]) -> usize {
-        let found = if host.len() > MAX_HOST { None } else { keys::find_host(&self.view, host) };
+        let is_none = host.len() > MAX_HOST || host.ends_with(CONNECTION_MARK.as_bytes());
+        let found = if is_none { None } else { keys::find_host(&self.view, host) };
         found.unwrap_or(0)
     }
 

@@ -19,7 +19,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use crd::crd;
+pub use crd::{crd, tcp_crd};
 pub use json::json_schema;
 pub use markdown::markdown;
 

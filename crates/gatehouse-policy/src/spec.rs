@@ -9,6 +9,7 @@
 //! | `list`, `outside`, `identity` | `lists`; where the house fetches one from; SPIFFE patterns, service accounts, trust domains |
 //! | `rule`, `limit` | `rules`, `trap`; `limit` of a rule |
 //! | `condition`, `request`, `who`, `pattern` | `match`: its frame, its fields, patterns in them |
+//! | `kind` | what a document may say of connections, and what of requests |
 //! | `normal` | one shape for all ways of nesting a match |
 //! | `then`, `refusal` | `then` and `otherwise`; how answers look |
 //! | `pack` | `use`: documents of ours that add rules to one of theirs |
@@ -18,6 +19,7 @@ pub(crate) mod bounds;
 mod client;
 mod condition;
 mod identity;
+mod kind;
 mod library;
 mod limit;
 mod list;
@@ -44,7 +46,7 @@ pub(crate) use refusal::PLACEHOLDERS;
 use crate::document::{Fields, Node, Place, Problems, Value, quoted};
 use crate::text;
 use identity::Context;
-use types::{Document, Grant, Rollout, Rule, Settings, Tier};
+use types::{Document, Grant, Rollout, Rule, Settings, Tier, Traffic};
 
 /// Layers, from the organisation down.
 const GROUP: u8 = 4;
@@ -56,18 +58,19 @@ impl Document {
         if let Some(version) = fields.require("apiVersion") {
             version.one_of(&["gatehouse.dev/v1"], problems);
         }
-        if let Some(kind) = fields.require("kind") {
-            read_kind(kind, problems);
-        }
+        let traffic = fields.require("kind").and_then(|kind| read_kind(kind, problems));
         let metadata = fields.require("metadata");
         let spec = fields.require("spec");
         fields.finish(problems);
         let metadata = metadata.and_then(|node| Metadata::read(node, problems));
-        spec.and_then(|node| read_spec(node, metadata, problems))
+        let document =
+            spec.and_then(|node| read_spec(node, traffic.unwrap_or(Traffic::Requests), metadata, problems))?;
+        kind::check(&document, problems);
+        Some(document)
     }
 }
 
-fn read_spec(node: &Node, metadata: Option<Metadata>, problems: &mut Problems) -> Option<Document> {
+fn read_spec(node: &Node, traffic: Traffic, metadata: Option<Metadata>, problems: &mut Problems) -> Option<Document> {
     let mut fields = Fields::of("spec", node, "`spec`", problems)?;
     let scope = fields.take("scope");
     let hosts = fields.take("hosts");
@@ -97,13 +100,7 @@ fn read_spec(node: &Node, metadata: Option<Metadata>, problems: &mut Problems) -
     let scope = read_scope(scope, metadata.as_ref(), problems);
     let hosts = match hosts {
         Some(hosts) => read_hosts(hosts, problems),
-        None => {
-            if scope.len() > 1 {
-                let help = "write the hosts where it holds; only an organisation's document holds for every host";
-                problems.push(&node.place, "the document names no `hosts`", help);
-            }
-            Vec::new()
-        }
+        None => no_hosts(node, &scope, problems),
     };
     let layer = match (u8::try_from(scope.len()).unwrap_or(GROUP), hosts.is_empty()) {
         (0, true) => 1,
@@ -114,6 +111,7 @@ fn read_spec(node: &Node, metadata: Option<Metadata>, problems: &mut Problems) -
     let mode = mode.unwrap_or(Rollout::Enforce);
     Some(Document {
         name: name?,
+        traffic,
         place,
         scope,
         layer,
@@ -152,16 +150,24 @@ fn read_layer(
     Some((settings, rules))
 }
 
-fn read_kind(node: &Node, problems: &mut Problems) {
-    let (message, help) = match &node.value {
-        Value::String(kind) if kind == "TcpPolicy" => ("`TcpPolicy` is not built yet", "leave the document out"),
-        Value::String(kind) if kind == "Pack" => ("a pack does not stand alone", "name it under `use:` of a policy"),
-        _ => {
-            node.one_of(&["Policy"], problems);
-            return;
-        }
-    };
-    problems.push(&node.place, message, help);
+fn read_kind(node: &Node, problems: &mut Problems) -> Option<Traffic> {
+    if matches!(&node.value, Value::String(kind) if kind == "Pack") {
+        problems.push(&node.place, "a pack does not stand alone", "name it under `use:` of a policy");
+        return None;
+    }
+    match node.one_of(&["Policy", "TcpPolicy"], problems)? {
+        "TcpPolicy" => Some(Traffic::Connections),
+        _ => Some(Traffic::Requests),
+    }
+}
+
+/// The hosts of a document that names none.
+fn no_hosts(node: &Node, scope: &[String], problems: &mut Problems) -> Vec<(HostPattern, Place)> {
+    if scope.len() > 1 {
+        let help = "write the hosts where it holds; only an organisation's document holds for every host";
+        problems.push(&node.place, "the document names no `hosts`", help);
+    }
+    Vec::new()
 }
 
 fn read_hosts(node: &Node, problems: &mut Problems) -> Vec<(HostPattern, Place)> {

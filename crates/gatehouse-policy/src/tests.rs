@@ -7,6 +7,7 @@ mod inline;
 mod inputs;
 mod loader;
 mod matching;
+mod traffic;
 
 use gatehouse_signals::{Claims, Connection, Head};
 

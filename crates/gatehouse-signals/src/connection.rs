@@ -17,10 +17,14 @@ pub struct Connection {
     pub mutual_tls: Option<bool>,
     /// First URI SAN of the verified client certificate.
     pub peer_uri: Option<String>,
+    /// How many URI SANs it has.
+    pub peer_uris: Option<u32>,
     /// Requested server name, as received.
     pub sni: Option<String>,
     /// `TLSv1.2`, `TLSv1.3`.
     pub tls_version: Option<String>,
+    /// The address that the connection was made to: the local one, or the original one where Envoy restored it.
+    pub local: Option<IpAddr>,
     /// The local port of the connection.
     pub local_port: Option<u16>,
     /// JA4 of the client's hello.

@@ -32,6 +32,17 @@ impl<'a> Host<'a> {
     }
 }
 
+/// The host of a mesh's server name, `outbound_.PORT_.SUBSET_.HOST`, by which one Istio proxy tells another where to go on to.
+/// `None`: it is another name.
+#[must_use]
+pub fn mesh_name(sni: &[u8]) -> Option<&[u8]> {
+    let rest = sni.strip_prefix(b"outbound_.")?;
+    let port = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = rest.get(port..).filter(|_| (1..=5).contains(&port))?.strip_prefix(b"_.")?;
+    let subset = rest.windows(2).position(|pair| pair == b"_.")?;
+    rest.get(subset + 2..).filter(|host| !host.is_empty())
+}
+
 /// A name that is canonical as it stands, without anything around it.
 fn is_plain(authority: &[u8]) -> bool {
     let letters =

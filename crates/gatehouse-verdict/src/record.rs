@@ -75,6 +75,8 @@ pub struct Record {
     pub response: Response,
     /// Where it was sent.
     pub upstream: Upstream,
+    /// Of a connection that carries no requests of ours to see: what there is to say of it. `None`: it is a request.
+    pub connection: Option<Connection>,
     /// What was decided.
     pub verdict: Verdict,
     /// What that rested on; at most 8.
@@ -126,6 +128,37 @@ pub struct Downstream {
     pub sni: String,
     /// `TLSv1.3` …; empty on plain text.
     pub tls_version: String,
+}
+
+/// A TCP connection, judged before a byte of it went on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Connection {
+    /// Whom the client wanted to reach; empty: not known.
+    pub host: String,
+    /// The address that it connected to.
+    pub destination_address: String,
+    /// Its port; 0: unknown.
+    pub destination_port: u16,
+    /// Octets from the client, as they were taken off TLS.
+    pub received_bytes: u64,
+    /// Octets to the client.
+    pub sent_bytes: u64,
+    /// Who ended it.
+    pub ended: Ended,
+}
+
+/// Who ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ended {
+    /// The client.
+    Client,
+    /// The gate: it was rejected.
+    Gate,
+    /// The server, or the proxy in its stead.
+    Server,
+    /// Not known, or it still runs.
+    #[default]
+    Unknown,
 }
 
 /// A query parameter or cookie: its name, never its value.

@@ -68,6 +68,12 @@ pub enum Reason {
     IdentityHeader,
     /// The policy asks for a verified peer, and there is none.
     NoPeer,
+    /// The peer's certificate has several URIs, and the policy asks for one.
+    ManyUris,
+    /// The server name of the connection names another host than the request does.
+    ServerName,
+    /// Nobody had proven who they are by the time that there is for it.
+    Deadline,
     /// A rule decided.
     Rule,
     /// The gate could not read the request: a host call failed (it goes on, counted), or Envoy or another filter answered it
@@ -77,13 +83,16 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in a fixed order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Ambiguous,
         Self::Otherwise,
         Self::NoPolicy,
         Self::NotCovered,
         Self::IdentityHeader,
         Self::NoPeer,
+        Self::ManyUris,
+        Self::ServerName,
+        Self::Deadline,
         Self::Rule,
         Self::Unreadable,
     ];
@@ -98,6 +107,9 @@ impl Reason {
             Self::NotCovered => "not_covered",
             Self::IdentityHeader => "identity_header",
             Self::NoPeer => "no_peer",
+            Self::ManyUris => "many_uris",
+            Self::ServerName => "server_name",
+            Self::Deadline => "deadline",
             Self::Rule => "rule",
             Self::Unreadable => "unreadable",
         }

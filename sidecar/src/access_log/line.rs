@@ -1,5 +1,7 @@
 //! One line of the access log, as text or as JSON.
 //!
+//! A TCP connection has `TCP` as its protocol, no method and path, its destination as `authority`, and as BYTES those sent to the client.
+//!
 //! Text: six columns, then `name=value` in this order, every time; `-` is what is not known or was not.
 //! ```text
 //! TIME PEER "METHOD PATH PROTOCOL" STATUS BYTES TOTAL_MS canonical_path="…" authority="…" client="…" user_agent="…"
@@ -67,6 +69,7 @@ impl<'a> Line<'a> {
         let response = record.response.as_ref();
         let upstream = record.upstream.as_ref();
         let judgement = record.judgement.as_ref();
+        let connection = record.connection.as_ref();
         let status = response.map(|response| response.status).filter(|status| *status != 0);
         // Envoy's word for a response that is not its own (or a filter's): only then the upstream had this status.
         let from_upstream = response.is_some_and(|response| response.code_details == "via_upstream");
@@ -77,11 +80,15 @@ impl<'a> Line<'a> {
             method: text(request, |request: &Request| &request.method),
             path: text(request, |request| &request.path),
             canonical_path: text(request, |request| &request.canonical_path),
-            protocol: text(request, |request| &request.protocol),
+            protocol: connection.map_or_else(|| text(request, |request| &request.protocol), |_| "TCP"),
             status,
-            bytes: response.map_or(0, |response: &Response| response.body_bytes),
+            bytes: match connection {
+                Some(connection) => connection.sent_bytes,
+                None => response.map_or(0, |response: &Response| response.body_bytes),
+            },
             total_ms: Milliseconds(record.duration_ns),
-            authority: text(request, |request| &request.authority),
+            authority: connection
+                .map_or_else(|| text(request, |request| &request.authority), |connection| &connection.host),
             client: text(downstream, |downstream| &downstream.client_address),
             user_agent: text(request, |request| &request.user_agent),
             upstream: text(upstream, |upstream: &Upstream| &upstream.address),

@@ -67,6 +67,7 @@ fn word(number: usize) -> &'static str {
         Field::TlsMutual => "tls.mutual",
         Field::TlsVersion => "tls.version",
         Field::Verdict => "verdict",
+        Field::Destination => "destination",
     }
 }
 

@@ -163,6 +163,7 @@ fn uncertain(request: &Request<'_>, judged: &Judged) -> Fields {
         Field::Claims => !matches!(request.claims, Claims::Unknown),
         Field::Identity | Field::TlsMutual => connection.mutual_tls.is_some(),
         Field::Ja4 => connection.ja4.is_some(),
+        Field::Destination => connection.local.is_some(),
         Field::Port => connection.local_port.is_some(),
         Field::Score => judged.subject.tag.is_some(),
         Field::Sni => connection.sni.is_some(),

@@ -179,6 +179,13 @@ fn beside_rules(policy: &Policy, request: Request<'_>, judged: &Judged) -> Optio
             ("policy", "it carries a header that only a trusted proxy may set, and is refused for it".to_owned())
         }
         Reason::NoPeer => ("policy", "it comes from no verified peer, and is refused for it".to_owned()),
+        Reason::ManyUris => {
+            ("policy", "its peer's certificate has several URIs, and one is asked for: it is refused for it".to_owned())
+        }
+        Reason::ServerName => {
+            ("policy", "its connection names another server than its host, and it is refused for it".to_owned())
+        }
+        Reason::Deadline => ("policy", "nobody had proven who opens it in time".to_owned()),
         Reason::Otherwise => ("otherwise", otherwise(scope()?)),
         Reason::NoPolicy | Reason::NotCovered | Reason::Rule | Reason::Unreadable => return None,
     };

@@ -1,8 +1,10 @@
-//! The HTTP Activity (class 4002) of one record.
+//! The HTTP Activity (class 4002) of one record; of a connection's the Network Activity (class 4001).
 
 use std::sync::LazyLock;
 
-use gatehouse_proto::v1::{Downstream, Judgement, Origin, Record, Request, Response, Upstream};
+use gatehouse_proto::v1::{
+    Connection, Downstream, Judgement, Origin, Record, Request, Response, Upstream, judgement, record::Part,
+};
 use serde::Serialize;
 
 use super::endpoint::{Endpoint, Tls, present};
@@ -13,11 +15,13 @@ use super::own::Own;
 use super::verdict::Control;
 use super::{RECORD_CODE, SCHEMA_VERSION};
 
-const CLASS_UID: u32 = 4002;
+/// Id and name of the class of a request, and of a connection.
+const HTTP: (u32, &str) = (4002, "HTTP Activity");
+const NETWORK: (u32, &str) = (4001, "Network Activity");
 
 /// One event. `time` and `duration` are milliseconds.
 #[derive(Debug, Serialize)]
-pub(super) struct HttpActivity<'a> {
+pub(super) struct Activity<'a> {
     category_uid: u32,
     category_name: &'static str,
     class_uid: u32,
@@ -37,7 +41,8 @@ pub(super) struct HttpActivity<'a> {
     disposition: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     firewall_rule: Option<FirewallRule<'a>>,
-    http_request: HttpRequest<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_request: Option<HttpRequest<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     http_response: Option<HttpResponse<'a>>,
     src_endpoint: Endpoint<'a>,
@@ -50,39 +55,45 @@ pub(super) struct HttpActivity<'a> {
     unmapped: Unmapped<'a>,
 }
 
-impl<'a> HttpActivity<'a> {
+impl<'a> Activity<'a> {
     pub(super) fn of(record: &'a Record) -> Self {
         let parts = Parts::of(record);
         let Parts { downstream, request, response, upstream, judgement, .. } = parts;
-        let (activity_id, activity_name) = activity(&request.method);
+        let connection = record.connection.as_ref();
+        let (class_uid, class_name) = if connection.is_some() { NETWORK } else { HTTP };
+        let (activity_id, activity_name) = match connection {
+            Some(_) => carried(record, judgement),
+            None => activity(&request.method),
+        };
         let control = Control::of(judgement);
         let actor = present(&downstream.peer_uri).map(|uid| Actor { user: User { uid } });
         Self {
             category_uid: 4,
             category_name: "Network Activity",
-            class_uid: CLASS_UID,
-            class_name: "HTTP Activity",
+            class_uid,
+            class_name,
             activity_id,
             activity_name,
-            type_uid: CLASS_UID * 100 + u32::from(activity_id),
+            type_uid: class_uid * 100 + u32::from(activity_id),
             severity_id: control.severity_id,
             severity: control.severity,
             time: milliseconds(record.start_unix_ns),
             duration: milliseconds(record.duration_ns),
-            status_id: status_id(response.status),
+            status_id: connection
+                .map_or_else(|| status_id(response.status), |_| if activity_id == REFUSE { 2 } else { 1 }),
             metadata: Metadata::of(record, parts.origin, actor.is_some()),
             action_id: control.action_id,
             action: control.action,
             disposition_id: control.disposition_id,
             disposition: control.disposition,
             firewall_rule: FirewallRule::of(judgement),
-            http_request: HttpRequest::of(request),
+            http_request: connection.is_none().then(|| HttpRequest::of(request)),
             http_response: HttpResponse::of(response, upstream),
             src_endpoint: Endpoint::client(downstream),
-            dst_endpoint: Endpoint::server(upstream, request),
+            dst_endpoint: connection.map_or_else(|| Endpoint::server(upstream, request), Endpoint::destination),
             tls: Tls::of(downstream),
             actor,
-            traffic: Traffic::of(request, response),
+            traffic: connection.map_or_else(|| Traffic::of(request, response), Traffic::carried),
             unmapped: Unmapped { gatehouse: Own::of(record, parts) },
         }
     }
@@ -183,6 +194,25 @@ impl Traffic {
         let bytes_out = request.header_bytes.saturating_add(request.body_bytes);
         let bytes_in = response.header_bytes.saturating_add(response.body_bytes);
         Self { bytes_in, bytes_out, bytes: bytes_in.saturating_add(bytes_out) }
+    }
+
+    fn carried(connection: &Connection) -> Self {
+        let (bytes_in, bytes_out) = (connection.sent_bytes, connection.received_bytes);
+        Self { bytes_in, bytes_out, bytes: bytes_in.saturating_add(bytes_out) }
+    }
+}
+
+/// `activity_id` of a connection that was turned away.
+const REFUSE: u8 = 5;
+
+/// Id and name of what became of a connection.
+fn carried(record: &Record, judgement: &Judgement) -> (u8, &'static str) {
+    match judgement.action() {
+        judgement::Action::Allow | judgement::Action::Unspecified if record.part == Part::Interim as i32 => {
+            (6, "Traffic")
+        }
+        judgement::Action::Allow | judgement::Action::Unspecified => (2, "Close"),
+        _ => (REFUSE, "Refuse"),
     }
 }
 

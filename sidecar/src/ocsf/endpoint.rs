@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-use gatehouse_proto::v1::{Downstream, Parameter, Request, Upstream, downstream::AddressSource};
+use gatehouse_proto::v1::{Connection, Downstream, Parameter, Request, Upstream, downstream::AddressSource};
 use serde::{Serialize, Serializer};
 
 /// OCSF network endpoint.
@@ -37,6 +37,13 @@ impl<'a> Endpoint<'a> {
             uid: present(&downstream.client_key),
             ..Self::default()
         }
+    }
+
+    /// Whom a connection was made to.
+    pub(super) fn destination(connection: &'a Connection) -> Self {
+        let port = u16::try_from(connection.destination_port).ok().filter(|port| *port != 0);
+        let (ip, hostname) = (present(&connection.destination_address), present(&connection.host));
+        Self { ip, port, hostname, ..Self::default() }
     }
 
     /// The upstream that answered, or the host that was asked for where none did.

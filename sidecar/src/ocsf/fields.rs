@@ -80,6 +80,7 @@ pub const RECORD_FIELDS: &[&str] = &[
     "unmapped.gatehouse.code_details",
     "unmapped.gatehouse.cookies",
     "unmapped.gatehouse.duration_ns",
+    "unmapped.gatehouse.ended",
     "unmapped.gatehouse.epoch",
     "unmapped.gatehouse.flags",
     "unmapped.gatehouse.gateway",

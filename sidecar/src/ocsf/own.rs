@@ -1,6 +1,8 @@
 //! `unmapped.gatehouse`: what OCSF has no place for, under the names of `record.proto`; empty and zero fields are left out.
 
-use gatehouse_proto::v1::{Parameter, Record, Upstream, WouldHave, downstream::AddressSource, record::Part};
+use gatehouse_proto::v1::{
+    Parameter, Record, Upstream, WouldHave, connection::Ended, downstream::AddressSource, record::Part,
+};
 use serde::{Serialize, Serializer};
 
 use super::activity::Parts;
@@ -41,14 +43,16 @@ pub(super) struct Own<'a> {
     policy_revision: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_digest: Option<Hex<&'a [u8]>>,
-    canonical_path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canonical_path: Option<&'a str>,
     #[serde(skip_serializing_if = "no_parameters")]
     query: Parameters<'a>,
     #[serde(skip_serializing_if = "no_parameters")]
     cookies: Parameters<'a>,
     #[serde(skip_serializing_if = "str::is_empty")]
     traceparent: &'a str,
-    header_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header_count: Option<u32>,
     client_address_source: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     peer_address: &'a str,
@@ -64,6 +68,9 @@ pub(super) struct Own<'a> {
     grpc_status: Option<u32>,
     #[serde(skip_serializing_if = "Way::is_empty")]
     upstream: Way<'a>,
+    /// Of a connection: who ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<&'static str>,
     hash_key_id: u32,
 }
 
@@ -91,11 +98,11 @@ impl<'a> Own<'a> {
             ambiguity: &judgement.ambiguity,
             policy_revision: has_policy.then_some(judgement.policy_revision),
             policy_digest: has_policy.then_some(Hex(&judgement.policy_digest)),
-            canonical_path: &request.canonical_path,
+            canonical_path: record.connection.is_none().then_some(request.canonical_path.as_str()),
             query: Parameters(&request.query),
             cookies: Parameters(&request.cookies),
             traceparent: &request.traceparent,
-            header_count: request.header_count,
+            header_count: record.connection.is_none().then_some(request.header_count),
             client_address_source: address_source(downstream.client_address_source),
             peer_address: &downstream.peer_address,
             peer_port: downstream.peer_port,
@@ -104,6 +111,12 @@ impl<'a> Own<'a> {
             flags: response.flags,
             grpc_status: response.grpc_status,
             upstream: Way::of(upstream),
+            ended: record.connection.as_ref().map(|connection| match connection.ended() {
+                Ended::Client => "client",
+                Ended::Server => "server",
+                Ended::Gate => "gate",
+                Ended::Unspecified => "unknown",
+            }),
             hash_key_id: record.hash_key_id,
         }
     }

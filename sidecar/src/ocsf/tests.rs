@@ -2,8 +2,8 @@
 
 use gatehouse_proto::v1::grounds::{Counted, Form, Input, Limit};
 use gatehouse_proto::v1::{
-    Downstream, Grounds, Header, Judgement, Loss, Origin, Parameter, Record, Request, Response, Upstream, WouldHave,
-    downstream::AddressSource, judgement::Action, loss::Reason, record::Part,
+    Connection, Downstream, Grounds, Header, Judgement, Loss, Origin, Parameter, Record, Request, Response, Upstream,
+    WouldHave, connection::Ended, downstream::AddressSource, judgement::Action, loss::Reason, record::Part,
 };
 use gatehouse_verdict::record::RecordId;
 use proptest::prelude::*;
@@ -86,8 +86,24 @@ fn blocked_login() -> Record {
             policy_digest: vec![0xab; 32],
             ..Judgement::default()
         }),
+        connection: None,
         hash_key_id: 1,
     }
+}
+
+fn rejected_connection() -> Record {
+    let connection = Connection {
+        host: "db.example".into(),
+        destination_address: "10.0.0.5".into(),
+        destination_port: 5432,
+        received_bytes: 0,
+        sent_bytes: 7,
+        ended: Ended::Gate as i32,
+    };
+    let mut record =
+        Record { request: None, response: None, upstream: None, connection: Some(connection), ..blocked_login() };
+    record.judgement.as_mut().unwrap().action = Action::Drop as i32;
+    record
 }
 
 /// What a rule read, and its limit.
@@ -197,6 +213,24 @@ fn an_address_that_is_no_ip_is_a_name_and_a_forwarded_client_has_no_port() {
 }
 
 #[test]
+fn a_connection_is_network_activity_without_a_request() {
+    let mut record = rejected_connection();
+    let told = event(&record);
+    assert_eq!(
+        (&told["class_uid"], &told["type_uid"], &told["activity_name"]),
+        (&json!(4001), &json!(400_105), &json!("Refuse"))
+    );
+    assert_eq!(told["dst_endpoint"], json!({"ip": "10.0.0.5", "port": 5432, "hostname": "db.example"}));
+    assert_eq!(told["traffic"], json!({"bytes_in": 7, "bytes_out": 0, "bytes": 7}));
+    assert_eq!((&told["unmapped"]["gatehouse"]["ended"], &told["status_id"]), (&json!("gate"), &json!(2)));
+    assert!(told.get("http_request").is_none() && told["unmapped"]["gatehouse"].get("header_count").is_none());
+    record.judgement.as_mut().unwrap().action = Action::Allow as i32;
+    assert_eq!(event(&record)["activity_name"], "Close");
+    record.part = Part::Interim as i32;
+    assert_eq!(event(&record)["activity_name"], "Traffic");
+}
+
+#[test]
 fn a_record_of_nothing_is_still_an_event() {
     let event = event(&Record::default());
     assert_eq!(event["activity_id"], 0);
@@ -296,7 +330,7 @@ fn the_list_of_fields_is_what_events_have() {
     let mut hashed = whole();
     hashed.downstream.as_mut().unwrap().client_address = "3f2a".into();
     hashed.upstream.as_mut().unwrap().address = "pipe".into();
-    for record in [whole(), hashed] {
+    for record in [whole(), hashed, rejected_connection()] {
         paths(&event(&record), "", &mut seen);
     }
     seen.sort();

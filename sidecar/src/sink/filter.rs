@@ -159,7 +159,8 @@ fn holds(policy: &Policy, record: &Record) -> Truth {
     let headers: [Pair<'_>; 2] = [(b"content-length", sent.as_bytes()), (b"user-agent", request.user_agent.as_bytes())];
     let response_headers: [Pair<'_>; 2] =
         [(b"content-length", answered.as_bytes()), (b"content-type", response.content_type.as_bytes())];
-    let host = Host::parse(request.authority.as_bytes()).name;
+    let host = record.connection.as_ref().map_or(&request.authority, |connection| &connection.host);
+    let host = Host::parse(host.as_bytes()).name;
     let agent = Told(&request.user_agent);
     let path = if request.canonical_path.is_empty() { &request.path } else { &request.canonical_path };
     let facts = Facts {

@@ -1,7 +1,5 @@
 //! One worker of a gate without its host: a policy, requests, a clock that goes on by itself.
 
-use std::net::IpAddr;
-
 use gatehouse_corpora::Ask;
 use gatehouse_engine::{
     Claims, Connection, Counts, Fields, Head, Judged, NoSlots, Now, Pair, Policy, Request, Settings, State, answered,
@@ -26,7 +24,7 @@ impl Seen {
     /// Keeps a request for as long as the process lives.
     #[must_use]
     pub fn keep(ask: Ask) -> Self {
-        let connection = connection(ask.peer, ask.peer_uri.clone(), ask.ja4.clone());
+        let connection = connection(&ask);
         let ask: &'static Ask = Box::leak(Box::new(ask));
         Self { headers: ask.pairs().leak(), connection: Box::leak(Box::new(connection)) }
     }
@@ -58,16 +56,19 @@ impl Seen {
     }
 }
 
-fn connection(peer: IpAddr, peer_uri: Option<String>, ja4: Option<String>) -> Connection {
+/// Over TLS, with the server name of the host that is asked for.
+fn connection(ask: &Ask) -> Connection {
+    let host = ask.headers.iter().find(|(name, _)| name == ":authority").map(|(_, host)| host.clone());
+    let peer_uri = ask.peer_uri.clone();
     Connection {
-        peer: Some(peer),
+        peer: Some(ask.peer),
         peer_port: Some(50_000),
         mutual_tls: Some(peer_uri.is_some()),
         peer_uri,
-        sni: Some("shop.example.com".into()),
+        sni: host,
         tls_version: Some("TLSv1.3".into()),
         local_port: Some(443),
-        ja4,
+        ja4: ask.ja4.clone(),
         ..Connection::default()
     }
 }

@@ -20,10 +20,11 @@ pub fn root() -> PathBuf {
 
 /// Every file.
 #[must_use]
-pub fn generate() -> [Generated; 3] {
+pub fn generate() -> [Generated; 4] {
     [
         Generated { path: "docs/policy.md", text: schema::markdown() },
         Generated { path: "docs/policy.schema.json", text: schema::json_schema() },
         Generated { path: "deploy/crd/policies.gatehouse.dev.yaml", text: schema::crd() },
+        Generated { path: "deploy/crd/tcppolicies.gatehouse.dev.yaml", text: schema::tcp_crd() },
     ]
 }

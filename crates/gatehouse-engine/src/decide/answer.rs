@@ -19,10 +19,49 @@ pub(crate) struct Scene<'a> {
     /// Limits of the policy.
     pub(crate) limits: &'a [LimitSpec],
     pub(crate) cors: Cors,
+    /// The workload is the client: a plain refusal looks as Istio's.
+    pub(crate) egress: bool,
 }
+
+/// The body of a refusal of Envoy's RBAC filter, which Istio's users know, and the type that it has.
+const RBAC_BODY: &str = "RBAC: access denied";
+const RBAC_HEADERS: &[(&str, &str)] = &[("content-type", "text/plain")];
+/// Longest name of a rule in the details.
+const MAX_RULE: usize = 256;
 
 /// The answer to a mitigated request that is not dropped.
 pub(crate) fn reply(decision: &Decision<'_>, scene: &Scene<'_>, head: Head<'_>) -> Reply {
+    if scene.egress && is_plain_refusal(decision) {
+        return rbac(decision, scene, head);
+    }
+    answer(decision, scene, head)
+}
+
+/// A refusal with 403 for which the operator has no words.
+fn is_plain_refusal(decision: &Decision<'_>) -> bool {
+    match decision.act() {
+        Some(Act::Block(refusal)) => refusal.status() == 403 && refusal.body().is_none(),
+        Some(_) => false,
+        None => decision.status == 403,
+    }
+}
+
+/// As Envoy's RBAC filter answers: the same status, body and details, so that queries of access logs find it. The rule is named
+/// where one decided, else `none`, as that filter does where no policy of its own matched.
+fn rbac(decision: &Decision<'_>, scene: &Scene<'_>, head: Head<'_>) -> Reply {
+    let own_headers: Vec<(&str, &str)> = match decision.act() {
+        Some(Act::Block(refusal)) => refusal.headers().iter().collect(),
+        _ => Vec::new(),
+    };
+    let headers: Vec<(&str, &str)> = RBAC_HEADERS.iter().copied().chain(own_headers).collect();
+    let own = Own { body: Some(RBAC_BODY), headers: &headers, cache: false };
+    let refuse = Refuse { status: 403, problem: Problem::Blocked, own };
+    let reply = mitigate::reply(&Answer::Refuse(refuse), &scene.occasion(), head);
+    let by = if decision.reason == Reason::Otherwise || scene.by.len() > MAX_RULE { "none" } else { scene.by };
+    Reply { details: format!("rbac_access_denied_matched_policy[{by}]"), ..reply }
+}
+
+fn answer(decision: &Decision<'_>, scene: &Scene<'_>, head: Head<'_>) -> Reply {
     let problem = match decision.reason {
         Reason::Ambiguous => Problem::AmbiguousRequest,
         Reason::NoPolicy => Problem::NoPolicy,

@@ -154,10 +154,11 @@ impl<'a, 'p> Case<'a, 'p> {
         }
         if decision.mitigates() {
             let limits = self.policy.map(Policy::limits).unwrap_or_default();
+            let egress = self.scope().is_some_and(Scope::is_egress);
             let support = self.scope().and_then(Scope::support);
             let cors =
                 self.policy.zip(self.scope()).map(|(policy, scope)| cors(policy, scope, head)).unwrap_or_default();
-            let scene = answer::Scene { by, reference: reference.unwrap_or_default(), support, limits, cors };
+            let scene = answer::Scene { by, reference: reference.unwrap_or_default(), support, limits, cors, egress };
             return Step::Reply(answer::reply(decision, &scene, head));
         }
         let edits = Edits {

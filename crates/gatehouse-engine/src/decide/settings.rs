@@ -6,6 +6,7 @@ use gatehouse_verdict::{Action, Mode, Reason};
 
 use crate::state::State;
 
+use super::server_name;
 use super::trail::{Decision, Trail, Word};
 use super::walk::Court;
 
@@ -27,7 +28,13 @@ impl<'p> Court<'_, 'p> {
         state: &State,
         trail: &mut Trail<'p>,
     ) -> Option<Decision<'p>> {
-        let refusals = [self.no_peer(), self.forged_identity(), self.many_readings(too_many_methods)];
+        let refusals = [
+            self.no_peer(),
+            self.many_uris(),
+            self.foreign_server_name(),
+            self.forged_identity(),
+            self.many_readings(too_many_methods),
+        ];
         for refusal in refusals.into_iter().flatten() {
             let Refusal { document, word, reason, status, .. } = refusal;
             if self.mode_of(refusal.mode, document, state) == Mode::Enforce {
@@ -55,6 +62,33 @@ impl<'p> Court<'_, 'p> {
             mode,
             reason: Reason::NoPeer,
             status: 403,
+        })
+    }
+
+    /// A peer of whose certificate only the first URI would be judged. How many it has must be known to be refused.
+    fn many_uris(&self) -> Option<Refusal<'p>> {
+        let (document, mode) = self.scope.require_one_uri()?;
+        let many = self.request.head.connection.peer_uris.is_some_and(|uris| uris > 1);
+        (many && self.request.known.has(Field::Identity)).then_some(Refusal {
+            document,
+            word: Word::OneUri,
+            mode,
+            reason: Reason::ManyUris,
+            status: 403,
+        })
+    }
+
+    /// TLS was asked for one name and the request is for another (domain fronting, or a connection that a client took for several
+    /// hosts: 421 tells it to open one for this host, RFC 9110, 15.5.20).
+    fn foreign_server_name(&self) -> Option<Refusal<'p>> {
+        let names = self.scope.server_name()?;
+        let sni = self.request.head.connection.sni.as_deref().filter(|_| self.request.known.has(Field::Sni))?;
+        (!server_name::names(sni, self.host, names.own.iter())).then_some(Refusal {
+            document: names.document,
+            word: Word::ServerName,
+            mode: names.mode,
+            reason: Reason::ServerName,
+            status: if self.scope.is_egress() { 403 } else { 421 },
         })
     }
 

@@ -158,7 +158,9 @@ pub(crate) enum Word {
     Ambiguous,
     IdentityHeaders,
     MutualTls,
+    OneUri,
     Otherwise,
+    ServerName,
 }
 
 impl Word {
@@ -167,7 +169,9 @@ impl Word {
             Self::Ambiguous => "ambiguous",
             Self::IdentityHeaders => "identity-headers",
             Self::MutualTls => "mutual-tls",
+            Self::OneUri => "one-uri",
             Self::Otherwise => "otherwise",
+            Self::ServerName => "server-name",
         }
     }
 

@@ -28,6 +28,7 @@ fn untold(reads: Fields, request: &Request<'_>, subject: &Subject, lazy: &Lazy<'
     needs(Field::Identity, &|| connection.mutual_tls.is_some());
     needs(Field::TlsMutual, &|| connection.mutual_tls.is_some());
     needs(Field::Ja4, &|| connection.ja4.is_some());
+    needs(Field::Destination, &|| connection.local.is_some());
     needs(Field::Port, &|| connection.local_port.is_some());
     needs(Field::Score, &|| subject.tag.is_some());
     needs(Field::Size, &|| request.head.first(b"content-length").is_some());

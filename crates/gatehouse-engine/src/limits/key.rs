@@ -130,6 +130,15 @@ impl Asker<'_, '_> {
             KeyPart::PathClass => {
                 told(Field::Path).map(|()| tag.part(Part::PathClass(self.class.get_or_init(|| class(facts.path)))))?
             }
+            KeyPart::TlsMutual => {
+                let mutual = facts.head.connection.mutual_tls.filter(|_| facts.known.has(Field::TlsMutual))?;
+                tag.part(Part::Tls { name: b"mutual", value: Some(if mutual { b"1" } else { b"0" }) })
+            }
+            KeyPart::TlsVersion => {
+                told(Field::TlsVersion)?;
+                let version = facts.head.connection.tls_version.as_deref();
+                tag.part(Part::Tls { name: b"version", value: version.map(str::as_bytes) })
+            }
             KeyPart::Query(name) => {
                 let name = name.as_bytes();
                 let values = facts.query.into_iter().flat_map(|query| query::values(query, name));

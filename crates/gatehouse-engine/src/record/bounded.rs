@@ -50,9 +50,10 @@ impl Message {
         match (self, field) {
             (Self::Record, record::REQUEST) => (Fate::Message(Self::Request), 1),
             (Self::Record, record::JUDGEMENT) => (Fate::Message(Self::Judgement), 1),
-            (Self::Record, record::ORIGIN | record::DOWNSTREAM | record::RESPONSE | record::UPSTREAM) => {
-                (Fate::Message(Self::Plain), 1)
-            }
+            (
+                Self::Record,
+                record::ORIGIN | record::DOWNSTREAM | record::RESPONSE | record::UPSTREAM | record::CONNECTION,
+            ) => (Fate::Message(Self::Plain), 1),
             (Self::Request, request::QUERY | request::COOKIES | request::HEADERS) => (Fate::LeftOut, 0),
             (Self::Request, request::PATH | request::CANONICAL_PATH) => (Fate::Text(PATH_BYTES), 1),
             (Self::Judgement, judgement::WOULD_HAVE) => (Fate::Message(Self::Plain), ENTRIES),

@@ -14,6 +14,16 @@ pub(super) mod record {
     pub(crate) const UPSTREAM: u8 = 10;
     pub(crate) const JUDGEMENT: u8 = 11;
     pub(crate) const HASH_KEY_ID: u8 = 12;
+    pub(crate) const CONNECTION: u8 = 13;
+}
+
+pub(super) mod connection {
+    pub(crate) const HOST: u8 = 1;
+    pub(crate) const DESTINATION_ADDRESS: u8 = 2;
+    pub(crate) const DESTINATION_PORT: u8 = 3;
+    pub(crate) const RECEIVED_BYTES: u8 = 4;
+    pub(crate) const SENT_BYTES: u8 = 5;
+    pub(crate) const ENDED: u8 = 6;
 }
 
 pub(super) mod origin {

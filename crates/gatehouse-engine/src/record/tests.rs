@@ -9,7 +9,7 @@ use super::*;
 
 mod law;
 
-pub(super) fn context(address_form: AddressForm) -> Context {
+pub(crate) fn context(address_form: AddressForm) -> Context {
     let origin = Origin { gateway: "gw-1".into(), gateway_cluster: "edge".into(), gate_version: "0.1.0".into() };
     Context { origin, hash_key: [9; 16], hash_key_id: 4, address_form, usual: UsualTexts::default() }
 }

@@ -136,6 +136,7 @@ fn place(leaf: &Condition) -> Where {
         Condition::Claim(name, _) => Where::two("jwt", name),
         Condition::Cookie(name, _) => Where::two("cookies", name),
         Condition::Country(_) | Condition::CountryList(_) => Where::one("country"),
+        Condition::Destination(_) => Where::one("destination"),
         Condition::Fingerprint(_) | Condition::FingerprintList(_) => Where::one("fingerprint"),
         Condition::Header(name, _) => Where::two("headers", name),
         Condition::Host(_) => Where::one("host"),
@@ -165,10 +166,11 @@ fn place(leaf: &Condition) -> Where {
 fn value(leaf: &Condition) -> Written {
     let equals = |text: String| Map::new().text("equals", &text).done();
     match leaf {
-        Condition::Address(Addresses::Networks(networks)) => {
+        Condition::Address(Addresses::Networks(networks)) | Condition::Destination(Addresses::Networks(networks)) => {
             Map::new().list("cidrs", networks.iter().map(|n| Written::Text(n.to_string()))).done()
         }
         Condition::Address(Addresses::List(name))
+        | Condition::Destination(Addresses::List(name))
         | Condition::AsnList(name)
         | Condition::CountryList(name)
         | Condition::FingerprintList(name)

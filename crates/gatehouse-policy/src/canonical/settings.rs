@@ -1,6 +1,8 @@
 //! Settings, written back.
 
-use crate::spec::types::{AddressFrom, Ambiguous, Backend, ClientAddress, ClientKey, Parameters, Settings, Trust};
+use crate::spec::types::{
+    AddressFrom, Ambiguous, Backend, ClientAddress, ClientKey, Direction, Parameters, ServerName, Settings, Trust,
+};
 
 use super::then;
 use super::written::{Map, Written, texts};
@@ -40,6 +42,25 @@ pub(super) fn settings(map: Map, settings: &Settings) -> Map {
             }),
         )
         .some("requireMutualTls", settings.require_mutual_tls.as_ref().map(|(required, _)| Written::Bool(*required)))
+        .some("requireOneUri", settings.require_one_uri.as_ref().map(|(required, _)| Written::Bool(*required)))
+        .some(
+            "direction",
+            settings.direction.as_ref().map(|(direction, _)| match direction {
+                Direction::Egress => word("egress"),
+                Direction::Ingress => word("ingress"),
+            }),
+        )
+        .some("serverName", settings.server_name.as_ref().map(|(check, _)| server_name(check)))
+}
+
+fn server_name(check: &ServerName) -> Written {
+    match check {
+        ServerName::Any => Map::new().text("check", "any").done(),
+        ServerName::Match { own } => {
+            let own = own.iter().map(|name| Written::Text(name.to_string()));
+            Map::new().text("check", "match").many("own", own).done()
+        }
+    }
 }
 
 fn client(settings: &Settings) -> Option<Written> {

@@ -42,7 +42,7 @@ fn effect_value(effect: &Effect) -> Written {
 
 fn action_value(action: &Action) -> Written {
     match action {
-        Action::Allow | Action::Drop => Map::new().done(),
+        Action::Allow | Action::Drop | Action::Reject => Map::new().done(),
         Action::Block(refusal) | Action::Limit(refusal) => refused(refusal),
         Action::Deceive { status, body, headers } => Map::new()
             .entry("status", Written::Number(i64::from(*status)))

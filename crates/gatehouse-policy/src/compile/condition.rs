@@ -62,7 +62,8 @@ impl<'w> Writer<'w> {
     /// Kind and words of a leaf.
     fn leaf(&mut self, condition: &Condition) -> (u32, [u32; 4]) {
         match condition {
-            Condition::Address(addresses) => self.address(addresses),
+            Condition::Address(addresses) => self.address(node::ADDRESS, addresses),
+            Condition::Destination(addresses) => self.address(node::DESTINATION, addresses),
             Condition::AsnList(list) => self.list(node::ASN, list),
             Condition::Claim(name, pattern) => self.named(node::CLAIM, name, pattern),
             Condition::Cookie(name, pattern) => self.named(node::COOKIE, name, pattern),
@@ -167,12 +168,12 @@ impl<'w> Writer<'w> {
         (tagged(kind, test), [a, b, c, d])
     }
 
-    fn address(&mut self, addresses: &Addresses) -> (u32, [u32; 4]) {
+    fn address(&mut self, kind: u8, addresses: &Addresses) -> (u32, [u32; 4]) {
         match addresses {
-            Addresses::List(list) => self.list(node::ADDRESS, list),
+            Addresses::List(list) => self.list(kind, list),
             Addresses::Networks(networks) => {
                 let set = lists::write_networks(networks, self.builder);
-                (tagged(node::ADDRESS, node::IN_SET), [set, 0, 0, 0])
+                (tagged(kind, node::IN_SET), [set, 0, 0, 0])
             }
         }
     }
@@ -189,7 +190,8 @@ impl<'w> Writer<'w> {
     /// The list of that name, if it holds what a leaf of this kind asks for; `settle` told it otherwise.
     fn resolve(&self, name: &ListName, kind: u8) -> Option<&'w List> {
         let lists: &'w [List] = &self.document.lists;
-        lists.iter().find(|list| list.name == name.name && kind_of(&list.entries) == kind)
+        let entries = if kind == node::DESTINATION { node::ADDRESS } else { kind };
+        lists.iter().find(|list| list.name == name.name && kind_of(&list.entries) == entries)
     }
 
     fn range(&mut self, kind: u8, range: Range) -> (u32, [u32; 4]) {
@@ -272,7 +274,7 @@ fn cost(condition: &Condition) -> u32 {
         Condition::Path(PathPattern::Regex(_)) => 1000,
         Condition::Path(_) => 3,
         Condition::Identity(_) => 6,
-        Condition::Address(_) | Condition::IdentityList(_) => 8,
+        Condition::Address(_) | Condition::Destination(_) | Condition::IdentityList(_) => 8,
         Condition::Time(_) => 10,
         Condition::Claim(_, pattern) => text(16, pattern),
         Condition::Header(_, pattern) | Condition::ResponseHeader(_, pattern) => text(20, pattern),

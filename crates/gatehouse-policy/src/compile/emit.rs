@@ -22,6 +22,7 @@ use crate::spec::types::{Document, Effect, Rollout, Rule, Tier};
 use super::condition::Writer;
 use super::settle::{ScopePlan, Settled};
 
+pub(crate) use reads::condition as fields_read;
 pub(super) use vocabulary::Vocabulary;
 
 #[cfg(test)]
@@ -33,7 +34,8 @@ pub(super) fn emit(documents: &[Document], settled: &Settled, problems: &mut Pro
     let vocabulary = Vocabulary::of(documents);
     let mut builder = Builder::default();
     let (low, high) = (settled.half_life_ns as u32, (settled.half_life_ns >> 32) as u32);
-    builder.push(Section::Meta, &[low, high, u32::from(weighs(documents)), 0, 0]);
+    let connections = narrow(settled.first_of_connections());
+    builder.push(Section::Meta, &[low, high, u32::from(weighs(documents)), 0, 0, connections]);
     builder.texts(Section::Claims, vocabulary.claims());
     builder.texts(Section::Labels, vocabulary.labels());
     builder.texts(Section::VerdictLists, vocabulary.verdict_lists());
@@ -111,7 +113,7 @@ impl Out<'_> {
 /// For each document: some host on which it holds has a backend that reads paths in any letter case.
 fn case_insensitive(documents: &[Document], settled: &Settled) -> Vec<bool> {
     let mut folded = vec![false; documents.len()];
-    let plans = settled.everywhere.iter().chain(&settled.scopes);
+    let plans = settled.plans().map(|(_, plan)| plan);
     for plan in plans.filter(|plan| scopes::is_case_insensitive(documents, plan)) {
         for member in &plan.documents {
             if let Some(folded) = folded.get_mut(member.document) {

@@ -20,14 +20,14 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::document::{Place, Problems, duration_text};
-use crate::spec::types::{Document, Settings};
+use crate::spec::types::{Document, Settings, Traffic};
 use crate::spec::{HostPattern, bounds};
 
 use claims::Claims;
-#[cfg(feature = "yaml")]
 pub(crate) use claims::covers;
 #[cfg(feature = "yaml")]
 pub(crate) use names::{asked, given, list_of};
+pub(crate) use strictness::Setting;
 use voices::{Level, near};
 
 const NANOS_PER_MS: u64 = 1_000_000;
@@ -35,14 +35,42 @@ const NANOS_PER_MS: u64 = 1_000_000;
 /// What was settled over all documents.
 #[derive(Debug)]
 pub(super) struct Settled {
+    /// Of requests.
+    pub(super) requests: Ground,
+    /// Of connections.
+    pub(super) connections: Ground,
+    /// In what time a score halves.
+    pub(super) half_life_ns: u64,
+}
+
+/// Which documents hold where, of those that speak of one kind of traffic.
+#[derive(Debug)]
+pub(super) struct Ground {
     /// What holds for hosts that nobody claims; `None`: no document holds everywhere.
     pub(super) everywhere: Option<ScopePlan>,
     /// One for each distinct way that documents hold together; hosts point here.
     pub(super) scopes: Vec<ScopePlan>,
     /// Canonical host or domain → index into `scopes`. Sorted, unique.
     pub(super) hosts: Vec<(HostPattern, usize)>,
-    /// In what time a score halves.
-    pub(super) half_life_ns: u64,
+}
+
+impl Settled {
+    /// Every plan with the number of its scope in the image: of requests first, what holds everywhere before the rest.
+    pub(super) fn plans(&self) -> impl Iterator<Item = (usize, &ScopePlan)> {
+        self.requests.plans(0).chain(self.connections.plans(self.first_of_connections()))
+    }
+
+    /// The number of the scope for connections to hosts that nobody claims.
+    pub(super) fn first_of_connections(&self) -> usize {
+        1 + self.requests.scopes.len()
+    }
+}
+
+impl Ground {
+    fn plans(&self, first: usize) -> impl Iterator<Item = (usize, &ScopePlan)> {
+        let everywhere = self.everywhere.iter().map(move |plan| (first, plan));
+        everywhere.chain((first + 1..).zip(&self.scopes))
+    }
 }
 
 /// What holds for some hosts.
@@ -59,6 +87,9 @@ pub(super) struct ScopePlan {
     pub(super) support: Option<Voice>,
     pub(super) identity_headers: Option<Voice>,
     pub(super) require_mutual_tls: Option<Voice>,
+    pub(super) require_one_uri: Option<Voice>,
+    pub(super) direction: Option<Voice>,
+    pub(super) server_name: Option<Voice>,
     /// Who answers for a refusal for ambiguity, and how far it reaches (the document's mode).
     pub(super) ambiguous_owner: usize,
 }
@@ -108,7 +139,15 @@ impl Voice {
 /// Settles `documents`, which are sorted by name.
 pub(super) fn settle(documents: &[Document], problems: &mut Problems) -> Settled {
     names::check(documents, problems);
-    let claims = Claims::new(documents, problems);
+    claims::check_grants(documents, problems);
+    let requests = ground(documents, Traffic::Requests, problems);
+    let connections = ground(documents, Traffic::Connections, problems);
+    taken::check(documents, problems);
+    Settled { requests, connections, half_life_ns: half_life(documents, problems) }
+}
+
+fn ground(documents: &[Document], traffic: Traffic, problems: &mut Problems) -> Ground {
+    let claims = Claims::new(documents, traffic, problems);
     let mut told = voices::Told::default();
     let everywhere: Vec<(Member, Level)> = claims.everywhere().collect();
     let base = voices::plan(documents, &everywhere, None, &mut told, problems);
@@ -123,8 +162,7 @@ pub(super) fn settle(documents: &[Document], problems: &mut Problems) -> Settled
     let mut scopes: Vec<(ScopePlan, usize)> = plans.into_iter().collect();
     scopes.sort_by_key(|(_, number)| *number);
     let scopes = scopes.into_iter().map(|(plan, _)| plan).collect();
-    taken::check(documents, problems);
-    Settled { everywhere: base, scopes, hosts, half_life_ns: half_life(documents, problems) }
+    Ground { everywhere: base, scopes, hosts }
 }
 
 /// One for the whole policy, since one store holds all scores.

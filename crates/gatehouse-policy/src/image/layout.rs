@@ -30,10 +30,10 @@ macro_rules! sections {
 
 sections! {
     Strings 1 "strings"
-    Meta 20 "settings of all"
+    Meta 24 "settings of all"
     Documents 16 "documents"
     Members 4 "members of scopes"
-    Scopes 112 "scopes"
+    Scopes 136 "scopes"
     Roots 8 "roots of the index"
     Hosts 20 "hosts"
     HostBuckets 4 "buckets of hosts"
@@ -73,11 +73,17 @@ sections! {
     Filters 4 "filters of the index"
 }
 
+/// Word of the settings of all: the scope for connections to hosts that nobody claims.
+pub(crate) const META_CONNECTIONS: usize = 5;
+
 /// Words of a document.
 pub(crate) mod document {
     pub(crate) const NAME: usize = 0;
     pub(crate) const SCOPE: usize = 2;
 }
+
+/// Ends the name of a host that connections are made to, among the hosts: no host of a request holds it.
+pub(crate) const CONNECTION_MARK: &str = "\n";
 
 /// A member of a scope: index of the document, and in the highest bit whether its own rules hold there.
 pub(crate) const MEMBER_OWN: u32 = 1 << 31;
@@ -113,7 +119,14 @@ pub(crate) mod scope {
     /// Roots of the index: each the shelf of rules that are asked of the request and of those of the response (index + 1, 0: none).
     pub(crate) const FIRST_ROOT: usize = 26;
 
-    pub(crate) const WORDS: usize = 28;
+    /// How far a refusal for a wrong server name reaches, and who says so; names that are the gateway's own.
+    pub(crate) const SERVER_MODE: usize = 28;
+    pub(crate) const SERVER_OWNER: usize = 29;
+    pub(crate) const FIRST_OWN: usize = 30;
+    pub(crate) const URI_MODE: usize = 32;
+    pub(crate) const URI_OWNER: usize = 33;
+
+    pub(crate) const WORDS: usize = 34;
 
     /// Some document speaks here. Unset only in entry 0 of a policy where every document names its hosts.
     pub(crate) const COVERED: u32 = 1;
@@ -124,7 +137,12 @@ pub(crate) mod scope {
     pub(crate) const NAMES_REFUSED: u32 = 32;
     pub(crate) const NEEDS_MTLS: u32 = 64;
     pub(crate) const RESPONDS: u32 = 128;
-    pub(crate) const ALL_FLAGS: u32 = 255;
+    /// The workload is the client: refusals look as Istio's.
+    pub(crate) const EGRESS: u32 = 256;
+    /// The server name of the connection must name the host.
+    pub(crate) const SERVER_NAMED: u32 = 512;
+    pub(crate) const NEEDS_ONE_URI: u32 = 1024;
+    pub(crate) const ALL_FLAGS: u32 = 2047;
 
     pub(crate) const AMBIGUOUS_BY_KIND: u32 = 0;
     pub(crate) const AMBIGUOUS_STRICTEST: u32 = 1;
@@ -217,6 +235,7 @@ pub(crate) mod node {
     pub(crate) const RESPONSE_SIZE: u8 = 30;
     pub(crate) const RESPONSE_STATUS: u8 = 31;
     pub(crate) const RESPONSE_TYPE: u8 = 32;
+    pub(crate) const DESTINATION: u8 = 33;
 
     /// One value.
     pub(crate) const EQUALS: u8 = 1;
@@ -341,6 +360,8 @@ pub(crate) mod part {
     pub(crate) const PATH: u32 = 12;
     pub(crate) const PATH_CLASS: u32 = 13;
     pub(crate) const QUERY: u32 = 14;
+    pub(crate) const TLS_MUTUAL: u32 = 15;
+    pub(crate) const TLS_VERSION: u32 = 16;
 }
 
 /// Words of a set and its kinds.

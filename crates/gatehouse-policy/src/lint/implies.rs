@@ -61,7 +61,7 @@ fn leaf(a: &Condition, b: &Condition, a_lists: &Document, b_lists: &Document) ->
         | (C::Cookie(x, a), C::Cookie(y, b))
         | (C::Claim(x, a), C::Claim(y, b))
         | (C::ResponseHeader(x, a), C::ResponseHeader(y, b)) => x == y && text(a, b),
-        (C::Address(a), C::Address(b)) => addresses(a, b, a_lists, b_lists),
+        (C::Address(a), C::Address(b)) | (C::Destination(a), C::Destination(b)) => addresses(a, b, a_lists, b_lists),
         (C::Identity(a), C::Identity(b)) => identity(a, b),
         (C::NoIdentity, C::NoIdentity) => true,
         (C::Port(a), C::Port(b)) => a == b,
@@ -217,7 +217,8 @@ pub(super) fn excludes(a: &Condition, b: &Condition) -> bool {
             true
         }
         (C::NoIdentity, C::TlsMutual(true)) | (C::TlsMutual(true), C::NoIdentity) => true,
-        (C::Address(Addresses::Networks(a)), C::Address(Addresses::Networks(b))) => {
+        (C::Address(Addresses::Networks(a)), C::Address(Addresses::Networks(b)))
+        | (C::Destination(Addresses::Networks(a)), C::Destination(Addresses::Networks(b))) => {
             a.len().saturating_mul(b.len()) <= 10_000 && !a.iter().any(|a| b.iter().any(|b| meet(*a, *b)))
         }
         (C::Header(x, a), C::Header(y, b))

@@ -87,7 +87,7 @@ fn negates(a: &Condition, excluded: &Condition, document: &Document, budget: &mu
 
 /// The field of a condition, as operators write it.
 fn about(condition: &Condition) -> String {
-    const WORDS: [&str; 28] = [
+    const WORDS: [&str; 29] = [
         "host",
         "path",
         "method",
@@ -99,6 +99,7 @@ fn about(condition: &Condition) -> String {
         "jwt",
         "sni",
         "port",
+        "destination",
         "tls.mutual",
         "tls.version",
         "fingerprint",

@@ -12,7 +12,7 @@ use gatehouse_signals::address::Network;
 
 use crate::canonical::condition_key;
 use crate::document::{Problems, quoted};
-use crate::spec::types::{Action, Condition, Document, Rollout, Rule, Tier};
+use crate::spec::types::{Action, Condition, Document, Rollout, Rule, Tier, Traffic};
 use crate::spec::{HostPattern, PathPattern, TextPattern};
 
 use super::implies::{Of, implies, literal_part, networks};
@@ -38,9 +38,9 @@ struct Group<'d> {
 }
 
 pub(super) fn check(documents: &[Document], warnings: &mut Problems) {
-    let mut groups: BTreeMap<(&[String], bool), Group<'_>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Traffic, &[String], bool), Group<'_>> = BTreeMap::new();
     for document in documents {
-        let key = (document.scope.as_slice(), document.hosts.is_empty());
+        let key = (document.traffic, document.scope.as_slice(), document.hosts.is_empty());
         let group = groups.entry(key).or_insert_with(|| Group { rules: Vec::new() });
         let ranked = |(position, rule)| Ranked { position, rule, document };
         group.rules.extend(document.rules.iter().enumerate().map(ranked));

@@ -172,6 +172,7 @@ impl<'p> Input<'p> {
                 pick(values, |value| of_cookie(value).any(|reading| text::holds(leaf, reading)))?
             }
             node::COUNTRY => Seen::Bytes(Cow::Owned(signals.place()?.country?.to_vec())),
+            node::DESTINATION => Seen::Address(connection.local?),
             node::FINGERPRINT => fingerprint::seen(leaf, facts)?,
             node::HEADER => pick(facts.head.values(leaf.text(node::A)), received)?,
             node::HOST => bytes(facts.host),

@@ -81,6 +81,10 @@ pub enum KeyPart {
     PathClass,
     /// A query parameter by its name.
     Query(String),
+    /// Whether the client proved itself by a certificate.
+    TlsMutual,
+    /// Version of TLS.
+    TlsVersion,
 }
 
 impl KeyPart {
@@ -106,6 +110,8 @@ impl KeyPart {
             Self::Method => Field::Method,
             Self::Path | Self::PathClass => Field::Path,
             Self::Query(_) => Field::Query,
+            Self::TlsMutual => Field::TlsMutual,
+            Self::TlsVersion => Field::TlsVersion,
         }
     }
 
@@ -126,6 +132,8 @@ impl KeyPart {
             p::PATH => Self::Path,
             p::PATH_CLASS => Self::PathClass,
             p::QUERY => Self::Query(text()),
+            p::TLS_MUTUAL => Self::TlsMutual,
+            p::TLS_VERSION => Self::TlsVersion,
             _ => Self::Address,
         }
     }

@@ -31,6 +31,17 @@ pub struct IdentityHeaders<'p> {
     pub document: &'p str,
 }
 
+/// Server names that a connection may have.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerNames<'p> {
+    /// Names that are the gateway's own, beside the host's; `.domain` stands for all below it.
+    pub own: Names<'p>,
+    /// How far a refusal reaches.
+    pub mode: Mode,
+    /// Name of the document that says so.
+    pub document: &'p str,
+}
+
 /// Where a refused client finds help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Support<'p> {
@@ -171,6 +182,28 @@ impl<'p> Scope<'p> {
     #[must_use]
     pub fn require_mutual_tls(self) -> Option<(&'p str, Mode)> {
         self.has(s::NEEDS_MTLS).then(|| (self.document_name(s::MTLS_OWNER), mode(self.word(s::MTLS_MODE))))
+    }
+
+    /// A verified peer whose certificate has several URIs is refused: the name of the document that says so, and how far it reaches.
+    #[must_use]
+    pub fn require_one_uri(self) -> Option<(&'p str, Mode)> {
+        self.has(s::NEEDS_ONE_URI).then(|| (self.document_name(s::URI_OWNER), mode(self.word(s::URI_MODE))))
+    }
+
+    /// The server name of the connection must name the host; `None`: it need not.
+    #[must_use]
+    pub fn server_name(self) -> Option<ServerNames<'p>> {
+        self.has(s::SERVER_NAMED).then(|| ServerNames {
+            own: Names::new(&self.policy.view, Section::Scopes, self.index, s::FIRST_OWN),
+            mode: mode(self.word(s::SERVER_MODE)),
+            document: self.document_name(s::SERVER_OWNER),
+        })
+    }
+
+    /// The workload is the client, and hosts elsewhere are what it asks for.
+    #[must_use]
+    pub fn is_egress(self) -> bool {
+        self.has(s::EGRESS)
     }
 
     /// Fields that some rule of this scope reads.

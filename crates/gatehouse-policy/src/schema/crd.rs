@@ -9,9 +9,19 @@ pub(super) const STATUS: &str = "^[1-5]([0-9]{2}|xx)(-[1-5][0-9]{2})?$";
 /// Keys of a match that hold matches.
 const NESTING: [&str; 3] = ["not", "any", "all"];
 
-/// The CustomResourceDefinition of policies, as YAML.
+/// The CustomResourceDefinition of `Policy`, as YAML.
 #[must_use]
 pub fn crd() -> String {
+    resource("Policy", "policies", "policy")
+}
+
+/// That of `TcpPolicy`.
+#[must_use]
+pub fn tcp_crd() -> String {
+    resource("TcpPolicy", "tcppolicies", "tcppolicy")
+}
+
+fn resource(kind: &str, plural: &str, singular: &str) -> String {
     let mut writer = Writer { described: Vec::new() };
     let spec = object("spec").map_or(Written::Bool(true), |spec| writer.object(spec, Depth::Whole));
     let status = Map::new().text("type", "object").entry("x-kubernetes-preserve-unknown-fields", Written::Bool(true));
@@ -28,14 +38,14 @@ pub fn crd() -> String {
         .map("subresources", Map::new().map("status", Map::new()))
         .list("additionalPrinterColumns", [column("Scope", ".spec.scope"), column("Mode", ".spec.mode")]);
     let names = Map::new()
-        .text("kind", "Policy")
-        .text("listKind", "PolicyList")
-        .text("plural", "policies")
-        .text("singular", "policy");
+        .text("kind", kind)
+        .text("listKind", &format!("{kind}List"))
+        .text("plural", plural)
+        .text("singular", singular);
     let whole = Map::new()
         .text("apiVersion", "apiextensions.k8s.io/v1")
         .text("kind", "CustomResourceDefinition")
-        .map("metadata", Map::new().text("name", "policies.gatehouse.dev"))
+        .map("metadata", Map::new().text("name", &format!("{plural}.gatehouse.dev")))
         .map(
             "spec",
             Map::new()

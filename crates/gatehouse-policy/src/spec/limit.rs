@@ -7,7 +7,7 @@ use super::types::{Count, KeyPart, Limit, Step, Then};
 use super::{bounds, quantity, then};
 
 /// Keys without a name of their own, by their word.
-const PLAIN: [(&str, KeyPart); 11] = [
+const PLAIN: [(&str, KeyPart); 13] = [
     ("address", KeyPart::Address),
     ("address.prefix", KeyPart::AddressPrefix),
     ("asn", KeyPart::Asn),
@@ -19,6 +19,8 @@ const PLAIN: [(&str, KeyPart); 11] = [
     ("method", KeyPart::Method),
     ("path", KeyPart::Path),
     ("path.class", KeyPart::PathClass),
+    ("tls.mutual", KeyPart::TlsMutual),
+    ("tls.version", KeyPart::TlsVersion),
 ];
 /// Keys that go on with a dot and a name.
 const NAMED: [&str; 4] = ["cookies", "headers", "jwt", "query"];
@@ -318,7 +320,7 @@ fn read_key(node: &Node, problems: &mut Problems) -> Option<KeyPart> {
     let help = match nearest(family, PLAIN.iter().map(|(word, _)| *word).chain(NAMED)) {
         Some(near) if NAMED.contains(&near) => format!("write `{near}.NAME`"),
         Some(near) => format!("did you mean `{near}`?"),
-        None => "write `client`, `address`, `address.prefix`, `identity`, `fingerprint`, `asn`, `country`, `host`, `method`, `path`, `path.class`, \
+        None => "write `client`, `address`, `address.prefix`, `identity`, `fingerprint`, `asn`, `country`, `host`, `method`, `path`, `path.class`, `tls.mutual`, `tls.version`, \
                  or `jwt.NAME`, `headers.NAME`, `cookies.NAME`, `query.NAME`"
             .to_owned(),
     };

@@ -127,6 +127,16 @@ fn flatten_any(part: Condition, flat: &mut Vec<Condition>) {
                 None => flat.push(Condition::Address(Addresses::Networks(more))),
             }
         }
+        Condition::Destination(Addresses::Networks(more)) => {
+            let known = flat.iter_mut().find_map(|part| match part {
+                Condition::Destination(Addresses::Networks(networks)) => Some(networks),
+                _ => None,
+            });
+            match known {
+                Some(networks) => networks.extend(more),
+                None => flat.push(Condition::Destination(Addresses::Networks(more))),
+            }
+        }
         other => flat.push(other),
     }
 }
@@ -154,23 +164,24 @@ fn leaf(condition: &Condition) -> Option<FieldOf<'_>> {
         Condition::Claim(name, _) => (8, Some(name.as_str())),
         Condition::Sni(_) => (9, None),
         Condition::Port(_) => (10, None),
-        Condition::TlsMutual(_) => (11, None),
-        Condition::TlsVersion(_) => (12, None),
-        Condition::Fingerprint(_) | Condition::FingerprintList(_) => (13, None),
-        Condition::AgentClass(_) => (14, None),
-        Condition::AgentName(_) => (15, None),
-        Condition::AgentVerified(_) => (16, None),
-        Condition::Country(_) | Condition::CountryList(_) => (17, None),
-        Condition::Asn(_) | Condition::AsnList(_) => (18, None),
-        Condition::Size(_) => (19, None),
-        Condition::Time(_) => (20, None),
-        Condition::Verdict(_) => (21, None),
-        Condition::Label(_) => (22, None),
-        Condition::Score { .. } => (23, None),
-        Condition::ResponseStatus(_) => (24, None),
-        Condition::ResponseHeader(name, _) => (25, Some(name.as_str())),
-        Condition::ResponseType(_) => (26, None),
-        Condition::ResponseSize(_) => (27, None),
+        Condition::Destination(_) => (11, None),
+        Condition::TlsMutual(_) => (12, None),
+        Condition::TlsVersion(_) => (13, None),
+        Condition::Fingerprint(_) | Condition::FingerprintList(_) => (14, None),
+        Condition::AgentClass(_) => (15, None),
+        Condition::AgentName(_) => (16, None),
+        Condition::AgentVerified(_) => (17, None),
+        Condition::Country(_) | Condition::CountryList(_) => (18, None),
+        Condition::Asn(_) | Condition::AsnList(_) => (19, None),
+        Condition::Size(_) => (20, None),
+        Condition::Time(_) => (21, None),
+        Condition::Verdict(_) => (22, None),
+        Condition::Label(_) => (23, None),
+        Condition::Score { .. } => (24, None),
+        Condition::ResponseStatus(_) => (25, None),
+        Condition::ResponseHeader(name, _) => (26, Some(name.as_str())),
+        Condition::ResponseType(_) => (27, None),
+        Condition::ResponseSize(_) => (28, None),
     };
     Some(field)
 }

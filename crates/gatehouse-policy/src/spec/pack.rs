@@ -133,6 +133,7 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter_mut().for_each(|part| part.rename_lists(rename, place)),
             Self::Not(inner) => inner.rename_lists(rename, place),
             Self::Address(Addresses::List(list))
+            | Self::Destination(Addresses::List(list))
             | Self::AsnList(list)
             | Self::CountryList(list)
             | Self::FingerprintList(list)

@@ -3,8 +3,8 @@
 use crate::document::{Fields, Node, Problems, Value};
 use crate::text;
 
-use super::types::{Ambiguous, Backend, IdentityHeaders, Parameters, Settings, Support};
-use super::{bounds, client, then};
+use super::types::{Ambiguous, Backend, Direction, IdentityHeaders, Parameters, ServerName, Settings, Support};
+use super::{HostPattern, bounds, client, then};
 
 /// Longest text of `support`, in bytes.
 pub(crate) const SUPPORT_TEXT: usize = 500;
@@ -26,7 +26,51 @@ pub(super) fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Settings
     settings.identity_headers =
         fields.take("identityHeaders").and_then(|n| Some((identity_headers(n, problems)?, placed(n))));
     settings.require_mutual_tls = fields.take("requireMutualTls").and_then(|n| Some((n.boolean(problems)?, placed(n))));
+    settings.require_one_uri = fields.take("requireOneUri").and_then(|n| Some((n.boolean(problems)?, placed(n))));
+    settings.direction = fields.take("direction").and_then(|n| Some((direction(n, problems)?, placed(n))));
+    settings.server_name = fields.take("serverName").and_then(|n| Some((server_name(n, problems)?, placed(n))));
     settings
+}
+
+fn direction(node: &Node, problems: &mut Problems) -> Option<Direction> {
+    match node.one_of(&["ingress", "egress"], problems)? {
+        "egress" => Some(Direction::Egress),
+        _ => Some(Direction::Ingress),
+    }
+}
+
+/// `match`, `any`, or `{ own }`.
+fn server_name(node: &Node, problems: &mut Problems) -> Option<ServerName> {
+    if !matches!(node.value, Value::Map(_)) {
+        return match node.one_of(&["match", "any"], problems)? {
+            "any" => Some(ServerName::Any),
+            _ => Some(ServerName::Match { own: Vec::new() }),
+        };
+    }
+    let mut fields = Fields::of("serverName", node, "`serverName`", problems)?;
+    let (check, own) = (fields.take("check"), fields.take("own"));
+    fields.finish(problems);
+    let check = check.map_or(Some("match"), |n| n.one_of(&["match", "any"], problems))?;
+    let own = own.map_or(Some(Vec::new()), |n| own_names(n, problems))?;
+    match check {
+        "any" if !own.is_empty() => {
+            problems.push(&node.place, "`own` stands beside `check: any`", "leave one of them out");
+            None
+        }
+        "any" => Some(ServerName::Any),
+        _ => Some(ServerName::Match { own }),
+    }
+}
+
+fn own_names(node: &Node, problems: &mut Problems) -> Option<Vec<HostPattern>> {
+    let items = node.one_or_many();
+    if items.is_empty() || items.len() > bounds::HEADERS {
+        let help = format!("write 1 to {}, or leave it out", bounds::HEADERS);
+        problems.push(&node.place, format!("{} names stand here", items.len()), help);
+        return None;
+    }
+    let read: Vec<Option<HostPattern>> = items.iter().map(|item| HostPattern::read(item, problems)).collect();
+    read.into_iter().collect()
 }
 
 fn ambiguous(node: &Node, problems: &mut Problems) -> Option<Ambiguous> {

@@ -8,7 +8,7 @@ use super::types::{Action, Effect, Refusal, Then};
 use super::{bounds, name, quantity};
 
 /// Words that end the evaluation.
-const FINAL: [&str; 6] = ["allow", "block", "deceive", "drop", "limit", "redirect"];
+const FINAL: [&str; 7] = ["allow", "block", "deceive", "drop", "limit", "redirect", "reject"];
 /// Words that add up.
 const ADDING: [&str; 8] =
     ["delay", "record", "removeResponseHeaders", "route", "sanitize", "setResponseHeaders", "tag", "weigh"];
@@ -53,11 +53,15 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Then> {
     (problems.0.len() == told).then_some(then)
 }
 
-/// `allow` or a refusal.
+/// `allow` or a refusal; of connections `reject`.
 pub(super) fn read_otherwise(node: &Node, problems: &mut Problems) -> Option<Then> {
     let then = read(node, problems)?;
-    if !then.effects.is_empty() || !matches!(then.decides, Some(Action::Allow | Action::Block(_))) {
-        problems.push(&node.place, "`otherwise` takes `allow` or `block` only", "make it a rule with `all: true`");
+    if !then.effects.is_empty() || !matches!(then.decides, Some(Action::Allow | Action::Block(_) | Action::Reject)) {
+        problems.push(
+            &node.place,
+            "`otherwise` takes `allow`, `block` or (of connections) `reject` only",
+            "make it a rule with `all: true`",
+        );
         return None;
     }
     Some(then)
@@ -85,6 +89,7 @@ fn by_word(word: &str, node: &Node, problems: &mut Problems) -> Option<Word> {
         "block" => return Some(Word::Ends(Action::Block(Refusal::plain(bounds::BLOCK_STATUS)))),
         "limit" => return Some(Word::Ends(Action::Limit(Refusal::plain(bounds::LIMIT_STATUS)))),
         "drop" => return Some(Word::Ends(Action::Drop)),
+        "reject" => return Some(Word::Ends(Action::Reject)),
         "deceive" => return Some(Word::Ends(refusal::plain_deception())),
         "record" => return Some(Word::Adds(Effect::Record)),
         "redirect" => "{ redirect: { location: /elsewhere } }",
@@ -131,11 +136,12 @@ fn settings(word: &str, node: &Node, problems: &mut Problems) -> Option<Word> {
         }
         "deceive" => return refusal::deception(node, problems).map(Word::Ends),
         "redirect" => return refusal::redirect(node, problems).map(Word::Ends),
-        "allow" | "drop" | "record" => {
+        "allow" | "drop" | "record" | "reject" => {
             nothing(word, node, problems)?;
             return Some(match word {
                 "allow" => Word::Ends(Action::Allow),
                 "drop" => Word::Ends(Action::Drop),
+                "reject" => Word::Ends(Action::Reject),
                 _ => Word::Adds(Effect::Record),
             });
         }
@@ -310,6 +316,7 @@ impl Action {
             Self::Drop => "drop",
             Self::Limit(_) => "limit",
             Self::Redirect { .. } => "redirect",
+            Self::Reject => "reject",
         }
     }
 }

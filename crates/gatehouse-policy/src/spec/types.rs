@@ -6,10 +6,49 @@ use gatehouse_signals::address::Network;
 use super::{HostPattern, Outside, PathPattern, TextPattern};
 use crate::document::Place;
 
+/// What a document speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Traffic {
+    /// `kind: TcpPolicy`: connections, before a byte of them goes on.
+    Connections,
+    /// `kind: Policy`: requests.
+    Requests,
+}
+
+#[cfg(feature = "yaml")]
+impl Traffic {
+    /// The `kind` of the document.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Connections => "TcpPolicy",
+            Self::Requests => "Policy",
+        }
+    }
+}
+
+/// Which way the requests go that a document speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From workloads to hosts elsewhere: the workload is the client.
+    Egress,
+    /// To applications behind the gateway.
+    Ingress,
+}
+
+/// Whether the server name of the connection must name the host of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ServerName {
+    /// It need not.
+    Any,
+    /// It must, but for these names, which are the gateway's own.
+    Match { own: Vec<HostPattern> },
+}
+
 /// One document.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) name: String,
+    pub(crate) traffic: Traffic,
     pub(crate) place: Place,
     /// Segments of `organisation/tenant/workspace/group`; empty: none was written.
     pub(crate) scope: Vec<String>,
@@ -49,6 +88,10 @@ pub(crate) struct Settings {
     pub(crate) identity_headers: Option<(IdentityHeaders, Place)>,
     /// `requireMutualTls: true`: a request without a verified peer is refused.
     pub(crate) require_mutual_tls: Option<(bool, Place)>,
+    /// `requireOneUri: true`: a verified peer whose certificate has several URIs is refused.
+    pub(crate) require_one_uri: Option<(bool, Place)>,
+    pub(crate) direction: Option<(Direction, Place)>,
+    pub(crate) server_name: Option<(ServerName, Place)>,
 }
 
 /// A parent's word that a scope below it may claim hosts.
@@ -229,6 +272,8 @@ pub(crate) enum Condition {
     Cookie(String, TextPattern),
     Country([u8; 2]),
     CountryList(ListName),
+    /// The address that the connection was made to.
+    Destination(Addresses),
     /// JA4 where it begins with `t`, `q` or `d`; ours where it begins with `h`.
     Fingerprint(String),
     FingerprintList(ListName),
@@ -357,6 +402,8 @@ pub(crate) enum KeyPart {
     Path,
     PathClass,
     Query(String),
+    TlsMutual,
+    TlsVersion,
 }
 
 impl KeyPart {
@@ -420,6 +467,8 @@ pub(crate) enum Action {
         location: String,
         status: u16,
     },
+    /// Of a connection: it is closed before a byte of it goes on.
+    Reject,
 }
 
 /// How a refusal looks.

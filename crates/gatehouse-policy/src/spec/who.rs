@@ -17,7 +17,7 @@ fn listed(
     node: &Node,
     problems: &mut Problems,
     value: impl Fn(&Node, &mut Problems) -> Option<Condition>,
-    list: fn(ListName) -> Condition,
+    list: impl Fn(ListName) -> Condition,
 ) -> Option<Condition> {
     each(node, problems, |node, problems| {
         if !matches!(node.value, Value::Map(_)) {
@@ -27,7 +27,7 @@ fn listed(
         let found = [(word, fields.take(word)), ("list", fields.take("list"))];
         fields.finish(problems);
         match super::pattern::only(node, &found, problems)? {
-            ("list", name) => list_name(name, problems).map(list),
+            ("list", name) => list_name(name, problems).map(&list),
             (_, written) => value(written, problems),
         }
     })
@@ -38,15 +38,25 @@ fn list_name(node: &Node, problems: &mut Problems) -> Option<ListName> {
 }
 
 pub(super) fn address(node: &Node, _: &Context, problems: &mut Problems) -> Option<Condition> {
+    addresses(node, problems, Condition::Address)
+}
+
+/// The address that the connection was made to, as `address` is written.
+pub(super) fn destination(node: &Node, _: &Context, problems: &mut Problems) -> Option<Condition> {
+    addresses(node, problems, Condition::Destination)
+}
+
+fn addresses(node: &Node, problems: &mut Problems, condition: fn(Addresses) -> Condition) -> Option<Condition> {
     let value = |node: &Node, problems: &mut Problems| {
         if node.one_or_many().is_empty() {
             problems.push(&node.place, "an empty list matches nothing", "write networks, or leave the field out");
             return None;
         }
         let networks = client::networks(node, problems);
-        (!networks.is_empty()).then_some(Condition::Address(Addresses::Networks(networks)))
+        (!networks.is_empty()).then_some(Addresses::Networks(networks))
     };
-    listed("address", "cidrs", node, problems, value, |list| Condition::Address(Addresses::List(list)))
+    let value = |node: &Node, problems: &mut Problems| value(node, problems).map(condition);
+    listed("address", "cidrs", node, problems, value, |list| condition(Addresses::List(list)))
 }
 
 /// A pattern, `none`, `{ pattern }`, `{ list }`, `{ present }`, or a list of these.

@@ -1,6 +1,6 @@
 //! Messages to domain types, or what is wrong with them.
 
-use gatehouse_verdict::record::{AddressSource, Parameter, Part, PolicyStamp, RecordId};
+use gatehouse_verdict::record::{AddressSource, Ended, Parameter, Part, PolicyStamp, RecordId};
 use gatehouse_verdict::verdict::AMBIGUITIES;
 use gatehouse_verdict::{Action, Reason, Record, Verdict, WouldHave, record};
 
@@ -30,6 +30,7 @@ impl TryFrom<v1::Record> for Record {
             verdict: verdict(judgement)?,
             grounds: told.into_iter().map(grounds::from_wire).collect(),
             hash_key_id: message.hash_key_id,
+            connection: message.connection.map(connection).transpose()?,
         })
     }
 }
@@ -73,6 +74,24 @@ fn downstream(downstream: v1::Downstream) -> Result<record::Downstream, InvalidR
 
 fn port(port: u32) -> Result<u16, InvalidRecord> {
     u16::try_from(port).map_err(|_| InvalidRecord::Port(port))
+}
+
+fn connection(connection: v1::Connection) -> Result<record::Connection, InvalidRecord> {
+    let ended = match v1::connection::Ended::try_from(connection.ended) {
+        Ok(v1::connection::Ended::Client) => Ended::Client,
+        Ok(v1::connection::Ended::Gate) => Ended::Gate,
+        Ok(v1::connection::Ended::Server) => Ended::Server,
+        // Also one of a later version.
+        Ok(v1::connection::Ended::Unspecified) | Err(_) => Ended::Unknown,
+    };
+    Ok(record::Connection {
+        host: connection.host,
+        destination_address: connection.destination_address,
+        destination_port: port(connection.destination_port)?,
+        received_bytes: connection.received_bytes,
+        sent_bytes: connection.sent_bytes,
+        ended,
+    })
 }
 
 fn request(request: v1::Request) -> record::Request {

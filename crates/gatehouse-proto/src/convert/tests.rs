@@ -1,6 +1,7 @@
 use gatehouse_verdict::grounds::{Counted, Form, Grounds, Input, Limit};
 use gatehouse_verdict::record::{
-    AddressSource, Downstream, Origin, Parameter, Part, PolicyStamp, RecordId, Request, Response, Upstream,
+    AddressSource, Connection, Downstream, Ended, Origin, Parameter, Part, PolicyStamp, RecordId, Request, Response,
+    Upstream,
 };
 use gatehouse_verdict::verdict::AMBIGUITIES;
 use gatehouse_verdict::{Action, Reason, Record, Verdict, WouldHave};
@@ -128,6 +129,16 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn connection()(
+        (host, destination_address) in (text(), text()),
+        (destination_port, received_bytes, sent_bytes) in any::<(u16, u64, u64)>(),
+        ended in select(vec![Ended::Client, Ended::Gate, Ended::Server, Ended::Unknown]),
+    ) -> Connection {
+        Connection { host, destination_address, destination_port, received_bytes, sent_bytes, ended }
+    }
+}
+
+prop_compose! {
     fn record()(
         (epoch, sequence, transaction, start_unix_ns, duration_ns, hash_key_id) in any::<(u64, u64, u64, u64, u64, u32)>(),
         part in select(vec![Part::Final, Part::Interim]),
@@ -136,14 +147,22 @@ prop_compose! {
         request in request(),
         response in response(),
         upstream in upstream(),
+        connection in option::of(connection()),
         verdict in verdict(),
         grounds in prop::collection::vec(grounds(), 0..3),
         policy in option::of(any::<(u64, [u8; 32])>().prop_map(|(revision, digest)| PolicyStamp { revision, digest })),
     ) -> Record {
         let (id, origin) = (RecordId { epoch, sequence }, Origin { gateway, gateway_cluster, gate_version });
-        Record {
+        let whole = Record {
             id, transaction, part, start_unix_ns, duration_ns, origin, downstream, request, response, upstream, verdict, grounds, policy,
-            hash_key_id,
+            hash_key_id, connection: None,
+        };
+        // A connection carries no request of its own.
+        match connection {
+            None => whole,
+            connection => Record {
+                connection, request: Request::default(), response: Response::default(), upstream: Upstream::default(), ..whole
+            },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Domain types to messages.
 
-use gatehouse_verdict::record::{AddressSource, Parameter, Part, PolicyStamp};
+use gatehouse_verdict::record::{AddressSource, Ended, Parameter, Part, PolicyStamp};
 use gatehouse_verdict::{Action, Record, Verdict, record};
 
 use super::grounds;
@@ -20,14 +20,15 @@ impl From<Record> for v1::Record {
             duration_ns: record.duration_ns,
             origin: Some(origin(record.origin, record.id.epoch)),
             downstream: Some(downstream(record.downstream)),
-            request: Some(request(record.request)),
-            response: Some(response(record.response)),
-            upstream: Some(upstream(record.upstream)),
+            request: record.connection.is_none().then(|| request(record.request)),
+            response: record.connection.is_none().then(|| response(record.response)),
+            upstream: record.connection.is_none().then(|| upstream(record.upstream)),
             judgement: Some(v1::Judgement {
                 grounds: record.grounds.into_iter().map(grounds::to_wire).collect(),
                 ..judgement(record.verdict, record.policy)
             }),
             hash_key_id: record.hash_key_id,
+            connection: record.connection.map(connection),
         }
     }
 }
@@ -53,6 +54,23 @@ fn downstream(downstream: record::Downstream) -> v1::Downstream {
         mutual_tls: downstream.mutual_tls,
         sni: downstream.sni,
         tls_version: downstream.tls_version,
+    }
+}
+
+fn connection(connection: record::Connection) -> v1::Connection {
+    let ended = match connection.ended {
+        Ended::Client => v1::connection::Ended::Client,
+        Ended::Gate => v1::connection::Ended::Gate,
+        Ended::Server => v1::connection::Ended::Server,
+        Ended::Unknown => v1::connection::Ended::Unspecified,
+    };
+    v1::Connection {
+        host: connection.host,
+        destination_address: connection.destination_address,
+        destination_port: connection.destination_port.into(),
+        received_bytes: connection.received_bytes,
+        sent_bytes: connection.sent_bytes,
+        ended: ended.into(),
     }
 }
 

@@ -32,6 +32,9 @@ pub struct Record {
     /// house gave it one (such hashes compare within one epoch only).
     #[prost(uint32, tag = "12")]
     pub hash_key_id: u32,
+    /// Present: this is a TCP connection; `request` and `response` are absent.
+    #[prost(message, optional, tag = "13")]
+    pub connection: ::core::option::Option<Connection>,
 }
 /// Nested message and enum types in `Record`.
 pub mod record {
@@ -228,6 +231,74 @@ pub struct Header {
     pub name: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub value: ::prost::alloc::string::String,
+}
+/// A TCP connection, judged before a byte of it went on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Connection {
+    /// Whom the client wanted to reach: the host of a mesh's server name (`outbound_.PORT_.SUBSET_.HOST`), the server name, or what
+    /// the gate's configuration calls it; empty: not known.
+    #[prost(string, tag = "1")]
+    pub host: ::prost::alloc::string::String,
+    /// The address that the client connected to.
+    #[prost(string, tag = "2")]
+    pub destination_address: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub destination_port: u32,
+    /// Octets from and to the client, as they were taken off TLS.
+    #[prost(uint64, tag = "4")]
+    pub received_bytes: u64,
+    #[prost(uint64, tag = "5")]
+    pub sent_bytes: u64,
+    #[prost(enumeration = "connection::Ended", tag = "6")]
+    pub ended: i32,
+}
+/// Nested message and enum types in `Connection`.
+pub mod connection {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Ended {
+        /// Not known, or it still runs.
+        Unspecified = 0,
+        Client = 1,
+        /// The server, or the proxy in its stead.
+        Server = 2,
+        /// The gate: it was rejected.
+        Gate = 3,
+    }
+    impl Ended {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "ENDED_UNSPECIFIED",
+                Self::Client => "ENDED_CLIENT",
+                Self::Server => "ENDED_SERVER",
+                Self::Gate => "ENDED_GATE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "ENDED_UNSPECIFIED" => Some(Self::Unspecified),
+                "ENDED_CLIENT" => Some(Self::Client),
+                "ENDED_SERVER" => Some(Self::Server),
+                "ENDED_GATE" => Some(Self::Gate),
+                _ => None,
+            }
+        }
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Response {
@@ -870,6 +941,7 @@ pub mod counters {
         TlsMutual = 25,
         TlsVersion = 26,
         Verdict = 27,
+        Destination = 28,
     }
     impl Field {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -906,6 +978,7 @@ pub mod counters {
                 Self::TlsMutual => "FIELD_TLS_MUTUAL",
                 Self::TlsVersion => "FIELD_TLS_VERSION",
                 Self::Verdict => "FIELD_VERDICT",
+                Self::Destination => "FIELD_DESTINATION",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -939,6 +1012,7 @@ pub mod counters {
                 "FIELD_TLS_MUTUAL" => Some(Self::TlsMutual),
                 "FIELD_TLS_VERSION" => Some(Self::TlsVersion),
                 "FIELD_VERDICT" => Some(Self::Verdict),
+                "FIELD_DESTINATION" => Some(Self::Destination),
                 _ => None,
             }
         }

@@ -37,7 +37,7 @@ impl Dropped {
 }
 
 /// Fields that may be unknown, by their number in `gatehouse.v1.Counters.Field`; 0 stands for those of a later version.
-pub const UNKNOWN_FIELDS: usize = 28;
+pub const UNKNOWN_FIELDS: usize = 29;
 
 /// What gates count beside their records; see `gatehouse.v1.Counters` for each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -17,8 +17,10 @@ const NOBODY: Connection = Connection {
     peer_port: None,
     mutual_tls: None,
     peer_uri: None,
+    peer_uris: None,
     sni: None,
     tls_version: None,
+    local: None,
     local_port: None,
     ja4: None,
 };

@@ -91,3 +91,52 @@ fn names_that_frame_a_body_for_some_and_not_for_envoy_are_refused_in_any_policy(
         assert_eq!(said(&gate.ask(&Ask::new("POST", "/").header(name, "5"))), "allow", "{name}");
     }
 }
+
+#[test]
+fn a_certificate_with_several_uris_is_refused_where_one_is_asked_for() {
+    let mut gate = Gate::new("requireOneUri: true");
+    let with = |uris| Ask::get("/").identity("spiffe://a/b").connection(move |c| c.peer_uris = uris);
+    let judged = gate.ask(&with(Some(2)));
+    assert_eq!((said(&judged).as_str(), status(&judged)), ("block p/one-uri", 403));
+    assert_eq!(said(&gate.ask(&with(Some(1)))), "allow");
+    assert_eq!(said(&gate.ask(&with(None))), "allow", "not known");
+    assert_eq!(said(&Gate::new("rules: []").ask(&with(Some(2)))), "allow");
+}
+
+fn to(sni: &str) -> Ask {
+    let sni = sni.to_owned();
+    Ask::get("/").connection(move |c| c.sni = Some(sni.clone()))
+}
+
+#[test]
+fn a_request_for_another_host_than_the_connection_names_is_misdirected() {
+    let mut gate = Gate::new("rules: []");
+    let judged = gate.ask(&to("elsewhere.example"));
+    assert_eq!((said(&judged).as_str(), status(&judged)), ("block p/server-name", 421));
+    assert_eq!(said(&gate.ask(&Ask::get("/"))), "allow", "no server name");
+    assert_eq!(said(&Gate::new("serverName: any").ask(&to("elsewhere.example"))), "allow");
+    assert_eq!(said(&Gate::new("serverName: { own: [elsewhere.example] }").ask(&to("elsewhere.example"))), "allow");
+    let watched = Gate::new("mode: monitor").ask(&to("elsewhere.example"));
+    assert_eq!(watched.verdict.would_have[0].rule, "p/server-name");
+}
+
+#[test]
+fn at_egress_a_refusal_is_that_of_rbac() {
+    let mut gate = Gate::new(
+        "direction: egress\nrules:\n- { name: never, match: { path: /never }, then: block }\n- { name: words, match: { path: /words }, then: { block: { body: words } } }\n- { name: all, match: { path: /ok }, then: allow }\notherwise: block",
+    );
+    let mut details = |ask: &Ask| {
+        let judged = gate.ask(ask);
+        let crate::Step::Reply(reply) = judged.step else { panic!("{judged:?}") };
+        let body = String::from_utf8(reply.body).expect("text");
+        (reply.status, body, reply.details)
+    };
+    let rbac =
+        |rule: &str| (403, "RBAC: access denied".to_owned(), format!("rbac_access_denied_matched_policy[{rule}]"));
+    assert_eq!(details(&Ask::get("/")), rbac("none"));
+    assert_eq!(details(&Ask::get("/never")), rbac("p/never"));
+    assert_eq!(details(&to("elsewhere.example")), rbac("p/server-name"));
+    let (status, body, told) = details(&Ask::get("/words"));
+    assert_eq!((status, body.as_str()), (403, "words"));
+    assert!(told.starts_with("gatehouse_block:p/words:"), "{told}");
+}

@@ -183,7 +183,7 @@ fn watching() -> Policy {
     };
     let rules: Vec<String> = matches.iter().enumerate().map(rule).collect();
     let text = format!(
-        r#"{{"apiVersion":"gatehouse.dev/v1","kind":"Policy","metadata":{{"name":"p"}},"spec":{{"ambiguous":"strictest","rules":[{}]}}}}"#,
+        r#"{{"apiVersion":"gatehouse.dev/v1","kind":"Policy","metadata":{{"name":"p"}},"spec":{{"ambiguous":"strictest","serverName":"any","rules":[{}]}}}}"#,
         rules.join(",")
     );
     inline(&document::json("policy", &text).expect("json")).unwrap_or_else(|problems| panic!("{problems}"))

@@ -38,8 +38,7 @@ pub(super) fn write(
     let mut index = Index::new(&accesses);
     #[cfg(not(feature = "yaml"))]
     let mut index = Index;
-    let plans: Vec<(u32, &ScopePlan)> =
-        settled.everywhere.iter().map(|plan| (0, plan)).chain((1..).zip(&settled.scopes)).collect();
+    let plans: Vec<(u32, &ScopePlan)> = settled.plans().map(|(number, plan)| (narrow(number), plan)).collect();
     let filed: Vec<(Unit, bool)> =
         ranked.iter().map(|(index, rule)| ((*index, !holds_below(rule.tier)), rule.on_response)).collect();
     let groups = groups(&plans, &filed);

@@ -54,6 +54,8 @@ fn write_part(part: &KeyPart, vocabulary: &Vocabulary, builder: &mut Builder) ->
         KeyPart::Path => (p::PATH, [0; 2]),
         KeyPart::PathClass => (p::PATH_CLASS, [0; 2]),
         KeyPart::Query(name) => (p::QUERY, builder.text(name)),
+        KeyPart::TlsMutual => (p::TLS_MUTUAL, [0; 2]),
+        KeyPart::TlsVersion => (p::TLS_VERSION, [0; 2]),
     };
     builder.push(Section::Parts, &[kind, a, b])
 }

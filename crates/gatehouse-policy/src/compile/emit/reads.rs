@@ -17,7 +17,7 @@ pub(super) fn of(rule: &Rule, document: &Document) -> Fields {
     fields
 }
 
-fn condition(condition: &Condition, document: &Document) -> Fields {
+pub(crate) fn condition(condition: &Condition, document: &Document) -> Fields {
     let each =
         |parts: &[Condition]| parts.iter().fold(Fields::NONE, |all, part| all.with(self::condition(part, document)));
     Fields::of(match condition {
@@ -30,7 +30,11 @@ fn condition(condition: &Condition, document: &Document) -> Fields {
         Condition::AsnList(name) => return Fields::of(Field::Asn).with(until(name, document)),
         Condition::CountryList(name) => return Fields::of(Field::Country).with(until(name, document)),
         Condition::IdentityList(name) => return Fields::of(Field::Identity).with(until(name, document)),
+        Condition::Destination(Addresses::List(name)) => {
+            return Fields::of(Field::Destination).with(until(name, document));
+        }
         Condition::Address(Addresses::Networks(_)) => Field::Address,
+        Condition::Destination(Addresses::Networks(_)) => Field::Destination,
         Condition::AgentClass(_) | Condition::AgentName(_) => Field::Agent,
         Condition::AgentVerified(_) => Field::AgentVerified,
         Condition::Asn(_) => Field::Asn,
@@ -72,6 +76,8 @@ fn key(part: &KeyPart) -> Fields {
         KeyPart::Method => Field::Method,
         KeyPart::Path | KeyPart::PathClass => Field::Path,
         KeyPart::Query(_) => Field::Query,
+        KeyPart::TlsMutual => Field::TlsMutual,
+        KeyPart::TlsVersion => Field::TlsVersion,
         KeyPart::Client => return Fields::NONE,
     })
 }

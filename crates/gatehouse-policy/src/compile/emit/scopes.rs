@@ -3,32 +3,32 @@
 use crate::Reads;
 use crate::document::Problems;
 use crate::image::check::MAX_TRUSTED;
-use crate::image::{Builder, Section, client as c, lists, narrow, scope as s};
+use crate::image::{Builder, CONNECTION_MARK, Section, client as c, lists, narrow, scope as s};
 use crate::index::keys;
 use crate::spec::HostPattern;
 use crate::spec::types::{
-    AddressFrom, Ambiguous, Backend, ClientAddress, ClientKey, Document, Parameters, Rollout, Rule, Settings, Trust,
+    AddressFrom, Ambiguous, Backend, ClientAddress, ClientKey, Direction, Document, Parameters, Rollout, Rule,
+    ServerName, Settings, Trust,
 };
 
-use super::super::settle::{Part, ScopePlan, Settled, Voice};
+use super::super::settle::{Ground, Part, ScopePlan, Settled, Voice};
 use super::{Vocabulary, member_word, thens};
 
 /// Writes every scope, the one for unclaimed hosts first, and the hosts.
 pub(super) fn write(documents: &[Document], settled: &Settled, vocabulary: &Vocabulary, builder: &mut Builder) {
     // The client of a scope where nobody says who it is: the peer, and nobody is trusted.
     builder.push(Section::Clients, &[c::PEER, 0, 0, c::NOBODY, 0]);
-    let nobody = builder.push(Section::Scopes, &[0; s::WORDS]);
-    if let Some(plan) = &settled.everywhere {
+    let scopes = settled.first_of_connections() + 1 + settled.connections.scopes.len();
+    for _ in 0..scopes {
+        builder.push(Section::Scopes, &[0; s::WORDS]);
+    }
+    for (number, plan) in settled.plans() {
         let words = Plan { documents, plan, vocabulary }.words(builder);
         for (word, value) in words.into_iter().enumerate() {
-            builder.set(Section::Scopes, nobody, word, value);
+            builder.set(Section::Scopes, narrow(number), word, value);
         }
     }
-    for plan in &settled.scopes {
-        let words = Plan { documents, plan, vocabulary }.words(builder);
-        builder.push(Section::Scopes, &words);
-    }
-    write_hosts(&settled.hosts, builder);
+    write_hosts(settled, builder);
 }
 
 /// Networks of trusted proxies are decoded when a policy is loaded, in one short step: not too many.
@@ -45,14 +45,20 @@ pub(super) fn limit_trust(documents: &[Document], problems: &mut Problems) {
     }
 }
 
-/// Hosts by hash; the buckets of the hashes are the first of all buckets.
-fn write_hosts(hosts: &[(HostPattern, usize)], builder: &mut Builder) {
-    let mut entries = Vec::with_capacity(hosts.len());
-    for (host, scope) in hosts {
-        let (HostPattern::Exact(text) | HostPattern::Under(text)) = host;
-        entries.push((keys::reversed(text.as_bytes()), (text.as_str(), narrow(scope + 1))));
-    }
-    keys::write_hosts(entries, builder);
+/// Hosts by hash; the buckets of the hashes are the first of all buckets. Hosts of connections end in a mark that no host of a
+/// request has.
+fn write_hosts(settled: &Settled, builder: &mut Builder) {
+    let of = |ground: &Ground, first: usize, mark: &str| -> Vec<(String, u32)> {
+        let hosts = ground.hosts.iter().map(|(host, scope)| {
+            let (HostPattern::Exact(text) | HostPattern::Under(text)) = host;
+            ([text.as_str(), mark].concat(), narrow(first + 1 + scope))
+        });
+        hosts.collect()
+    };
+    let mut hosts = of(&settled.requests, 0, "");
+    hosts.extend(of(&settled.connections, settled.first_of_connections(), CONNECTION_MARK));
+    let entries = hosts.iter().map(|(host, scope)| (keys::reversed(host.as_bytes()), (host.as_str(), *scope)));
+    keys::write_hosts(entries.collect(), builder);
 }
 
 /// What stands behind the gate there reads paths in any letter case.
@@ -135,6 +141,7 @@ impl<'p> Plan<'p> {
         out.set(s::OWNER, self.deepest());
         let flags = s::COVERED | self.responds() | self.canonical();
         let flags = flags | self.support(&mut out, builder) | self.names(&mut out, builder) | self.mutual_tls(&mut out);
+        let flags = flags | self.one_uri(&mut out) | self.server_name(&mut out, builder) | self.direction();
         out.set(s::FLAGS, flags);
         out.0
     }
@@ -172,6 +179,39 @@ impl<'p> Plan<'p> {
         out.set(s::MTLS_MODE, self.mode(owner));
         out.set(s::MTLS_OWNER, owner);
         s::NEEDS_MTLS
+    }
+
+    /// Writes who asks for one URI of a peer; gives the flag.
+    fn one_uri(&self, out: &mut Words) -> u32 {
+        let Some((settings, owner)) = self.said(self.plan.require_one_uri) else { return 0 };
+        if !matches!(settings.require_one_uri, Some((true, _))) {
+            return 0;
+        }
+        out.set(s::URI_MODE, self.mode(owner));
+        out.set(s::URI_OWNER, owner);
+        s::NEEDS_ONE_URI
+    }
+
+    /// Writes which server names a connection may have beside its host's; gives the flag. Where nobody says anything it must be
+    /// the host's, in the words of the document that answers for what is refused unread.
+    fn server_name(&self, out: &mut Words, builder: &mut Builder) -> u32 {
+        let said = self.said(self.plan.server_name);
+        let (check, owner) = match said.and_then(|(settings, owner)| Some((&settings.server_name.as_ref()?.0, owner))) {
+            Some((ServerName::Any, _)) => return 0,
+            Some((ServerName::Match { own }, owner)) => (own.as_slice(), owner),
+            None => (&[][..], narrow(self.plan.ambiguous_owner)),
+        };
+        let own: Vec<String> =
+            check.iter().map(|(HostPattern::Exact(name) | HostPattern::Under(name))| name.clone()).collect();
+        out.pair(s::FIRST_OWN, thens::write_names(&own, builder));
+        out.set(s::SERVER_MODE, self.mode(owner));
+        out.set(s::SERVER_OWNER, owner);
+        s::SERVER_NAMED
+    }
+
+    fn direction(&self) -> u32 {
+        let said = self.said(self.plan.direction).and_then(|(settings, _)| settings.direction.as_ref());
+        if matches!(said, Some((Direction::Egress, _))) { s::EGRESS } else { 0 }
     }
 
     fn client(&self, builder: &mut Builder) -> u32 {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::emit;
-use crate::compile::settle::{Member, ScopePlan, Settled};
+use crate::compile::settle::{Ground, Member, ScopePlan, Settled};
 use crate::document::{Place, Problems};
 use crate::spec::types::*;
 use crate::spec::{HostPattern, PathPattern, TextPattern};
@@ -183,6 +183,7 @@ fn document(number: usize) -> impl Strategy<Value = Document> {
         rules.iter_mut().enumerate().for_each(|(at, rule)| rule.name = format!("r{at}"));
         Document {
             name: format!("d{number}"),
+            traffic: Traffic::Requests,
             place: place(),
             scope: Vec::new(),
             layer,
@@ -212,6 +213,9 @@ fn plan(documents: Vec<Member>) -> ScopePlan {
         support: None,
         identity_headers: None,
         require_mutual_tls: None,
+        require_one_uri: None,
+        direction: None,
+        server_name: None,
         ambiguous_owner: 0,
     }
 }
@@ -219,12 +223,13 @@ fn plan(documents: Vec<Member>) -> ScopePlan {
 /// The first document holds everywhere; the second and what lies above hold on one host.
 fn policy(documents: &[Document]) -> Policy {
     let member = |document, own| Member { document, own };
-    let settled = Settled {
+    let requests = Ground {
         everywhere: Some(plan(vec![member(0, true)])),
         scopes: vec![plan(vec![member(0, true), member(1, true), member(2, false)])],
         hosts: vec![(HostPattern::Exact("b.a.example".into()), 0)],
-        half_life_ns: 1,
     };
+    let connections = Ground { everywhere: None, scopes: Vec::new(), hosts: Vec::new() };
+    let settled = Settled { requests, connections, half_life_ns: 1 };
     let mut problems = Problems::default();
     let image = emit(documents, &settled, &mut problems);
     assert!(problems.is_empty(), "{problems}");

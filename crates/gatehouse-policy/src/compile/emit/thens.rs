@@ -57,7 +57,7 @@ fn write_action(action: &Action, builder: &mut Builder) -> u32 {
     };
     let words = match action {
         Action::Allow => [a::ALLOW, 0, 0, 0, 0, 0, 0, 0],
-        Action::Drop => [a::DROP, 0, 0, 0, 0, 0, 0, 0],
+        Action::Drop | Action::Reject => [a::DROP, 0, 0, 0, 0, 0, 0, 0],
         Action::Block(refusal) => refuse(a::BLOCK, refusal, builder),
         Action::Limit(refusal) => refuse(a::LIMIT, refusal, builder),
         Action::Deceive { status, body, headers } => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::document::{Place, Problems, quoted};
 use crate::spec::HostPattern;
-use crate::spec::types::{Document, Rule, Tier};
+use crate::spec::types::{Document, Rule, Tier, Traffic};
 
 use super::strictness::Setting;
 use super::{Level, Member, near};
@@ -24,9 +24,10 @@ pub(super) struct Claims<'d> {
 }
 
 impl<'d> Claims<'d> {
-    pub(super) fn new(documents: &'d [Document], problems: &mut Problems) -> Self {
+    pub(super) fn new(documents: &'d [Document], traffic: Traffic, problems: &mut Problems) -> Self {
         let mut claims = Self { documents, named: BTreeMap::new(), of_scope: BTreeMap::new(), shared: Vec::new() };
-        for (index, document) in documents.iter().enumerate() {
+        let speaking = documents.iter().enumerate().filter(|(_, document)| document.traffic == traffic);
+        for (index, document) in speaking {
             if document.hosts.is_empty() {
                 claims.shared.push(index);
                 continue;
@@ -34,7 +35,6 @@ impl<'d> Claims<'d> {
             claims.of_scope.entry(&document.scope).or_default().push(index);
             claims.add(index, document, problems);
         }
-        check_grants(documents, problems);
         claims
     }
 
@@ -140,7 +140,7 @@ fn related(a: &Scope, b: &Scope) -> bool {
 }
 
 /// Every layer above that gives grants must have granted the hosts.
-fn check_grants(documents: &[Document], problems: &mut Problems) {
+pub(super) fn check_grants(documents: &[Document], problems: &mut Problems) {
     let granting: Vec<&Document> = documents.iter().filter(|document| !document.grants.is_empty()).collect();
     let mut layers: BTreeMap<&Scope, Vec<&Document>> = BTreeMap::new();
     for document in &granting {

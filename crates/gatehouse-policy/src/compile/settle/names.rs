@@ -53,7 +53,9 @@ fn unique<'d>(names: impl Iterator<Item = (&'d String, &'d Place)>, what: &str, 
 /// The list that a leaf names, and what it must hold.
 pub(crate) fn list_of(leaf: &Condition) -> Option<(&ListName, &'static str)> {
     match leaf {
-        Condition::Address(Addresses::List(list)) => Some((list, "cidrs")),
+        Condition::Address(Addresses::List(list)) | Condition::Destination(Addresses::List(list)) => {
+            Some((list, "cidrs"))
+        }
         Condition::AsnList(list) => Some((list, "asns")),
         Condition::CountryList(list) => Some((list, "countries")),
         Condition::FingerprintList(list) => Some((list, "fingerprints")),

@@ -39,8 +39,8 @@ fn refused(text: &str) -> Vec<String> {
 }
 
 fn plan_of<'s>(settled: &'s Settled, host: &str) -> &'s ScopePlan {
-    let found = settled.hosts.iter().find(|(named, _)| named.to_string() == host).expect("a named host");
-    &settled.scopes[found.1]
+    let found = settled.requests.hosts.iter().find(|(named, _)| named.to_string() == host).expect("a named host");
+    &settled.requests.scopes[found.1]
 }
 
 /// Names of the documents that hold for `host`, nearest first; in brackets those whose own rules do not.
@@ -77,8 +77,14 @@ fn a_host_has_the_documents_that_name_it_those_above_that_cover_it_and_those_for
     assert_eq!(holding(&text, "group.example"), ["group", "org", "other-org"]);
     assert_eq!(holding(&text, "un.example"), ["unscoped", "org", "other-org"]);
     let (documents, settled) = settled(&text);
-    let names: Vec<&str> =
-        settled.everywhere.expect("covered").documents.iter().map(|m| documents[m.document].name.as_str()).collect();
+    let names: Vec<&str> = settled
+        .requests
+        .everywhere
+        .expect("covered")
+        .documents
+        .iter()
+        .map(|m| documents[m.document].name.as_str())
+        .collect();
     assert_eq!(names, ["org", "other-org"]);
 }
 
@@ -219,8 +225,8 @@ fn equal_plans_are_one() {
     let text = document("a", "acme/x", "hosts: [a.example, b.example, \"*.c.example\"]")
         + &document("b", "acme/y", "hosts: d.example");
     let (_, settled) = settled(&text);
-    assert_eq!((settled.hosts.len(), settled.scopes.len()), (4, 2));
-    let names: Vec<String> = settled.hosts.iter().map(|(host, _)| host.to_string()).collect();
+    assert_eq!((settled.requests.hosts.len(), settled.requests.scopes.len()), (4, 2));
+    let names: Vec<String> = settled.requests.hosts.iter().map(|(host, _)| host.to_string()).collect();
     assert_eq!(names, ["a.example", "b.example", "d.example", "*.c.example"]);
 }
 
@@ -241,7 +247,7 @@ fn ten_thousand_documents_are_settled_in_seconds() {
     let begin = std::time::Instant::now();
     let settled = settle(&documents, &mut problems);
     assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
-    assert!(problems.is_empty() && settled.hosts.len() == 10_000);
+    assert!(problems.is_empty() && settled.requests.hosts.len() == 10_000);
 }
 
 /// Settings as text: some of these, in one of the three parts.
@@ -253,6 +259,11 @@ fn settings() -> impl Strategy<Value = Vec<&'static str>> {
         Just("otherwise: allow"),
         Just("requireMutualTls: true"),
         Just("requireMutualTls: false"),
+        Just("requireOneUri: true"),
+        Just("serverName: any"),
+        Just("serverName: { own: [a.example, b.example] }"),
+        Just("serverName: match"),
+        Just("direction: egress"),
         Just("forward: canonical"),
         Just("forward: received"),
         Just("backend: { decodes: 2 }"),
@@ -316,10 +327,10 @@ proptest! {
         if !problems.is_empty() {
             return Ok(());
         }
-        for (host, plan) in &settled.hosts {
-            keeps_mandates(&documents, &settled.scopes[*plan], &host.to_string())?;
+        for (host, plan) in &settled.requests.hosts {
+            keeps_mandates(&documents, &settled.requests.scopes[*plan], &host.to_string())?;
         }
-        keeps_mandates(&documents, settled.everywhere.as_ref().expect("covered"), "anybody")?;
+        keeps_mandates(&documents, settled.requests.everywhere.as_ref().expect("covered"), "anybody")?;
         keeps_what_stood_without(&org, &documents, &settled)?;
     }
 }
@@ -335,6 +346,9 @@ fn voice(plan: &ScopePlan, setting: Setting) -> Option<Voice> {
         Setting::MutualTls => plan.require_mutual_tls,
         Setting::Otherwise => plan.otherwise,
         Setting::Support => plan.support,
+        Setting::Direction => plan.direction,
+        Setting::OneUri => plan.require_one_uri,
+        Setting::ServerName => plan.server_name,
     }
 }
 
@@ -359,11 +373,11 @@ fn keeps_what_stood_without(org: &str, documents: &[Document], settled: &Settled
     let (alone, mut problems) = read(org);
     let before = settle(&alone, &mut problems);
     prop_assert!(problems.is_empty(), "{}", problems);
-    let before = before.everywhere.expect("covered");
+    let before = before.requests.everywhere.expect("covered");
     let org = documents.iter().position(|document| document.name == "org").expect("there");
     let rules = alone[0].rules.iter().filter(|rule| rule.tier == Tier::Mandate).count();
     prop_assert_eq!(documents[org].rules.iter().filter(|rule| rule.tier == Tier::Mandate).count(), rules);
-    for plan in &settled.scopes {
+    for plan in &settled.requests.scopes {
         prop_assert!(plan.documents.iter().any(|member| member.document == org));
         // What a mandate's rule sees of the path: at least the readings that were judged before.
         let backend = |plan: &ScopePlan, documents: &[Document]| {

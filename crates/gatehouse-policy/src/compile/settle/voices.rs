@@ -64,10 +64,13 @@ pub(super) fn plan(
         backend,
         client_address,
         client_key,
+        direction,
         forward_canonical,
         identity_headers,
         require_mutual_tls,
+        require_one_uri,
         otherwise,
+        server_name,
         support,
     ] = Setting::ALL.map(&mut decide);
     host.keep_what_mandates_see(problems);
@@ -83,6 +86,9 @@ pub(super) fn plan(
         support,
         identity_headers,
         require_mutual_tls,
+        require_one_uri,
+        direction,
+        server_name,
         ambiguous_owner,
     })
 }

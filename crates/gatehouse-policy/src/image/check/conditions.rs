@@ -99,9 +99,10 @@ fn leaf(view: &View, at: usize, kind: u8, test: u8) -> bool {
                     _ => false,
                 }
         }
-        (node::ADDRESS | node::ASN | node::COUNTRY | node::FINGERPRINT | node::IDENTITY, node::IN_SET) => {
-            is_set(view, view.index(Section::Conditions, at, node::A), kind)
-        }
+        (
+            node::ADDRESS | node::DESTINATION | node::ASN | node::COUNTRY | node::FINGERPRINT | node::IDENTITY,
+            node::IN_SET,
+        ) => is_set(view, view.index(Section::Conditions, at, node::A), kind),
         (
             node::AGENT_VERIFIED | node::ASN | node::COUNTRY | node::PORT | node::TLS_MUTUAL | node::TLS_VERSION,
             node::EQUALS,

@@ -3,7 +3,7 @@
 use gatehouse_signals::Source;
 
 use super::{State, option, range, texts};
-use crate::image::{MEMBER_OWN, Section, View, client, document, scope};
+use crate::image::{MEMBER_OWN, META_CONNECTIONS, Section, View, client, document, scope};
 use crate::text;
 
 /// Longest scope: four names and the slashes between them.
@@ -36,14 +36,31 @@ pub(super) fn scope(_: &mut State, view: &View, index: usize) -> bool {
     let covered = word(scope::FLAGS) & scope::COVERED != 0;
     let named = |w| !covered || (word(w) as usize) < view.count(Section::Documents);
     let text = |w, most| texts::has(view, Section::Scopes, index, w, most);
-    let modes = [scope::OTHERWISE_MODE, scope::AMBIGUOUS_MODE, scope::NAMES_MODE, scope::MTLS_MODE];
-    let owners = [scope::OTHERWISE_OWNER, scope::AMBIGUOUS_OWNER, scope::NAMES_OWNER, scope::MTLS_OWNER, scope::OWNER];
-    (index == 0 || covered)
+    let modes = [
+        scope::OTHERWISE_MODE,
+        scope::AMBIGUOUS_MODE,
+        scope::NAMES_MODE,
+        scope::MTLS_MODE,
+        scope::SERVER_MODE,
+        scope::URI_MODE,
+    ];
+    let owners = [
+        scope::OTHERWISE_OWNER,
+        scope::AMBIGUOUS_OWNER,
+        scope::NAMES_OWNER,
+        scope::MTLS_OWNER,
+        scope::OWNER,
+        scope::SERVER_OWNER,
+        scope::URI_OWNER,
+    ];
+    let connections = view.index(Section::Meta, 0, META_CONNECTIONS);
+    (index == 0 || index == connections || covered)
         && word(scope::FLAGS) <= scope::ALL_FLAGS
         && within(scope::FIRST_MEMBER, Section::Members, usize::MAX)
         && within(scope::FIRST_KEY, Section::ClientKeys, MAX_KEYS)
         && within(scope::FIRST_ROOT, Section::Roots, usize::MAX)
         && within(scope::FIRST_NAME, Section::Names, MAX_NAMES)
+        && within(scope::FIRST_OWN, Section::Names, MAX_NAMES)
         && (word(scope::CLIENT) as usize) < view.count(Section::Clients)
         && option(view, Section::Scopes, index, scope::OTHERWISE, Section::Thens)
         && modes.into_iter().all(|w| word(w) <= scope::MONITOR)
@@ -61,6 +78,7 @@ pub(super) fn host(_: &mut State, view: &View, index: usize) -> bool {
     texts::has(view, Section::Hosts, index, 2, text::MAX_VALUE)
         && sorted()
         && scope > 0
+        && scope != view.index(Section::Meta, 0, META_CONNECTIONS)
         && scope < view.count(Section::Scopes)
 }
 

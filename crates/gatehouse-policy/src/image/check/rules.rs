@@ -110,6 +110,6 @@ pub(super) fn part(_: &mut State, view: &View, index: usize) -> bool {
     match view.word(Section::Parts, index, l::PART_KIND) {
         p::CLAIM => view.index(Section::Parts, index, l::PART_TEXT) < view.count(Section::Claims),
         p::COOKIE | p::HEADER | p::QUERY => text,
-        kind => kind <= p::QUERY,
+        kind => kind <= p::TLS_VERSION,
     }
 }

@@ -108,6 +108,14 @@ pub(super) const OBJECTS: &[Object] = &[Object {
             since: FIRST,
         },
         Field {
+            word: "destination",
+            shape: Shape::Values(Type::Object("address"), Type::Text(Kind::Network)),
+            default: "",
+            meaning: "the address that the connection was made to; in a `TcpPolicy`",
+            example: "",
+            since: FIRST,
+        },
+        Field {
             word: "tls",
             shape: Shape::One(Type::Object("tls")),
             default: "",

@@ -147,6 +147,31 @@ pub(super) const OBJECTS: &[Object] = &[
         ],
     },
     Object {
+        id: "serverName",
+        title: "`serverName`",
+        meaning: "Compared where TLS ended at this Envoy and the client named a server; a name of the mesh (`outbound_.443_.SUBSET_.HOST`) is read as its host.",
+        context: "serverName: { @ }",
+        one: false,
+        fields: &[
+            Field {
+                word: "check",
+                shape: Shape::One(Type::Word(&["match", "any"])),
+                default: "`match`",
+                meaning: "`match` refuses a request for another host, `any` takes it",
+                example: "check: any",
+                since: FIRST,
+            },
+            Field {
+                word: "own",
+                shape: Shape::Many(Type::Text(Kind::Host)),
+                default: "none",
+                meaning: "names that are the gateway's own and tell nothing of the host",
+                example: "own: [egress.gateways.svc.cluster.local]",
+                since: FIRST,
+            },
+        ],
+    },
+    Object {
         id: "scores",
         title: "`scores`",
         meaning: "Every client has a sum of weights, and one for each label.",

@@ -5,7 +5,7 @@ use super::FIRST;
 use crate::spec::bounds;
 
 /// Words that need no settings.
-pub(super) const WORDS: &[&str] = &["allow", "block", "deceive", "drop", "limit", "record"];
+pub(super) const WORDS: &[&str] = &["allow", "block", "deceive", "drop", "limit", "record", "reject"];
 const VALUE: Shape = Shape::One(Type::Text(Kind::HeaderValue));
 
 pub(super) const OBJECTS: &[Object] = &[
@@ -46,6 +46,14 @@ pub(super) const OBJECTS: &[Object] = &[
                 default: "",
                 meaning: "HTTP/1: the connection is closed; HTTP/2 and 3: the stream is reset",
                 example: "drop: {}",
+                since: FIRST,
+            },
+            Field {
+                word: "reject",
+                shape: Shape::One(Type::Object("nothing")),
+                default: "",
+                meaning: "of a connection (`kind: TcpPolicy`): it is closed before a byte of it goes on",
+                example: "",
                 since: FIRST,
             },
             Field {
@@ -159,6 +167,14 @@ pub(super) const OBJECTS: &[Object] = &[
                 default: "",
                 meaning: "as `block` of a rule",
                 example: "block: { body: \"RBAC: access denied\" }",
+                since: FIRST,
+            },
+            Field {
+                word: "reject",
+                shape: Shape::One(Type::Object("nothing")),
+                default: "",
+                meaning: "as `reject` of a rule",
+                example: "",
                 since: FIRST,
             },
         ],
