@@ -27,9 +27,10 @@ demo: ## Build all, run a real Envoy with the gate and the house, a minute of mi
 build: wasm ## The filter (wasm) and the sidecar (release)
 	cargo build --release -p gatehouse
 
-wasm: ## The filter, as shipped; fails above 1.5 MiB
-	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http
-	@size=$$(stat -c %s $(WASM_DIR)/gatehouse_http.wasm); echo "gatehouse_http.wasm: $$size bytes (limit $(WASM_LIMIT))"; test $$size -lt $(WASM_LIMIT)
+wasm: ## The filters, as shipped; one above 1.5 MiB fails
+	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http -p gatehouse-tcp
+	@for filter in gatehouse_http gatehouse_tcp; do size=$$(stat -c %s $(WASM_DIR)/$$filter.wasm); \
+	echo "$$filter.wasm: $$size bytes (limit $(WASM_LIMIT))"; test $$size -lt $(WASM_LIMIT); done
 
 image: wasm ## OCI image layouts of gate and house, without a container engine, reproducible: target/image, digests.json
 	@cargo build -q --release -p gatehouse

@@ -9,6 +9,7 @@ mod compare;
 mod doctor;
 mod exit;
 mod explain;
+mod guard;
 mod migrate;
 mod mode;
 mod module;
@@ -45,6 +46,8 @@ struct Arguments {
 enum Verb {
     /// Run the sidecar; without a configuration: a Unix socket, a spool and a file sink in the data folder
     Run(run::Arguments),
+    /// Run a front for TCP services where Envoy cannot run: who may connect, by workload identity
+    Guard(guard::Arguments),
     /// Find every problem of policy documents, each with its place
     Check(check::Arguments),
     /// The account of every worker and every sink; exit code 1: it does not close
@@ -90,6 +93,7 @@ pub(crate) fn main() -> ExitCode {
     };
     match verb {
         Verb::Run(arguments) => run::run(arguments, json),
+        Verb::Guard(arguments) => guard::run(&arguments, json),
         Verb::Check(arguments) => check::check(&arguments, json),
         Verb::Books(arguments) => books::books(&arguments, json),
         Verb::Mode(arguments) => mode::mode(&arguments, json),

@@ -398,7 +398,7 @@ fn refuse_late_skips(sinks: &[written::Sink], spool: &Spool, problems: &mut Prob
     }
 }
 
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "gatehouse".into() } else { name.into() }

@@ -63,7 +63,7 @@ pub fn explain_connection(
 /// A connection that had not proven who opens it by the time that there is for it, or that could not be read: rejected.
 #[must_use]
 pub fn overdue(connection: &Connection) -> Judged {
-    let verdict = Verdict { action: Some(Action::Drop), reason: Reason::Deadline, ..Verdict::default() };
+    let verdict = Verdict { action: Some(Action::Drop), reason: Reason::Unproven, ..Verdict::default() };
     Judged::unjudged(verdict, connection.peer)
 }
 

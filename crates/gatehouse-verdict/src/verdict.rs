@@ -72,8 +72,8 @@ pub enum Reason {
     ManyUris,
     /// The server name of the connection names another host than the request does.
     ServerName,
-    /// Nobody had proven who they are by the time that there is for it.
-    Deadline,
+    /// Whoever opened the connection had not proven who they are: the handshake failed, or took too long.
+    Unproven,
     /// A rule decided.
     Rule,
     /// The gate could not read the request: a host call failed (it goes on, counted), or Envoy or another filter answered it
@@ -92,7 +92,7 @@ impl Reason {
         Self::NoPeer,
         Self::ManyUris,
         Self::ServerName,
-        Self::Deadline,
+        Self::Unproven,
         Self::Rule,
         Self::Unreadable,
     ];
@@ -109,7 +109,7 @@ impl Reason {
             Self::NoPeer => "no_peer",
             Self::ManyUris => "many_uris",
             Self::ServerName => "server_name",
-            Self::Deadline => "deadline",
+            Self::Unproven => "unproven",
             Self::Rule => "rule",
             Self::Unreadable => "unreadable",
         }

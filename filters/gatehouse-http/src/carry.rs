@@ -2,9 +2,9 @@
 
 use gatehouse_engine::{Judged, Pair, Step};
 
-use crate::host::{self, Map};
 use crate::http::Flow;
-use crate::worker::Worker;
+use gatehouse_filter::host::{self, Map};
+use gatehouse_filter::worker::Worker;
 
 /// Hands the verdict to Envoy.
 pub(crate) fn out(step: Step, worker: &mut Worker) -> Flow {

@@ -2,8 +2,8 @@
 //! and gRPC metadata never enter the VM.
 #![expect(unsafe_code, reason = "exported names are unsafe attributes; nothing here dereferences anything")]
 
-use crate::host;
 use crate::vm::with;
+use gatehouse_filter::host;
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}

@@ -10,14 +10,14 @@ use gatehouse_verdict::record::Part;
 use gatehouse_verdict::{Reason, Verdict};
 
 use crate::carry;
-use crate::claims::Asked;
-use crate::facts::Downstream;
-use crate::host::{self, Level, Map, Pairs};
-use crate::metrics::Count;
-use crate::outcome::{self, Answerer, Measured};
-use crate::root::Root;
-use crate::states::Slot;
-use crate::worker::Worker;
+use crate::outcome::{self, Answerer, Measured, Outcomes};
+use gatehouse_filter::claims::Asked;
+use gatehouse_filter::facts::Downstream;
+use gatehouse_filter::host::{self, Level, Map, Pairs};
+use gatehouse_filter::metrics::Count;
+use gatehouse_filter::root::Root;
+use gatehouse_filter::states::Slot;
+use gatehouse_filter::worker::Worker;
 
 /// A transaction that lasts longer is reported while it runs, this often.
 const INTERIM_NS: u64 = 60_000_000_000;
@@ -231,7 +231,7 @@ impl Exchange {
     }
 
     /// The transaction ended: its record, where there is a house, and what became of it.
-    pub(crate) fn log(&mut self, has_house: bool, worker: &mut Worker) {
+    pub(crate) fn log(&mut self, has_house: bool, outcomes: &mut Outcomes, worker: &mut Worker) {
         let status = if has_house {
             if self.judged.is_none() {
                 // Another filter or the codec answered before us. Envoy still has the headers, if there ever were any.
@@ -239,7 +239,7 @@ impl Exchange {
                 let verdict = Verdict { reason: Reason::Unreadable, ..Verdict::default() };
                 self.judged = Some(unjudged(&self.downstream.connection, verdict));
             }
-            self.report(Part::Final, worker)
+            self.report(Part::Final, outcomes, worker)
         } else if self.judged.as_ref().is_some_and(Judged::is_open) {
             outcome::status()
         } else {
@@ -268,13 +268,13 @@ impl Exchange {
     }
 
     /// Tells how far it has come; the effective context is this transaction's.
-    pub(crate) fn interim(&mut self, worker: &mut Worker, now_ns: u64) {
+    pub(crate) fn interim(&mut self, outcomes: &mut Outcomes, worker: &mut Worker, now_ns: u64) {
         self.reported_ns = now_ns;
-        self.report(Part::Interim, worker);
+        self.report(Part::Interim, outcomes, worker);
     }
 
     /// Makes the record; the status of the response, if there was one.
-    fn report(&mut self, part: Part, worker: &mut Worker) -> Option<u16> {
+    fn report(&mut self, part: Part, outcomes: &mut Outcomes, worker: &mut Worker) -> Option<u16> {
         let judged = self.judged.as_ref()?;
         if self.transaction == 0 {
             self.transaction = worker.next_transaction();
@@ -293,12 +293,12 @@ impl Exchange {
             Part::Final => Answerer::Upstream,
             _ => Answerer::Unknown,
         };
-        let outcome = outcome::read(&worker.outcomes.ask(answerer, duration_ns), part, measured);
+        let outcome = outcome::read(&outcomes.ask(answerer, duration_ns), part, measured);
         let status = u16::try_from(outcome.response.status).ok().filter(|status| *status != 0);
         let pairs: Vec<Pair<'_>> = self.headers.iter().flat_map(Pairs::iter).collect();
         let head = Head::new(&pairs, &self.downstream.connection);
         let of = Transaction { number: self.transaction, head, judged, policy: self.policy.as_deref() };
-        worker.report(self.root, &of, outcome);
+        worker.report(self.root, &of, &outcome);
         status
     }
 }
@@ -343,16 +343,17 @@ fn trap(_: &[Pair<'_>]) {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bootstrap::Bootstrap;
+    use gatehouse_filter::bootstrap::Bootstrap;
+    use gatehouse_filter::root::Judges;
 
     #[test]
     fn a_request_goes_on_when_the_host_answers_nothing_at_all() {
-        let (mut worker, mut root) = (Worker::new(), Root::new(1));
+        let (mut worker, mut root) = (Worker::new(), Root::new(1, Judges::Requests));
         worker.configure("", &Bootstrap::default(), 0);
         let mut exchange = Exchange::new(1);
         assert_eq!(exchange.request_headers(9, true, &mut root, &mut worker), Flow::Continue);
         exchange.response_headers(None, &mut worker);
-        exchange.log(true, &mut worker);
+        exchange.log(true, &mut Outcomes::new(), &mut worker);
         assert!(worker.peer_warned);
         assert_eq!(exchange.judged.map(|judged| judged.verdict.reason), Some(Reason::Unreadable));
     }

@@ -14,8 +14,8 @@
 use gatehouse_engine::Outcome;
 use gatehouse_verdict::record::{Part, Response, Upstream};
 
-use crate::cel::{Answers, Attribute, Table};
-use crate::host::{self, Map};
+use gatehouse_filter::cel::{Answers, Attribute, Table};
+use gatehouse_filter::host::{self, Map};
 
 /// In order; the constants below are the places.
 const ATTRIBUTES: [&str; 18] = [

@@ -3,10 +3,11 @@
 use core::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::host;
 use crate::http::{Exchange, Flow};
-use crate::root::Root;
-use crate::worker::Worker;
+use crate::outcome::Outcomes;
+use gatehouse_filter::host;
+use gatehouse_filter::root::{Judges, Root};
+use gatehouse_filter::worker::Worker;
 
 /// Transactions looked at, and interim reports made, in one tick.
 const LOOKED_AT: usize = 1024;
@@ -16,6 +17,7 @@ const INTERIMS: usize = 64;
 /// configurations that still serve.
 pub(crate) struct Vm {
     worker: Worker,
+    outcomes: Outcomes,
     roots: BTreeMap<u32, Root>,
     exchanges: BTreeMap<u32, Box<Exchange>>,
     looked_to: u32,
@@ -33,19 +35,25 @@ pub(crate) fn with<T: Default>(callback: impl FnOnce(&mut Vm) -> T) -> T {
 
 impl Vm {
     fn new() -> Self {
-        Self { worker: Worker::new(), roots: BTreeMap::new(), exchanges: BTreeMap::new(), looked_to: 0 }
+        Self {
+            worker: Worker::new(),
+            outcomes: Outcomes::new(),
+            roots: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            looked_to: 0,
+        }
     }
 
     pub(crate) fn create(&mut self, context: u32, root: u32) {
         if root == 0 {
-            self.roots.insert(context, Root::new(context));
+            self.roots.insert(context, Root::new(context, Judges::Requests));
         } else {
             self.exchanges.insert(context, Box::new(Exchange::new(root)));
         }
     }
 
     pub(crate) fn configure(&mut self, context: u32, length: usize) -> bool {
-        let root = self.roots.entry(context).or_insert_with(|| Root::new(context));
+        let root = self.roots.entry(context).or_insert_with(|| Root::new(context, Judges::Requests));
         root.configure(&mut self.worker, length)
     }
 
@@ -73,7 +81,7 @@ impl Vm {
     pub(crate) fn log(&mut self, context: u32) {
         let Some(exchange) = self.exchanges.get_mut(&context) else { return };
         let has_house = self.roots.get(&exchange.root()).is_none_or(Root::has_house);
-        exchange.log(has_house, &mut self.worker);
+        exchange.log(has_house, &mut self.outcomes, &mut self.worker);
     }
 
     pub(crate) fn done(&mut self, context: u32) {
@@ -97,20 +105,11 @@ impl Vm {
     }
 
     pub(crate) fn grpc_message(&mut self, token: u32, length: usize) {
-        let now_ns = host::now_ns();
-        if let Some(link) = self.worker.link.as_mut() {
-            let heard =
-                link.message(token, length, now_ns, self.worker.states.house().verdicts_mut(), &self.worker.metrics);
-            self.worker.hear(heard, now_ns);
-            self.worker.stepped(true, now_ns);
-        }
+        self.worker.grpc_message(token, length);
     }
 
     pub(crate) fn grpc_closed(&mut self, token: u32, status: u32) {
-        match self.worker.link.as_mut() {
-            Some(link) => link.closed(token, status, host::now_ns(), &self.worker.metrics),
-            None => drop(host::grpc_close(token)),
-        }
+        self.worker.grpc_closed(token, status);
     }
 
     /// Lets requests go on whose time has come.
@@ -144,7 +143,7 @@ impl Vm {
             looked = looked.saturating_add(1);
             let house = self.roots.get(&exchange.root()).is_some_and(Root::has_house);
             if house && exchange.is_due(now_ns) && host::set_effective_context(*id).is_ok() {
-                exchange.interim(&mut self.worker, now_ns);
+                exchange.interim(&mut self.outcomes, &mut self.worker, now_ns);
                 reported = reported.saturating_add(1);
             }
         }

@@ -72,7 +72,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> ExitCode {
         return exit::written(write!(io::stdout().lock(), "{config}"), ExitCode::SUCCESS);
     }
     let log = Log::install(config.log_form, config.log_level);
-    raise_open_files();
+    raise_open_files(OPEN_FILES);
     // Two workers: the house waits for disks and peers, and shares its machine with the gateway.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -91,10 +91,10 @@ pub(super) fn run(arguments: Arguments, json: bool) -> ExitCode {
 }
 
 /// Each gate holds a file descriptor, and customary soft limits are below the number of gates served.
-fn raise_open_files() {
+pub(super) fn raise_open_files(files: u64) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    let wanted = maximum.map_or(files, |maximum| maximum.min(files));
     if current.is_some_and(|current| current < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
     {
@@ -103,7 +103,7 @@ fn raise_open_files() {
 }
 
 /// Resolves at SIGTERM or SIGINT.
-fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+pub(super) fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

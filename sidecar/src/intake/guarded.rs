@@ -11,14 +11,13 @@
 //! which file the door waits.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -26,17 +25,14 @@ use tokio_util::sync::CancellationToken;
 use super::identity::{Refusal, identity};
 use super::peer::{Guests, Known};
 use crate::metrics::Metrics;
-use crate::sink::board::Trouble;
-use crate::sink::expiry::{self, Expiry};
+use crate::renewed::Renewed;
+use crate::sink::expiry::Expiry;
 use crate::sink::tls::Tls;
-use crate::sink::trust::Material;
 
 /// What a peer has to finish its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Handshakes at once; more wait in the kernel's line.
 const HANDSHAKES: usize = 256;
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(2);
 /// After a failed accept: descriptors come back as others close.
 const BREATHE: Duration = Duration::from_millis(100);
 
@@ -61,42 +57,25 @@ pub struct Standing {
 /// The door.
 #[derive(Debug)]
 pub struct Door {
-    tls: Tls,
+    address: String,
+    renewed: Renewed,
     guests: Guests,
     metrics: Arc<Metrics>,
-    held: Mutex<Held>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    acceptor: Option<(TlsAcceptorOf, Material)>,
-    standing: Standing,
-}
-
-/// `TlsAcceptor` shows nothing of itself.
-#[derive(Clone)]
-struct TlsAcceptorOf(TlsAcceptor);
-
-impl core::fmt::Debug for TlsAcceptorOf {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("an acceptor")
-    }
 }
 
 impl Door {
     /// A door that is not open yet.
     #[must_use]
     pub fn new(tls: Tls, guests: Guests, address: String, metrics: Arc<Metrics>) -> Arc<Self> {
-        let standing = Standing { address, ..Standing::default() };
-        let door = Self { tls, guests, metrics, held: Mutex::new(Held { standing, ..Held::default() }) };
-        door.look();
-        Arc::new(door)
+        let renewed = Renewed::new("the door for gates", tls, |tls| tls.server(b"h2"));
+        Arc::new(Self { address, renewed, guests, metrics })
     }
 
     /// How it stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        self.held().standing.clone()
+        let (waiting, trust) = (self.renewed.waiting(), self.renewed.trust());
+        Standing { address: self.address.clone(), waiting, trust }
     }
 
     /// Lets in whom it may until `stop`; the connections come out of the stream.
@@ -106,7 +85,7 @@ impl Door {
         stop: CancellationToken,
     ) -> ReceiverStream<io::Result<Guarded>> {
         let (inside, connections) = mpsc::channel(16);
-        tokio::spawn(Arc::clone(self).watch(stop.clone()));
+        tokio::spawn(self.renewed.clone().watch(stop.clone()));
         tokio::spawn(Arc::clone(self).accept(listener, inside, stop));
         ReceiverStream::new(connections)
     }
@@ -141,10 +120,10 @@ impl Door {
     }
 
     async fn admit(&self, stream: TcpStream) -> Option<Guarded> {
-        let Some(acceptor) = self.held().acceptor.as_ref().map(|(acceptor, _)| acceptor.clone()) else {
+        let Some(acceptor) = self.renewed.acceptor() else {
             return self.refused("no_trust", "no certificates are there yet");
         };
-        let stream = match timeout(HANDSHAKE, acceptor.0.accept(stream)).await {
+        let stream = match timeout(HANDSHAKE, acceptor.accept(stream)).await {
             Err(_) => return self.refused("handshake", "it did not end in time"),
             Ok(Err(error)) => return self.refused("handshake", &error.to_string()),
             Ok(Ok(stream)) => stream,
@@ -173,49 +152,5 @@ impl Door {
         // The log holds back what repeats itself.
         tracing::warn!(reason, problem, "connection refused");
         None
-    }
-
-    /// Looks at the files again and again.
-    async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = stop.cancelled() => return,
-            }
-            let door = Arc::clone(&self);
-            // It only reads files; a panic there would be ours, and leaves what is held.
-            let _ = tokio::task::spawn_blocking(move || door.look()).await;
-        }
-    }
-
-    fn look(&self) {
-        let stale = self.held().acceptor.as_ref().is_none_or(|(_, material)| material.is_stale());
-        let made = stale.then(|| {
-            let material = Material::look(self.tls.files())?;
-            Ok::<_, Trouble>((TlsAcceptorOf(TlsAcceptor::from(Arc::new(self.tls.server(b"h2")?))), material))
-        });
-        let trust = expiry::all(&self.tls);
-        let mut held = self.held();
-        held.standing.trust = trust;
-        match made {
-            None => {}
-            Some(Ok(acceptor)) => {
-                let renewed = held.acceptor.replace(acceptor).is_some();
-                held.standing.waiting = None;
-                tracing::info!(address = held.standing.address, renewed, "the door for gates is open");
-            }
-            // What was read before still stands.
-            Some(Err(trouble)) => {
-                if held.standing.waiting.as_deref() != Some(trouble.message()) {
-                    tracing::error!(problem = trouble.message(), "the door for gates waits");
-                }
-                held.standing.waiting = Some(trouble.message().to_owned());
-            }
-        }
-    }
-
-    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
-        // Every change is complete before anything in it could panic.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -185,7 +185,7 @@ fn beside_rules(policy: &Policy, request: Request<'_>, judged: &Judged) -> Optio
         Reason::ServerName => {
             ("policy", "its connection names another server than its host, and it is refused for it".to_owned())
         }
-        Reason::Deadline => ("policy", "nobody had proven who opens it in time".to_owned()),
+        Reason::Unproven => ("policy", "nobody had proven who opens it in time".to_owned()),
         Reason::Otherwise => ("otherwise", otherwise(scope()?)),
         Reason::NoPolicy | Reason::NotCovered | Reason::Rule | Reason::Unreadable => return None,
     };

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatehouse_policy::document::{Fields, Node, Problems};
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::{ClientCertVerifierBuilder, NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::board::Trouble;
@@ -43,7 +43,7 @@ impl Tls {
     }
 
     /// What rustls is told; reads the files. What is missing or cannot be used is waited for, by its path.
-    pub(super) fn client(&self, protocol: &[u8]) -> Result<ClientConfig, Trouble> {
+    pub(crate) fn client(&self, protocol: &[u8]) -> Result<ClientConfig, Trouble> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Trouble::Retry(format!("TLS cannot be set up: {error}")))?
@@ -63,12 +63,28 @@ impl Tls {
 
     /// What rustls is told where the house itself is asked: both sides show a certificate. As [`Tls::client`] otherwise.
     pub(crate) fn server(&self, protocol: &[u8]) -> Result<ServerConfig, Trouble> {
+        let mut server = self.listening(WebPkiClientVerifier::builder_with_provider)?;
+        server.alpn_protocols = vec![protocol.to_vec()];
+        Ok(server)
+    }
+
+    /// The same where clients speak whatever their service does, and may show nothing of themselves: what that means is for a policy to say.
+    pub(crate) fn front(&self) -> Result<ServerConfig, Trouble> {
+        self.listening(|roots, provider| {
+            WebPkiClientVerifier::builder_with_provider(roots, provider).allow_unauthenticated()
+        })
+    }
+
+    fn listening(
+        &self,
+        peers: impl FnOnce(Arc<RootCertStore>, Arc<CryptoProvider>) -> ClientCertVerifierBuilder,
+    ) -> Result<ServerConfig, Trouble> {
         let provider = Arc::new(ring::default_provider());
         let retry = |error: &dyn core::fmt::Display| Trouble::Retry(format!("TLS cannot be set up: {error}"));
         let Some((certificate, key)) = &self.identity else {
             return Err(retry(&"there is no certificate"));
         };
-        let peers = WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()?), Arc::clone(&provider));
+        let peers = peers(Arc::new(self.roots()?), Arc::clone(&provider));
         let chain = certificates(certificate)?;
         good_now(certificate, &chain)?;
         let made = ServerConfig::builder_with_provider(provider)
@@ -77,7 +93,6 @@ impl Tls {
             .with_client_cert_verifier(peers.build().map_err(|error| retry(&error))?)
             .with_single_cert(chain, own_key(key)?);
         let mut server = made.map_err(|error| unusable(certificate, &format_args!("with its key: {error}")))?;
-        server.alpn_protocols = vec![protocol.to_vec()];
         // A resumed session would stand for a certificate that nobody looked at again; streams last too long to need one.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;

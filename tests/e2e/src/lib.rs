@@ -2,6 +2,7 @@
 
 pub mod arrivals;
 pub mod books;
+pub mod callers;
 pub mod liar;
 pub mod raw;
 pub mod secrets;

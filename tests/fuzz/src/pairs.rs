@@ -1,6 +1,6 @@
 //! Envoy's list of header pairs is refused, or read without leaving the buffer and written back as it was.
 
-#[path = "../../../filters/gatehouse-http/src/host/pairs.rs"]
+#[path = "../../../filters/gatehouse-filter/src/host/pairs.rs"]
 #[allow(dead_code, reason = "the filter's own file, of which this uses a part")]
 mod pairs;
 

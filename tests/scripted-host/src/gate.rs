@@ -57,28 +57,46 @@ impl Answer {
     }
 }
 
-fn compiled() -> &'static (Engine, Module) {
-    static COMPILED: OnceLock<(Engine, Module)> = OnceLock::new();
-    COMPILED.get_or_init(|| {
-        let path = path();
-        let bytes = std::fs::read(&path)
-            .unwrap_or_else(|error| panic!("no filter at {}: {error}; run `make wasm`", path.display()));
-        let mut config = Config::default();
-        config.consume_fuel(true);
-        let engine = Engine::new(&config);
-        let module = Module::new(&engine, bytes.as_slice()).expect("a WebAssembly module");
-        (engine, module)
-    })
+/// A built filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// `gatehouse-http`.
+    Http,
+    /// `gatehouse-tcp`.
+    Tcp,
 }
 
-/// Where the built filter lies: `GATEHOUSE_WASM`, else where `make wasm` leaves it.
-fn path() -> PathBuf {
-    if let Some(path) = std::env::var_os("GATEHOUSE_WASM") {
-        return path.into();
+impl Filter {
+    fn compiled(self) -> &'static (Engine, Module) {
+        static HTTP: OnceLock<(Engine, Module)> = OnceLock::new();
+        static TCP: OnceLock<(Engine, Module)> = OnceLock::new();
+        let known = if self == Self::Http { &HTTP } else { &TCP };
+        known.get_or_init(|| {
+            let path = self.path();
+            let bytes = std::fs::read(&path)
+                .unwrap_or_else(|error| panic!("no filter at {}: {error}; run `make wasm`", path.display()));
+            let mut config = Config::default();
+            config.consume_fuel(true);
+            let engine = Engine::new(&config);
+            let module = Module::new(&engine, bytes.as_slice()).expect("a WebAssembly module");
+            (engine, module)
+        })
     }
-    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder));
-    target.join("wasm32-wasip1/wasm/gatehouse_http.wasm")
+
+    /// Where it lies: `GATEHOUSE_WASM` and `GATEHOUSE_TCP_WASM`, else where `make wasm` leaves it.
+    fn path(self) -> PathBuf {
+        let (variable, file) = match self {
+            Self::Http => ("GATEHOUSE_WASM", "gatehouse_http.wasm"),
+            Self::Tcp => ("GATEHOUSE_TCP_WASM", "gatehouse_tcp.wasm"),
+        };
+        if let Some(path) = std::env::var_os(variable) {
+            return path.into();
+        }
+        let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder));
+        target.join("wasm32-wasip1/wasm").join(file)
+    }
 }
 
 impl Gate {
@@ -88,7 +106,13 @@ impl Gate {
     /// When the filter was not built, or traps.
     #[must_use]
     pub fn begin(world: World) -> Self {
-        let (engine, module) = compiled();
+        Self::begin_with(Filter::Http, world)
+    }
+
+    /// The same of this filter. Panics likewise.
+    #[must_use]
+    pub fn begin_with(filter: Filter, world: World) -> Self {
+        let (engine, module) = filter.compiled();
         let mut store = Store::new(engine, world);
         store.set_fuel(FUEL).expect("fuel is on");
         let mut linker = Linker::new(engine);
@@ -191,6 +215,33 @@ impl Gate {
         let forwarded = self.call::<_, u32>("proxy_on_response_headers", (context, 3u32, 0u32)) == 0;
         let world = self.world();
         Response { forwarded, reply: world.reply.clone(), written: world.response_written.as_deref().map(lossy) }
+    }
+
+    /// A connection is opened; whether the filter lets it go on at once.
+    pub fn open(&mut self) -> (u32, bool) {
+        let context = self.context();
+        self.world().current = context;
+        let went_on = self.call::<_, u32>("proxy_on_new_connection", context) == 0;
+        (context, went_on)
+    }
+
+    /// Data of the client on a connection; whether it goes on.
+    pub fn received(&mut self, context: u32, bytes: u32, is_last: bool) -> bool {
+        self.world().current = context;
+        self.call::<_, u32>("proxy_on_downstream_data", (context, bytes, u32::from(is_last))) == 0
+    }
+
+    /// Data of the server on a connection; whether it goes on.
+    pub fn sent(&mut self, context: u32, bytes: u32, is_last: bool) -> bool {
+        self.world().current = context;
+        self.call::<_, u32>("proxy_on_upstream_data", (context, bytes, u32::from(is_last))) == 0
+    }
+
+    /// Both ends of a connection are closed; log and end.
+    pub fn close_connection(&mut self, context: u32) {
+        self.call::<_, ()>("proxy_on_downstream_connection_close", (context, 2u32));
+        self.call::<_, ()>("proxy_on_upstream_connection_close", (context, 1u32));
+        self.log(context);
     }
 
     /// A context for a request that never comes (what a codec error makes).

@@ -226,13 +226,13 @@ fn headers(linker: &mut Linker<World>) {
         OK
     });
     define!(linker, "env", "proxy_continue_stream", |call, stream: u32| {
-        assert_eq!(stream, 0, "only requests are held");
+        assert!(matches!(stream, 0 | 2), "only requests and connections are held");
         let world = call.data_mut();
         world.continued.extend(world.effective.last());
         OK
     });
     define!(linker, "env", "proxy_close_stream", |call, stream: u32| {
-        assert_eq!(stream, 0, "only requests are ended");
+        assert!(matches!(stream, 0 | 2), "only requests and connections are ended");
         let world = call.data_mut();
         world.closed.push(world.current);
         OK

@@ -17,6 +17,6 @@ pub mod house;
 mod imports;
 pub mod world;
 
-pub use gate::{Answer, Gate};
+pub use gate::{Answer, Filter, Gate};
 pub use house::House;
 pub use world::{Fault, Headers, LocalReply, World};

@@ -1,6 +1,7 @@
 //! A real Envoy: started by func-e (the tests) or directly (the demo), watched through its admin interface.
 
 pub mod config;
+pub mod tcp;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use config::{Gate, Gateway, HouseAt, Limits};
+pub use tcp::TcpGateway;
 
 use crate::client::{Reply, exchange, request};
 use crate::process::{self, Process, Signal};
@@ -59,7 +61,12 @@ impl Envoy {
 
     /// Starts Envoy with a configuration file as it is; `port` is where its listener stands. Panics like [`Envoy::start`].
     pub async fn start_with(launcher: Launcher, text: &str, port: u16) -> Self {
-        Self::run(launcher, folder(), "envoy.yaml", text, port, 2).await
+        Self::run_with(launcher, text, port, 2).await
+    }
+
+    /// The same with so many workers.
+    pub async fn run_with(launcher: Launcher, text: &str, port: u16, concurrency: u32) -> Self {
+        Self::run(launcher, folder(), "envoy.yaml", text, port, concurrency).await
     }
 
     /// Has Envoy judge a configuration without serving it, and gives what it says.

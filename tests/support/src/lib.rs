@@ -3,7 +3,9 @@
 //! | module | holds |
 //! |---|---|
 //! | [`parts`] | where the real binaries are, and what to run when one is absent |
+//! | [`echo`] | a TCP service behind a gateway; it counts who came |
 //! | [`envoy`] | a real Envoy: its configuration, its life, its statistics and logs |
+//! | [`guard`] | the real `gatehouse guard` before a service |
 //! | [`house`] | the real `gatehouse` binary on folders of its own |
 //! | [`upstream`] | the application behind the gateway; it keeps every request it got |
 //! | [`client`] | requests as exact bytes over HTTP/1.1, and HTTP/2 with trailers |
@@ -20,7 +22,9 @@
 
 pub mod client;
 pub mod defender;
+pub mod echo;
 pub mod envoy;
+pub mod guard;
 pub mod house;
 pub mod http1;
 pub mod load;
@@ -34,7 +38,9 @@ pub mod wait;
 
 pub use client::{Http1, Http2, Reply};
 pub use defender::Defender;
-pub use envoy::{Envoy, Gate, Gateway};
+pub use echo::Echo;
+pub use envoy::{Envoy, Gate, Gateway, TcpGateway};
+pub use guard::Guard;
 pub use house::House;
 pub use load::Load;
 pub use upstream::Upstream;

@@ -24,6 +24,11 @@ pub fn wasm() -> PathBuf {
     present("GATEHOUSE_WASM", target().join("wasm32-wasip1/wasm/gatehouse_http.wasm"), "make wasm")
 }
 
+/// The filter of connections as shipped: `GATEHOUSE_TCP_WASM`, else where `make wasm` puts it.
+pub fn tcp_wasm() -> PathBuf {
+    present("GATEHOUSE_TCP_WASM", target().join("wasm32-wasip1/wasm/gatehouse_tcp.wasm"), "make wasm")
+}
+
 /// The filter that traps on request: `GATEHOUSE_WASM_TRAP`, else where `make wasm-trap` puts it.
 pub fn wasm_trap() -> PathBuf {
     let built = target().join("trap/wasm32-wasip1/wasm/gatehouse_http.wasm");

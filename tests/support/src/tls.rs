@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::string::Ia5String;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{CipherSuite, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{
+    CipherSuite, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+};
 use tokio_rustls::{TlsAcceptor, TlsConnector, rustls};
 
 use crate::client::Http1;
@@ -50,6 +54,8 @@ pub struct Hello {
     pub protocols: Vec<&'static str>,
     /// The only cipher suite that it offers; `None`: all that it has.
     pub suite: Option<CipherSuite>,
+    /// The server name that it asks for; `None`: [`SERVER`]. One that the server's certificate does not have is not minded.
+    pub name: Option<&'static str>,
 }
 
 /// An HTTP/1.1 connection over TLS.
@@ -101,7 +107,20 @@ impl Authority {
     /// # Panics
     /// When it cannot be made or written.
     pub fn issue(&self, file: &str, names: Vec<SanType>) -> Certificate {
+        self.issue_with(file, names, |_| ())
+    }
+
+    /// One whose time is over, likewise.
+    pub fn expired(&self, file: &str, identity: &str) -> Certificate {
+        let names = vec![SanType::URI(Ia5String::try_from(identity).expect("a URI"))];
+        self.issue_with(file, names, |params| {
+            (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        })
+    }
+
+    fn issue_with(&self, file: &str, names: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
         let mut params = CertificateParams::default();
+        change(&mut params);
         params.distinguished_name.push(DnType::CommonName, file);
         params.subject_alt_names = names;
         let pair = KeyPair::generate().expect("a key");
@@ -156,10 +175,22 @@ impl Authority {
     /// # Panics
     /// When the client's own files cannot be read.
     pub async fn connect(&self, address: SocketAddr, hello: &Hello) -> io::Result<Https> {
+        Ok(Http1::over(self.open(address, hello).await?))
+    }
+
+    /// A connection over TLS that speaks whatever the test does. Errors and panics like [`Authority::connect`].
+    pub async fn open(&self, address: SocketAddr, hello: &Hello) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let name = ServerName::try_from(SERVER).expect("a name");
-        Ok(Http1::over(TlsConnector::from(Arc::new(self.client(hello))).connect(name, stream).await?))
+        let name = ServerName::try_from(hello.name.unwrap_or(SERVER)).expect("a name");
+        TlsConnector::from(Arc::new(self.client(hello))).connect(name, stream).await
+    }
+
+    /// The certificate that a server shows, DER. Errors and panics like [`Authority::connect`].
+    pub async fn shown(&self, address: SocketAddr, hello: &Hello) -> io::Result<Vec<u8>> {
+        let stream = self.open(address, hello).await?;
+        let own = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        Ok(own.map(|own| own.to_vec()).unwrap_or_default())
     }
 
     fn client(&self, hello: &Hello) -> ClientConfig {
@@ -172,7 +203,10 @@ impl Authority {
         let builder = builder.with_protocol_versions(versions).expect("versions that the suites have");
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.root()).expect("a certificate")).expect("an authority");
-        let builder = builder.with_root_certificates(roots);
+        let builder = match hello.name {
+            Some(_) => builder.dangerous().with_custom_certificate_verifier(Arc::new(OneName::new(roots))),
+            None => builder.with_root_certificates(roots),
+        };
         let mut config = match &hello.certificate {
             Some(own) => {
                 let chain = vec![CertificateDer::from_pem_file(&own.certificate).expect("a certificate")];
@@ -183,5 +217,51 @@ impl Authority {
         };
         config.alpn_protocols = hello.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
+    }
+}
+
+/// Takes a server of the authority by its usual name, whatever name it was asked for by.
+#[derive(Debug)]
+struct OneName(Arc<WebPkiServerVerifier>);
+
+impl OneName {
+    fn new(roots: RootCertStore) -> Self {
+        let provider = Arc::new(ring::default_provider());
+        Self(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().expect("an authority"))
+    }
+}
+
+impl ServerCertVerifier for OneName {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.0.verify_server_cert(own, chain, &ServerName::try_from(SERVER).expect("a name"), ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }

@@ -117,7 +117,7 @@ fn the_log_says_who_is_allowed_and_who_rejected() {
     assert_eq!(line(&other, ""), "rejecting: spiffe://cluster.local/ns/default/sa/default (echo/otherwise)");
     assert_eq!(line(&connection(""), "a\nb"), "rejecting: no identity, from 192.0.2.7 to a?b (echo/otherwise)");
     let late = overdue(&connection(""));
-    assert!(late.verdict.mitigates() && log_line(&late, &connection(""), b"").ends_with("(deadline)"));
+    assert!(late.verdict.mitigates() && log_line(&late, &connection(""), b"").ends_with("(unproven)"));
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use gatehouse_policy::Policy;
 use gatehouse_signals::path::Path;
-use gatehouse_verdict::Reason;
+use gatehouse_verdict::{Action, Reason};
 
 use crate::connect::Opening;
-use crate::exchange::{Judged, Settings, WhenNoPolicy};
+use crate::exchange::{Judged, Settings, Step, WhenNoPolicy};
 use crate::limits::NoSlots;
 use crate::request::Request;
 use crate::state::State;
@@ -17,8 +17,22 @@ use super::odd::Odd;
 use super::trail::{Decision, Trail};
 use super::walk::Court;
 
-/// Judges one connection by the documents that speak of connections.
+/// Judges one connection by the documents that speak of connections: it goes on, or is closed without a word.
 pub(crate) fn admit(
+    policy: Option<&Policy>,
+    settings: &Settings,
+    opening: &Opening<'_>,
+    state: &mut State,
+    trace: Option<&mut Trace>,
+) -> Judged {
+    let mut judged = judge(policy, settings, opening, state, trace);
+    if judged.verdict.mitigates() {
+        (judged.verdict.action, judged.step) = (Some(Action::Drop), Step::Drop);
+    }
+    judged
+}
+
+fn judge(
     policy: Option<&Policy>,
     settings: &Settings,
     opening: &Opening<'_>,

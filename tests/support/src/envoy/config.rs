@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-const TYPES: &str = "type.googleapis.com";
+pub(super) const TYPES: &str = "type.googleapis.com";
 
 /// How much of a request Envoy lets through to its filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -221,6 +221,13 @@ fn peer_filter() -> Value {
 }
 
 fn wasm_filter(gate: &Gate) -> Value {
+    let kind = format!("{TYPES}/envoy.extensions.filters.http.wasm.v3.Wasm");
+    let config = plugin(&gate.wasm, gate.bootstrap.as_ref());
+    json!({ "name": "gatehouse", "typed_config": { "@type": kind, "config": config } })
+}
+
+/// The plugin of a filter.
+pub(super) fn plugin(wasm: &Path, bootstrap: Option<&Value>) -> Value {
     let mut config = json!({
         "name": "gatehouse",
         "root_id": "gatehouse",
@@ -228,15 +235,14 @@ fn wasm_filter(gate: &Gate) -> Value {
         "vm_config": {
             "vm_id": "gatehouse",
             "runtime": "envoy.wasm.runtime.v8",
-            "code": { "local": { "filename": gate.wasm } },
+            "code": { "local": { "filename": wasm } },
         },
     });
-    if let Some(bootstrap) = &gate.bootstrap {
+    if let Some(bootstrap) = bootstrap {
         let text = bootstrap.as_str().map_or_else(|| bootstrap.to_string(), str::to_owned);
         config["configuration"] = json!({ "@type": format!("{TYPES}/google.protobuf.StringValue"), "value": text });
     }
-    let kind = format!("{TYPES}/envoy.extensions.filters.http.wasm.v3.Wasm");
-    json!({ "name": "gatehouse", "typed_config": { "@type": kind, "config": config } })
+    config
 }
 
 fn access_log_config(path: &Path) -> Value {
@@ -278,7 +284,7 @@ pub fn cluster(name: &str, address: &Value, http2: bool) -> Value {
     })
 }
 
-fn house_cluster(address: &Value) -> Value {
+pub(super) fn house_cluster(address: &Value) -> Value {
     let mut cluster = cluster("gatehouse", address, true);
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     // Without keepalive a house that was stopped, not ended, is never noticed.
@@ -287,6 +293,6 @@ fn house_cluster(address: &Value) -> Value {
     cluster
 }
 
-fn tcp(address: SocketAddr) -> Value {
+pub(super) fn tcp(address: SocketAddr) -> Value {
     json!({ "socket_address": { "address": address.ip().to_string(), "port_value": address.port() } })
 }

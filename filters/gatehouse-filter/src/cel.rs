@@ -6,26 +6,26 @@ use crate::host::{self, Pairs};
 
 /// One attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Attribute {
+pub struct Attribute {
     /// CEL expression.
-    pub(crate) expression: String,
+    pub expression: String,
     /// The same as a property, its segments with NUL between them; empty: there is no such property.
-    pub(crate) path: String,
+    pub path: String,
 }
 
 impl Attribute {
     /// `has(a.b) ? a.b : ''`, and the property `a`, `b`.
-    pub(crate) fn guarded(dotted: &str) -> Self {
+    pub fn guarded(dotted: &str) -> Self {
         Self { expression: format!("has({dotted}) ? {dotted} : ''"), path: dotted.replace('.', "\0") }
     }
 
     /// `a.b`: one that is absent fails the whole list.
-    pub(crate) fn bare(dotted: &str) -> Self {
+    pub fn bare(dotted: &str) -> Self {
         Self { expression: dotted.to_owned(), ..Self::guarded(dotted) }
     }
 
     /// `'KEY' in MAP ? MAP['KEY'] : ''`; `map` is dotted.
-    pub(crate) fn keyed(map: &str, key: &str) -> Self {
+    pub fn keyed(map: &str, key: &str) -> Self {
         let path = format!("{}\0{key}", map.replace('.', "\0"));
         Self { expression: format!("'{key}' in {map} ? {map}['{key}'] : ''"), path }
     }
@@ -33,7 +33,7 @@ impl Attribute {
 
 /// A table and, once Envoy has compiled it, its token.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     attributes: Vec<Attribute>,
     state: State,
 }
@@ -48,23 +48,27 @@ enum State {
 
 /// What Envoy said, in the order of the table.
 #[derive(Debug)]
-pub(crate) enum Answers {
+pub enum Answers {
+    /// In one call.
     List(Pairs),
+    /// One by one.
     Single(Vec<Option<Vec<u8>>>),
 }
 
 impl Table {
-    pub(crate) fn new(attributes: Vec<Attribute>) -> Self {
+    /// A table of these, not compiled yet.
+    #[must_use]
+    pub fn new(attributes: Vec<Attribute>) -> Self {
         Self { attributes, state: State::New }
     }
 
     /// Asks for all of it, about the current context.
-    pub(crate) fn ask(&mut self) -> Answers {
+    pub fn ask(&mut self) -> Answers {
         self.ask_list().unwrap_or_else(|| Answers::Single(self.attributes.iter().map(single).collect()))
     }
 
     /// Asks in one call; `None`: this Envoy cannot, or an unguarded attribute is absent.
-    pub(crate) fn ask_list(&mut self) -> Option<Answers> {
+    pub fn ask_list(&mut self) -> Option<Answers> {
         if self.state == State::New {
             self.state = self.compile();
         }
@@ -79,7 +83,7 @@ impl Table {
     }
 
     /// Gives the compiled expression back to Envoy.
-    pub(crate) fn release(&mut self) {
+    pub fn release(&mut self) {
         if let State::Compiled(token) = self.state {
             let _ = host::foreign("expr_delete", &token);
         }
@@ -111,7 +115,7 @@ fn single(attribute: &Attribute) -> Option<Vec<u8>> {
 
 impl Answers {
     /// The bytes of the answer at `index`; `None`: absent or empty.
-    pub(crate) fn bytes(&self, index: usize) -> Option<&[u8]> {
+    pub fn bytes(&self, index: usize) -> Option<&[u8]> {
         let bytes = match self {
             Self::List(pairs) => pairs.name(index),
             Self::Single(values) => values.get(index).and_then(Option::as_deref),
@@ -120,7 +124,7 @@ impl Answers {
     }
 
     /// Whether it was asked for, and could be.
-    pub(crate) fn asked(&self, index: usize) -> bool {
+    pub fn asked(&self, index: usize) -> bool {
         let length = match self {
             Self::List(pairs) => pairs.len(),
             Self::Single(values) => values.len(),
@@ -129,17 +133,17 @@ impl Answers {
     }
 
     /// As text; bytes that are no UTF-8 are replaced.
-    pub(crate) fn text(&self, index: usize) -> Option<String> {
+    pub fn text(&self, index: usize) -> Option<String> {
         self.bytes(index).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// As a number. A negative one is no answer.
-    pub(crate) fn number(&self, index: usize) -> Option<u64> {
+    pub fn number(&self, index: usize) -> Option<u64> {
         host::as_number(self.bytes(index)?)
     }
 
     /// As a truth value: one byte.
-    pub(crate) fn truth(&self, index: usize) -> Option<bool> {
+    pub fn truth(&self, index: usize) -> Option<bool> {
         match self.bytes(index)? {
             [byte] => Some(*byte != 0),
             _ => None,

@@ -14,9 +14,11 @@ const LIST: usize = 2;
 
 /// Where Envoy leaves a verified token: its filter's name in the metadata, and the field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) filter: String,
-    pub(crate) field: String,
+pub struct Place {
+    /// The filter's name.
+    pub filter: String,
+    /// The field in what it leaves.
+    pub field: String,
 }
 
 impl Default for Place {
@@ -27,19 +29,19 @@ impl Default for Place {
 
 /// Asks for the claims of one policy.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub struct Reader {
     place: Place,
     /// The policy that the table was made for.
     digest: [u8; 32],
     names: Vec<String>,
     table: Option<Table>,
     /// A policy that reads claims met a request without any metadata of a token.
-    pub(crate) missed: bool,
+    pub missed: bool,
 }
 
 /// What was asked of one request.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub enum Asked {
     /// Nothing verified a token, or the policy reads none.
     Unknown,
     /// Numbers of claims in the policy, each with a value that it has.
@@ -47,12 +49,14 @@ pub(crate) enum Asked {
 }
 
 impl Reader {
-    pub(crate) fn new(place: Place) -> Self {
+    /// Reads claims at `place`.
+    #[must_use]
+    pub fn new(place: Place) -> Self {
         Self { place, digest: [0; 32], names: Vec::new(), table: None, missed: false }
     }
 
     /// Asks about the current request; costs nothing where the policy reads no claim.
-    pub(crate) fn ask(&mut self, policy: &Policy) -> Asked {
+    pub fn ask(&mut self, policy: &Policy) -> Asked {
         if self.digest != policy.digest() {
             self.take(policy);
         }
@@ -70,14 +74,14 @@ impl Reader {
     }
 
     /// The claims as pairs; they live as long as the answers.
-    pub(crate) fn pairs<'a>(&'a self, asked: &'a Asked) -> Option<Vec<Pair<'a>>> {
+    pub fn pairs<'a>(&'a self, asked: &'a Asked) -> Option<Vec<Pair<'a>>> {
         let Asked::Known(values) = asked else { return None };
         let pair = |(claim, value): &'a (usize, Vec<u8>)| Some((self.names.get(*claim)?.as_bytes(), value.as_slice()));
         Some(values.iter().filter_map(pair).collect())
     }
 
     /// Gives back what Envoy holds for us.
-    pub(crate) fn release(&mut self) {
+    pub fn release(&mut self) {
         if let Some(table) = &mut self.table {
             table.release();
         }
@@ -115,7 +119,7 @@ impl Reader {
 
 impl Asked {
     /// For the engine.
-    pub(crate) fn claims<'a>(pairs: Option<&'a [Pair<'a>]>) -> Claims<'a> {
+    pub fn claims<'a>(pairs: Option<&'a [Pair<'a>]>) -> Claims<'a> {
         pairs.map_or(Claims::Unknown, Claims::Known)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gatehouse_engine::{Brake, Context, Judged, Outcome, Policy, Transaction, UsualTexts};
+use gatehouse_engine::{Brake, Carried, Context, Judged, Outcome, Policy, Transaction, UsualTexts};
 use gatehouse_proto::{MAX_BRAKE_MS, v1};
 use gatehouse_stream::sender::Class;
 use gatehouse_verdict::record::{Origin, PolicyStamp, RecordId};
@@ -12,7 +12,6 @@ use crate::bootstrap::Bootstrap;
 use crate::delays::Delays;
 use crate::host::{self, Level, Refused};
 use crate::metrics::{Count, Metrics};
-use crate::outcome::Outcomes;
 use crate::slots::{self, Slots};
 use crate::states::{Slot, States};
 use crate::store::Store;
@@ -24,19 +23,25 @@ use crate::tally::Tally;
 const MAX_COMPLAINTS: u32 = 20;
 
 /// The state of one VM.
-pub(crate) struct Worker {
-    pub(crate) metrics: Metrics,
-    pub(crate) states: States,
-    pub(crate) slots: Slots,
-    pub(crate) delays: Delays,
-    pub(crate) outcomes: Outcomes,
-    pub(crate) link: Option<Link>,
-    pub(crate) peer_warned: bool,
+pub struct Worker {
+    /// Every metric.
+    pub metrics: Metrics,
+    /// What the engine keeps.
+    pub states: States,
+    /// Limits that workers share.
+    pub slots: Slots,
+    /// Requests that wait.
+    pub delays: Delays,
+    /// The stream to the house; `None`: there is none.
+    pub link: Option<Link>,
+    /// It was said that the peer is not known.
+    pub peer_warned: bool,
     /// Rules that were taken back under a policy, by the house's word.
-    pub(crate) rolled_back: Option<v1::Rollbacks>,
-    pub(crate) tally: Tally,
+    pub rolled_back: Option<v1::Rollbacks>,
+    /// What was told of counts.
+    pub tally: Tally,
     /// The longest time for which one step of taking in a policy has held this worker.
-    pub(crate) longest_step_ns: u64,
+    pub longest_step_ns: u64,
     /// A policy came into force in this callback, or is being taken in.
     loading: bool,
     /// No brake holds from here on, monotonic nanoseconds.
@@ -59,8 +64,16 @@ struct Snapshot {
     since_ns: u64,
 }
 
+impl Default for Worker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Worker {
-    pub(crate) fn new() -> Self {
+    /// A VM that begins.
+    #[must_use]
+    pub fn new() -> Self {
         let mut dice = Dice::seeded();
         let (mut key, mut hash_key) = ([0; 16], [0; 16]);
         dice.fill(&mut key);
@@ -70,7 +83,6 @@ impl Worker {
             states: States::new(key, &key),
             slots: Slots,
             delays: Delays::default(),
-            outcomes: Outcomes::new(),
             link: None,
             peer_warned: false,
             rolled_back: None,
@@ -97,7 +109,7 @@ impl Worker {
     }
 
     /// Takes over a configuration that was accepted; `plugin` is the name that Envoy's configuration gives to it.
-    pub(crate) fn configure(&mut self, plugin: &str, bootstrap: &Bootstrap, now_ns: u64) {
+    pub fn configure(&mut self, plugin: &str, bootstrap: &Bootstrap, now_ns: u64) {
         self.metrics.define();
         self.share_key();
         let told =
@@ -145,24 +157,24 @@ impl Worker {
     }
 
     /// What judges by a policy that stands alone in a configuration.
-    pub(crate) fn open(&mut self, policy: &Policy) -> Slot {
+    pub fn open(&mut self, policy: &Policy) -> Slot {
         let mut references = [0; 16];
         self.jitter.fill(&mut references);
         self.states.open(policy, &references)
     }
 
     /// The policy that the house sent, if one is in force.
-    pub(crate) fn snapshot(&self) -> Option<&Rc<Policy>> {
+    pub fn snapshot(&self) -> Option<&Rc<Policy>> {
         self.snapshot.as_ref().map(|snapshot| &snapshot.policy)
     }
 
     /// How long it has been in force, seconds.
-    pub(crate) fn snapshot_age_s(&self, now_ns: u64) -> Option<u64> {
+    pub fn snapshot_age_s(&self, now_ns: u64) -> Option<u64> {
         self.snapshot.as_ref().map(|snapshot| now_ns.saturating_sub(snapshot.since_ns) / 1_000_000_000)
     }
 
     /// Does what the house asked.
-    pub(crate) fn hear(&mut self, heard: Option<Heard>, now_ns: u64) {
+    pub fn hear(&mut self, heard: Option<Heard>, now_ns: u64) {
         match heard {
             Some(Heard::Welcome(welcome)) => self.welcome(&welcome),
             Some(Heard::Policy(policy)) => self.enforce(*policy, now_ns),
@@ -206,7 +218,7 @@ impl Worker {
 
     /// A callback that began at `began_ns` took in a part of a policy (`took`, or else as far as is known here): how long it
     /// held this worker.
-    pub(crate) fn stepped(&mut self, took: bool, began_ns: u64) {
+    pub fn stepped(&mut self, took: bool, began_ns: u64) {
         let busy = self.link.as_ref().is_some_and(Link::busy);
         if core::mem::replace(&mut self.loading, busy) || busy || took {
             self.longest_step_ns = self.longest_step_ns.max(host::now_ns().saturating_sub(began_ns));
@@ -214,7 +226,7 @@ impl Worker {
     }
 
     /// Some brake holds.
-    pub(crate) fn is_braked(&self, now_ns: u64) -> bool {
+    pub fn is_braked(&self, now_ns: u64) -> bool {
         now_ns < self.braked_until_ns
     }
 
@@ -249,7 +261,7 @@ impl Worker {
     }
 
     /// A host call failed where the gate relied on it: counted, and the first few logged.
-    pub(crate) fn complain(&mut self, refused: Refused) {
+    pub fn complain(&mut self, refused: Refused) {
         self.metrics.count(Count::HostFailures);
         if self.complaints < MAX_COMPLAINTS {
             self.complaints = self.complaints.saturating_add(1);
@@ -258,20 +270,33 @@ impl Worker {
     }
 
     /// The number of the next transaction, from 1.
-    pub(crate) fn next_transaction(&mut self) -> u64 {
+    pub fn next_transaction(&mut self) -> u64 {
         self.transactions = self.transactions.saturating_add(1);
         self.transactions
     }
 
-    /// Makes a record and gives it to the books. `root`: the root context of the request.
-    pub(crate) fn report(&mut self, root: u32, of: &Transaction<'_>, outcome: Outcome) {
+    /// Makes a record of a request and gives it to the books. `root`: the root context of the request.
+    pub fn report(&mut self, root: u32, of: &Transaction<'_>, outcome: &Outcome) {
+        let success = (100..400).contains(&outcome.response.status);
+        self.push(root, class(of.judged, success), |id, context, whole| {
+            gatehouse_engine::record(id, of, outcome, context, whole);
+        });
+    }
+
+    /// Makes a record of a connection and gives it to the books, likewise.
+    pub fn report_connection(&mut self, root: u32, of: &Transaction<'_>, carried: &Carried<'_>) {
+        self.push(root, class(of.judged, true), |id, context, whole| {
+            gatehouse_engine::connection(id, of, carried, context, whole);
+        });
+    }
+
+    fn push(&mut self, root: u32, class: Class, write: impl FnOnce(RecordId, &Context, &mut Vec<u8>)) {
         let Some(link) = self.link.as_mut() else { return };
         let sender = link.sender();
         let id = RecordId { epoch: sender.epoch(), sequence: sender.next_seq() };
-        let class = class(of.judged, &outcome);
         let whole = &mut self.record;
         whole.clear();
-        gatehouse_engine::record(id, of, &outcome, &self.context, whole);
+        write(id, &self.context, whole);
         match fitting(whole, sender.max_record_bytes()) {
             Some(bytes) => sender.push(class, bytes),
             None => sender.push_lost(v1::loss::Reason::Unreadable),
@@ -280,16 +305,33 @@ impl Worker {
         link.pushed(root, &self.metrics);
     }
 
+    /// A message of the house.
+    pub fn grpc_message(&mut self, token: u32, length: usize) {
+        let now_ns = host::now_ns();
+        if let Some(link) = self.link.as_mut() {
+            let heard = link.message(token, length, now_ns, self.states.house().verdicts_mut(), &self.metrics);
+            self.hear(heard, now_ns);
+            self.stepped(true, now_ns);
+        }
+    }
+
+    /// A stream to the house ended.
+    pub fn grpc_closed(&mut self, token: u32, status: u32) {
+        match self.link.as_mut() {
+            Some(link) => link.closed(token, status, host::now_ns(), &self.metrics),
+            None => drop(host::grpc_close(token)),
+        }
+    }
+
     /// The policy stamp for the greeting.
-    pub(crate) fn stamp(&self) -> Option<PolicyStamp> {
+    pub fn stamp(&self) -> Option<PolicyStamp> {
         self.snapshot().map(|policy| policy.stamp())
     }
 }
 
 /// Plain successes may be given up first.
-fn class(judged: &Judged, outcome: &Outcome) -> Class {
+fn class(judged: &Judged, success: bool) -> Class {
     let verdict = &judged.verdict;
-    let success = (100..400).contains(&outcome.response.status);
     if success && !verdict.mitigates() && verdict.would_have.is_empty() && !verdict.record {
         Class::Plain
     } else {

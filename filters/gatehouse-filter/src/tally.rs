@@ -13,12 +13,13 @@ use crate::worker::Worker;
 
 /// What was told already.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub struct Tally {
     delayed: u64,
     not_delayed: u64,
     /// Requests held, and requests that found no room, since the VM began.
-    pub(crate) held: u64,
-    pub(crate) passed: u64,
+    pub held: u64,
+    /// Those that found none.
+    pub passed: u64,
     /// It was said that claims are read and nothing verifies a token.
     claims_warned: bool,
 }
@@ -56,7 +57,7 @@ impl Tally {
 
 /// Tells what is new since the last call, of the state in `slot`. `policy`: the one in force there; `claims_missed`: it reads
 /// claims, and a request came without a verified token.
-pub(crate) fn tell(worker: &mut Worker, slot: &Slot, policy: Option<&Policy>, claims_missed: bool) {
+pub fn tell(worker: &mut Worker, slot: &Slot, policy: Option<&Policy>, claims_missed: bool) {
     let Worker { states, link, tally, metrics, .. } = worker;
     let Held { state, told } = states.held(slot);
     tally.tell(state.counts(), told, metrics, link.as_mut().map(crate::stream::Link::sender));

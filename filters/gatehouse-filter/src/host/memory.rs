@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 
 /// Gives the host a block of `size` bytes; null: there is none to give (the host then answers with an error).
-pub(crate) fn allocate(size: usize) -> *mut u8 {
+pub fn allocate(size: usize) -> *mut u8 {
     let Ok(layout) = Layout::from_size_align(size, 1) else { return core::ptr::null_mut() };
     if size == 0 {
         // Never read and never freed, so it costs nothing: see `take`.

@@ -8,11 +8,11 @@ use std::rc::Rc;
 use gatehouse_engine::{Counts, Policy, State};
 
 /// Which state: the name of a configuration's own document, or the house's.
-pub(crate) type Slot = Option<Rc<str>>;
+pub type Slot = Option<Rc<str>>;
 
 /// The states of one VM: as many as there are roots with a policy of their own, and one.
 #[derive(Debug)]
-pub(crate) struct States {
+pub struct States {
     key: [u8; 16],
     house: Held,
     inline: BTreeMap<Rc<str>, Held>,
@@ -20,34 +20,36 @@ pub(crate) struct States {
 
 /// A state, and what was told of it.
 #[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) state: State,
-    pub(crate) told: Counts,
+pub struct Held {
+    /// The state.
+    pub state: State,
+    /// What was told of its counts.
+    pub told: Counts,
 }
 
 impl States {
     /// `key`: the secret that all workers share; `references`: random bytes of this worker.
-    pub(crate) fn new(key: [u8; 16], references: &[u8; 16]) -> Self {
+    pub fn new(key: [u8; 16], references: &[u8; 16]) -> Self {
         Self { key, house: Held::new(key, references), inline: BTreeMap::new() }
     }
 
     /// The house's.
-    pub(crate) fn house(&mut self) -> &mut State {
+    pub fn house(&mut self) -> &mut State {
         &mut self.house.state
     }
 
     /// The state of a slot; of one that is gone, the house's: nothing in there is a stranger's.
-    pub(crate) fn of(&mut self, slot: &Slot) -> &mut State {
+    pub fn of(&mut self, slot: &Slot) -> &mut State {
         &mut self.held(slot).state
     }
 
     /// The same with what was told of it.
-    pub(crate) fn held(&mut self, slot: &Slot) -> &mut Held {
+    pub fn held(&mut self, slot: &Slot) -> &mut Held {
         slot.as_ref().and_then(|name| self.inline.get_mut(name)).unwrap_or(&mut self.house)
     }
 
     /// The slot of a policy that stands alone in a configuration; `references`: random bytes for a new one.
-    pub(crate) fn open(&mut self, policy: &Policy, references: &[u8; 16]) -> Slot {
+    pub fn open(&mut self, policy: &Policy, references: &[u8; 16]) -> Slot {
         let name: Rc<str> = if policy.rules() == 0 { "" } else { policy.rule(0).document() }.into();
         let key = self.key;
         self.inline.entry(Rc::clone(&name)).or_insert_with(|| Held::new(key, references));
@@ -55,7 +57,7 @@ impl States {
     }
 
     /// Ends the states that none of these slots means.
-    pub(crate) fn keep<'a>(&mut self, slots: impl Iterator<Item = &'a Slot> + Clone) {
+    pub fn keep<'a>(&mut self, slots: impl Iterator<Item = &'a Slot> + Clone) {
         self.inline.retain(|name, _| slots.clone().any(|slot| slot.as_ref() == Some(name)));
     }
 }

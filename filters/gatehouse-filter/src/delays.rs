@@ -5,14 +5,14 @@ const MOST: usize = 256;
 
 /// The requests of one worker that wait.
 #[derive(Debug, Default)]
-pub(crate) struct Delays {
+pub struct Delays {
     /// Context and monotonic nanoseconds at which it goes on.
     waiting: Vec<(u32, u64)>,
 }
 
 impl Delays {
     /// Holds a request; false: too many wait already, and this one goes on at once.
-    pub(crate) fn hold(&mut self, context: u32, until_ns: u64) -> bool {
+    pub fn hold(&mut self, context: u32, until_ns: u64) -> bool {
         let room = self.waiting.len() < MOST;
         if room {
             self.waiting.push((context, until_ns));
@@ -21,18 +21,18 @@ impl Delays {
     }
 
     /// Somebody waits.
-    pub(crate) fn is_busy(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// A request whose time has come; it waits no longer.
-    pub(crate) fn due(&mut self, now_ns: u64) -> Option<u32> {
+    pub fn due(&mut self, now_ns: u64) -> Option<u32> {
         let at = self.waiting.iter().position(|(_, until_ns)| *until_ns <= now_ns)?;
         Some(self.waiting.swap_remove(at).0)
     }
 
     /// A request is gone.
-    pub(crate) fn forget(&mut self, context: u32) {
+    pub fn forget(&mut self, context: u32) {
         self.waiting.retain(|(waiting, _)| *waiting != context);
     }
 }

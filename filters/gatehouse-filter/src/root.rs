@@ -5,7 +5,7 @@ use std::rc::Rc;
 use gatehouse_engine::{Policy, Settings};
 use gatehouse_verdict::record::PolicyStamp;
 
-use crate::bootstrap::{self, Bootstrap, PeerSource};
+use crate::bootstrap::{self, Bootstrap, PeerSource, Tcp};
 use crate::claims::Reader;
 use crate::facts::Facts;
 use crate::host::{self, Buffer, Level};
@@ -21,15 +21,30 @@ const QUICK_TICK_MS: u32 = 10;
 /// How often the gauges are told.
 const GAUGES_NS: u64 = 1_000_000_000;
 
+/// What a filter judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judges {
+    /// TCP connections.
+    Connections,
+    /// HTTP requests.
+    Requests,
+}
+
 /// A root context.
-pub(crate) struct Root {
+pub struct Root {
     id: u32,
-    pub(crate) settings: Settings,
-    pub(crate) facts: Facts,
-    pub(crate) claims: Reader,
+    what: Judges,
+    /// What holds without a policy.
+    pub settings: Settings,
+    /// How facts of connections are asked.
+    pub facts: Facts,
+    /// How claims are asked.
+    pub claims: Reader,
+    /// What the configuration says of connections.
+    pub tcp: Tcp,
     inline: Option<Rc<Policy>>,
     /// Whose counts its policy goes by.
-    pub(crate) slot: Slot,
+    pub slot: Slot,
     has_house: bool,
     since_ns: u64,
     gauges_at_ns: u64,
@@ -37,14 +52,18 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    pub(crate) fn new(id: u32) -> Self {
-        let Bootstrap { settings, peer, jwt, .. } = Bootstrap::default();
+    /// The root context `id` of a filter that judges `what`, not configured yet.
+    #[must_use]
+    pub fn new(id: u32, what: Judges) -> Self {
+        let Bootstrap { settings, peer, jwt, tcp, .. } = Bootstrap::default();
         let (facts, claims) = (Facts::new(&peer), Reader::new(jwt));
         Self {
             id,
+            what,
             settings,
             facts,
             claims,
+            tcp,
             inline: None,
             slot: None,
             has_house: false,
@@ -55,9 +74,9 @@ impl Root {
     }
 
     /// Reads the configuration of `length` bytes; false: Envoy goes on with the one before.
-    pub(crate) fn configure(&mut self, worker: &mut Worker, length: usize) -> bool {
+    pub fn configure(&mut self, worker: &mut Worker, length: usize) -> bool {
         worker.metrics.define();
-        match configuration(length) {
+        match configuration(length, self.what) {
             Ok(bootstrap) => {
                 self.take(worker, bootstrap);
                 true
@@ -76,14 +95,17 @@ impl Root {
         let now_ns = host::now_ns();
         let plugin = host::property("plugin_root_id").ok().flatten().unwrap_or_default();
         worker.configure(&String::from_utf8_lossy(&plugin), &bootstrap, now_ns);
-        if bootstrap.peer == PeerSource::UseRemoteAddress {
+        // Of a connection the address is its peer's own, whatever a header says.
+        let peer = if self.what == Judges::Connections { PeerSource::UseRemoteAddress } else { bootstrap.peer };
+        if peer == PeerSource::UseRemoteAddress && self.what == Judges::Requests {
             host::log(
                 Level::Info,
                 "the peer is `source.address`: right only with `use_remote_address: true` and no trusted hops",
             );
         }
         self.release();
-        self.facts = Facts::new(&bootstrap.peer);
+        self.facts = Facts::new(&peer);
+        self.tcp = bootstrap.tcp;
         self.claims = Reader::new(bootstrap.jwt);
         self.settings = bootstrap.settings;
         self.has_house = bootstrap.house.is_some();
@@ -94,16 +116,17 @@ impl Root {
     }
 
     /// This plugin sends its records to a house.
-    pub(crate) fn has_house(&self) -> bool {
+    pub fn has_house(&self) -> bool {
         self.has_house
     }
 
     /// The policy in force: the house's, else the inline one.
-    pub(crate) fn policy<'a>(&'a self, worker: &'a Worker) -> Option<&'a Rc<Policy>> {
+    pub fn policy<'a>(&'a self, worker: &'a Worker) -> Option<&'a Rc<Policy>> {
         worker.snapshot().filter(|_| self.has_house).or(self.inline.as_ref())
     }
 
-    pub(crate) fn tick(&mut self, worker: &mut Worker) {
+    /// Time has passed: what the stream and the metrics have to do.
+    pub fn tick(&mut self, worker: &mut Worker) {
         let now_ns = host::now_ns();
         let mut busy = false;
         if self.has_house {
@@ -131,7 +154,7 @@ impl Root {
     }
 
     /// Gives back what Envoy holds for this root.
-    pub(crate) fn release(&mut self) {
+    pub fn release(&mut self) {
         self.facts.release();
         self.claims.release();
     }
@@ -141,7 +164,7 @@ impl Root {
     }
 
     /// Somebody waits: ticks come quickly from now on.
-    pub(crate) fn hurry(&mut self) {
+    pub fn hurry(&mut self) {
         self.pace(QUICK_TICK_MS);
     }
 
@@ -153,7 +176,7 @@ impl Root {
     }
 }
 
-fn configuration(length: usize) -> Result<Bootstrap, Vec<String>> {
+fn configuration(length: usize, what: Judges) -> Result<Bootstrap, Vec<String>> {
     if length == 0 {
         return Ok(Bootstrap::default());
     }
@@ -164,5 +187,6 @@ fn configuration(length: usize) -> Result<Bootstrap, Vec<String>> {
         )]);
     }
     let bytes = host::buffer(Buffer::PluginConfiguration, length).map_err(|refused| vec![refused.to_string()])?;
-    bootstrap::read(&bytes.unwrap_or_default()).map_err(|problems| problems.0.iter().map(ToString::to_string).collect())
+    bootstrap::read(&bytes.unwrap_or_default(), what)
+        .map_err(|problems| problems.0.iter().map(ToString::to_string).collect())
 }

@@ -9,17 +9,17 @@ mod memory;
 mod pairs;
 
 use gatehouse_engine::Pair;
-pub(crate) use memory::allocate;
-pub(crate) use pairs::Pairs;
+pub use memory::allocate;
+pub use pairs::Pairs;
 use pairs::encode;
 
 /// A host call that was not answered with OK (or answered with bytes that make no sense).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub struct Refused {
     /// The call, without its `proxy_`.
-    pub(crate) call: &'static str,
+    pub call: &'static str,
     /// The host's status; see the ABI (1 not found, 2 bad argument, 10 internal failure, 12 unimplemented …).
-    pub(crate) status: u32,
+    pub status: u32,
 }
 
 impl core::fmt::Display for Refused {
@@ -28,17 +28,20 @@ impl core::fmt::Display for Refused {
     }
 }
 
-pub(crate) type Result<T> = core::result::Result<T, Refused>;
+/// What a host call gives.
+pub type Result<T> = core::result::Result<T, Refused>;
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const CAS_MISMATCH: u32 = 8;
+/// Number of the connection to the client, among streams.
+const DOWNSTREAM: u32 = 2;
 /// Not a status of the ABI: what the host gave back could not be read.
-pub(crate) const MALFORMED: u32 = u32::MAX;
+pub const MALFORMED: u32 = u32::MAX;
 
 /// Severity of a log line, as Envoy numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub enum Level {
     /// For operators in normal times.
     Info = 2,
     /// Something is not as it should be; traffic goes on.
@@ -49,7 +52,7 @@ pub(crate) enum Level {
 
 /// Which header map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Map {
+pub enum Map {
     /// Request headers.
     Request = 0,
     /// Response headers.
@@ -58,7 +61,7 @@ pub(crate) enum Map {
 
 /// Which buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Buffer {
+pub enum Buffer {
     /// The message that a gRPC stream received.
     GrpcMessage = 5,
     /// The plugin's configuration.
@@ -67,7 +70,7 @@ pub(crate) enum Buffer {
 
 /// Kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MetricKind {
+pub enum MetricKind {
     /// Only grows.
     Counter = 0,
     /// Is set.
@@ -103,87 +106,87 @@ macro_rules! call {
 }
 
 /// Writes a line into Envoy's log. A host that takes no logs is no reason to stop.
-pub(crate) fn log(level: Level, message: &str) {
+pub fn log(level: Level, message: &str) {
     let _ = call!(proxy_log(level as u32, message.as_ptr(), message.len()));
 }
 
 /// Wall clock, nanoseconds since the Unix epoch.
-pub(crate) fn wall_ns() -> Result<u64> {
+pub fn wall_ns() -> Result<u64> {
     let mut time = 0;
     check("get_current_time_nanoseconds", call!(proxy_get_current_time_nanoseconds(&raw mut time)))?;
     Ok(time)
 }
 
 /// Monotonic clock, nanoseconds since some moment.
-pub(crate) fn monotonic_ns() -> Result<u64> {
+pub fn monotonic_ns() -> Result<u64> {
     let mut time = 0;
     check("clock_time_get", call!(clock_time_get(1, 1, &raw mut time)))?;
     Ok(time)
 }
 
 /// Fills `bytes` with random bytes.
-pub(crate) fn random(bytes: &mut [u8]) -> Result<()> {
+pub fn random(bytes: &mut [u8]) -> Result<()> {
     check("random_get", call!(random_get(bytes.as_mut_ptr(), bytes.len())))
 }
 
 /// Asks for a tick every `period_ms` milliseconds.
-pub(crate) fn set_tick(period_ms: u32) -> Result<()> {
+pub fn set_tick(period_ms: u32) -> Result<()> {
     check("set_tick_period_milliseconds", call!(proxy_set_tick_period_milliseconds(period_ms)))
 }
 
 /// The first `length` bytes of a buffer; `None`: it is empty or not there.
-pub(crate) fn buffer(buffer: Buffer, length: usize) -> Result<Option<Vec<u8>>> {
+pub fn buffer(buffer: Buffer, length: usize) -> Result<Option<Vec<u8>>> {
     found(taken("get_buffer_bytes", |data, size| call!(proxy_get_buffer_bytes(buffer as u32, 0, length, data, size))))
 }
 
 /// A whole header map, one call.
-pub(crate) fn headers(map: Map) -> Result<Pairs> {
+pub fn headers(map: Map) -> Result<Pairs> {
     let raw = taken("get_header_map_pairs", |data, size| call!(proxy_get_header_map_pairs(map as u32, data, size)))?;
     Pairs::parse(raw).ok_or(Refused { call: "get_header_map_pairs", status: MALFORMED })
 }
 
 /// Replaces a whole header map, one call.
-pub(crate) fn set_headers<'a>(map: Map, pairs: impl Iterator<Item = Pair<'a>> + Clone) -> Result<()> {
+pub fn set_headers<'a>(map: Map, pairs: impl Iterator<Item = Pair<'a>> + Clone) -> Result<()> {
     let raw = encode(pairs);
     check("set_header_map_pairs", call!(proxy_set_header_map_pairs(map as u32, raw.as_ptr(), raw.len())))
 }
 
 /// The first value of one header; `None`: there is none.
-pub(crate) fn header(map: Map, name: &str) -> Result<Option<Vec<u8>>> {
+pub fn header(map: Map, name: &str) -> Result<Option<Vec<u8>>> {
     found(taken("get_header_map_value", |data, size| {
         call!(proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), data, size))
     }))
 }
 
 /// Octets of all names and values of a header map. No buffer changes hands, so it costs a tenth of any call that gives one.
-pub(crate) fn header_bytes(map: Map) -> Result<u64> {
+pub fn header_bytes(map: Map) -> Result<u64> {
     let mut bytes = 0u32;
     check("get_header_map_size", call!(proxy_get_header_map_size(map as u32, &raw mut bytes)))?;
     Ok(u64::from(bytes))
 }
 
 /// A property; `path` is its segments with NUL between them. `None`: there is none.
-pub(crate) fn property(path: &str) -> Result<Option<Vec<u8>>> {
+pub fn property(path: &str) -> Result<Option<Vec<u8>>> {
     found(taken("get_property", |data, size| call!(proxy_get_property(path.as_ptr(), path.len(), data, size))))
 }
 
 /// A property that is a number; `None`: there is none, or a negative one.
-pub(crate) fn number(path: &str) -> Option<u64> {
+pub fn number(path: &str) -> Option<u64> {
     as_number(&property(path).ok()??)
 }
 
 /// A number as Envoy gives it: eight bytes, little-endian. A negative one is none.
-pub(crate) fn as_number(bytes: &[u8]) -> Option<u64> {
+pub fn as_number(bytes: &[u8]) -> Option<u64> {
     u64::try_from(i64::from_le_bytes(bytes.try_into().ok()?)).ok()
 }
 
 /// Sets the filter state `wasm.NAME` of the current request.
-pub(crate) fn set_property(name: &str, value: &[u8]) -> Result<()> {
+pub fn set_property(name: &str, value: &[u8]) -> Result<()> {
     check("set_property", call!(proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len())))
 }
 
 /// A value that all VMs of this Envoy share; `None`: there is none.
-pub(crate) fn shared(key: &str) -> Result<Option<Vec<u8>>> {
+pub fn shared(key: &str) -> Result<Option<Vec<u8>>> {
     let mut cas = 0;
     found(taken("get_shared_data", |data, size| {
         call!(proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas))
@@ -191,7 +194,7 @@ pub(crate) fn shared(key: &str) -> Result<Option<Vec<u8>>> {
 }
 
 /// The same with its version, for [`set_shared_if`].
-pub(crate) fn shared_with_version(key: &str) -> Result<Option<(Vec<u8>, u32)>> {
+pub fn shared_with_version(key: &str) -> Result<Option<(Vec<u8>, u32)>> {
     let mut cas = 0;
     let value = found(taken("get_shared_data", |data, size| {
         call!(proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas))
@@ -200,7 +203,7 @@ pub(crate) fn shared_with_version(key: &str) -> Result<Option<(Vec<u8>, u32)>> {
 }
 
 /// Sets a shared value if it is still of this version (never 0; one that no value has: if it is still absent). False: it is not.
-pub(crate) fn set_shared_if(key: &str, value: &[u8], version: u32) -> Result<bool> {
+pub fn set_shared_if(key: &str, value: &[u8], version: u32) -> Result<bool> {
     match call!(proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)) {
         CAS_MISMATCH => Ok(false),
         status => check("set_shared_data", status).map(|()| true),
@@ -208,12 +211,12 @@ pub(crate) fn set_shared_if(key: &str, value: &[u8], version: u32) -> Result<boo
 }
 
 /// Sets a shared value unconditionally.
-pub(crate) fn set_shared(key: &str, value: &[u8]) -> Result<()> {
+pub fn set_shared(key: &str, value: &[u8]) -> Result<()> {
     check("set_shared_data", call!(proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0)))
 }
 
 /// An answer of the gate's own, sent when the callback returns.
-pub(crate) fn reply(
+pub fn reply(
     status: u16,
     details: &str,
     headers: &[(Cow<'static, str>, Cow<'static, str>)],
@@ -238,7 +241,7 @@ pub(crate) fn reply(
 }
 
 /// Opens a bidirectional gRPC stream of the current root context; `upstream` is a serialised `GrpcService`. Its token.
-pub(crate) fn grpc_open(upstream: &[u8], service: &str, method: &str) -> Result<u32> {
+pub fn grpc_open(upstream: &[u8], service: &str, method: &str) -> Result<u32> {
     let mut token = 0;
     let metadata = encode(core::iter::empty());
     let status = call!(proxy_grpc_stream(
@@ -257,68 +260,78 @@ pub(crate) fn grpc_open(upstream: &[u8], service: &str, method: &str) -> Result<
 }
 
 /// Sends one message. OK says only that Envoy took it.
-pub(crate) fn grpc_send(token: u32, message: &[u8]) -> Result<()> {
+pub fn grpc_send(token: u32, message: &[u8]) -> Result<()> {
     check("grpc_send", call!(proxy_grpc_send(token, message.as_ptr(), message.len(), 0)))
 }
 
 /// Frees a stream that the other side closed.
-pub(crate) fn grpc_close(token: u32) -> Result<()> {
+pub fn grpc_close(token: u32) -> Result<()> {
     check("grpc_close", call!(proxy_grpc_close(token)))
 }
 
 /// Resets a stream at once.
-pub(crate) fn grpc_cancel(token: u32) -> Result<()> {
+pub fn grpc_cancel(token: u32) -> Result<()> {
     check("grpc_cancel", call!(proxy_grpc_cancel(token)))
 }
 
 /// Lets a request go on that was stopped at its headers.
-pub(crate) fn continue_request() -> Result<()> {
+pub fn continue_request() -> Result<()> {
     check("continue_stream", call!(proxy_continue_stream(0)))
 }
 
 /// Ends the current request without an answer: HTTP/1 closes the connection, HTTP/2 and 3 reset the stream.
-pub(crate) fn drop_request() -> Result<()> {
+pub fn drop_request() -> Result<()> {
     check("close_stream", call!(proxy_close_stream(0)))
 }
 
+/// Lets a connection go on that was held.
+pub fn continue_connection() -> Result<()> {
+    check("continue_stream", call!(proxy_continue_stream(DOWNSTREAM)))
+}
+
+/// Closes a connection.
+pub fn close_connection() -> Result<()> {
+    check("close_stream", call!(proxy_close_stream(DOWNSTREAM)))
+}
+
 /// Makes another context the one that following calls speak of.
-pub(crate) fn set_effective_context(context: u32) -> Result<()> {
+pub fn set_effective_context(context: u32) -> Result<()> {
     check("set_effective_context", call!(proxy_set_effective_context(context)))
 }
 
 /// Defines a metric (or finds it); its id.
-pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Result<u32> {
+pub fn define_metric(kind: MetricKind, name: &str) -> Result<u32> {
     let mut id = 0;
     check("define_metric", call!(proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id)))?;
     Ok(id)
 }
 
 /// The value of a metric, over all workers.
-pub(crate) fn metric(id: u32) -> Result<u64> {
+pub fn metric(id: u32) -> Result<u64> {
     let mut value = 0;
     check("get_metric", call!(proxy_get_metric(id, &raw mut value)))?;
     Ok(value)
 }
 
 /// Sets a gauge.
-pub(crate) fn record_metric(id: u32, value: u64) -> Result<()> {
+pub fn record_metric(id: u32, value: u64) -> Result<()> {
     check("record_metric", call!(proxy_record_metric(id, value)))
 }
 
 /// Adds to a counter.
-pub(crate) fn increment_metric(id: u32, by: i64) -> Result<()> {
+pub fn increment_metric(id: u32, by: i64) -> Result<()> {
     check("increment_metric", call!(proxy_increment_metric(id, by)))
 }
 
 /// Calls one of Envoy's foreign functions.
-pub(crate) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>> {
+pub fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>> {
     taken("call_foreign_function", |data, size| {
         call!(proxy_call_foreign_function(name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len(), data, size))
     })
 }
 
 /// Linear memory of this VM, bytes; 0 where there is none (native tests).
-pub(crate) fn memory_bytes() -> u64 {
+pub fn memory_bytes() -> u64 {
     #[cfg(target_arch = "wasm32")]
     return core::arch::wasm32::memory_size(0) as u64 * 65536;
     #[cfg(not(target_arch = "wasm32"))]
@@ -326,6 +339,6 @@ pub(crate) fn memory_bytes() -> u64 {
 }
 
 /// Monotonic nanoseconds; where Envoy has no such clock, those of the wall clock.
-pub(crate) fn now_ns() -> u64 {
+pub fn now_ns() -> u64 {
     monotonic_ns().or_else(|_| wall_ns()).unwrap_or(0)
 }

@@ -10,9 +10,15 @@ use crate::host::{self, MetricKind};
 
 /// A counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Count {
+pub enum Count {
     /// Requests whose headers reached the gate.
     Requests,
+    /// Connections that were opened to the filter of connections.
+    Connections,
+    /// Connections that had to go, because too many waited for their clients to prove who they are.
+    CrowdedOut,
+    /// Lines of the log about connections that were left out, because there were too many.
+    LinesLeftOut,
     /// Transactions (and interim reports) that took a sequence number; survives VM reloads.
     Seen,
     /// Requests judged allow.
@@ -84,8 +90,11 @@ pub(crate) enum Count {
 }
 
 impl Count {
-    const ALL: [(Self, &'static str); 35] = [
+    const ALL: [(Self, &'static str); 38] = [
         (Self::Requests, "gatehouse_requests_total"),
+        (Self::Connections, "gatehouse_connections_total"),
+        (Self::CrowdedOut, "gatehouse_connections_crowded_out_total"),
+        (Self::LinesLeftOut, "gatehouse_connections_unlogged_total"),
         (Self::Seen, "gatehouse_gate_seen_total"),
         (Self::Allowed, "gatehouse_decisions_allow_total"),
         (Self::Blocked, "gatehouse_decisions_block_total"),
@@ -127,7 +136,7 @@ const TIMED_EVERY: u32 = 64;
 
 /// Every metric of this VM. Metrics that Envoy refused to define are not counted, and nothing else changes.
 #[derive(Debug, Default)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     /// In the order of [`Count::ALL`].
     counters: Vec<Option<u32>>,
     /// By field that could not be known, each defined when it first was.
@@ -145,7 +154,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Defines what is not yet defined.
-    pub(crate) fn define(&mut self) {
+    pub fn define(&mut self) {
         self.counters.resize(Count::ALL.len(), None);
         for (slot, (_, name)) in self.counters.iter_mut().zip(Count::ALL) {
             if slot.is_none() {
@@ -164,12 +173,12 @@ impl Metrics {
     }
 
     /// Counts one.
-    pub(crate) fn count(&self, count: Count) {
+    pub fn count(&self, count: Count) {
         self.add(count, 1);
     }
 
     /// Counts `by`.
-    pub(crate) fn add(&self, count: Count, by: u64) {
+    pub fn add(&self, count: Count, by: u64) {
         if let (Some(id), Ok(by)) = (self.id(count), i64::try_from(by))
             && by > 0
         {
@@ -178,7 +187,7 @@ impl Metrics {
     }
 
     /// Counts a decision and what it was for.
-    pub(crate) fn decided(&self, action: Action, reason: Reason, would_have: bool) {
+    pub fn decided(&self, action: Action, reason: Reason, would_have: bool) {
         self.count(match action {
             Action::Allow => Count::Allowed,
             Action::Block => Count::Blocked,
@@ -199,7 +208,7 @@ impl Metrics {
 
     /// Times one decision in [`TIMED_EVERY`]: from when the gate was called to what it answers, Envoy's own share of the host
     /// calls between included. The others pay no second look at the clock.
-    pub(crate) fn time_decision(&mut self, began_ns: u64) {
+    pub fn time_decision(&mut self, began_ns: u64) {
         self.untimed = self.untimed.saturating_add(1);
         if self.untimed < TIMED_EVERY {
             return;
@@ -211,23 +220,23 @@ impl Metrics {
     }
 
     /// Transactions seen by all VMs of this Envoy.
-    pub(crate) fn seen(&self) -> u64 {
+    pub fn seen(&self) -> u64 {
         self.id(Count::Seen).and_then(|id| host::metric(id).ok()).unwrap_or(0)
     }
 
     /// Age of the policy in force in this worker, and whether it has none.
-    pub(crate) fn policy(&mut self, age_s: Option<u64>) {
+    pub fn policy(&mut self, age_s: Option<u64>) {
         self.policy_age.tell(age_s.unwrap_or(0));
         self.without_policy.tell(u64::from(age_s.is_none()));
     }
 
     /// Whether some brake holds in this worker.
-    pub(crate) fn brake(&mut self, holds: bool) {
+    pub fn brake(&mut self, holds: bool) {
         self.brake.tell(u64::from(holds));
     }
 
     /// A rule read a field that could not be known, `by` more times.
-    pub(crate) fn unknown(&mut self, field: Field, by: u64) {
+    pub fn unknown(&mut self, field: Field, by: u64) {
         let (Some(slot), Ok(by)) = (self.unknown.get_mut(field as usize), i64::try_from(by)) else { return };
         if by == 0 {
             return;
@@ -242,17 +251,17 @@ impl Metrics {
     }
 
     /// Bytes of the cells of limits in this worker.
-    pub(crate) fn limits(&mut self, bytes: u64) {
+    pub fn limits(&mut self, bytes: u64) {
         self.limit_bytes.tell(bytes);
     }
 
     /// The longest time for which taking in a policy has held this worker.
-    pub(crate) fn longest_step(&mut self, longest_ns: u64) {
+    pub fn longest_step(&mut self, longest_ns: u64) {
         self.longest_step.tell(longest_ns / 1000);
     }
 
     /// Linear memory of this VM, bytes; it never shrinks.
-    pub(crate) fn memory(&mut self) {
+    pub fn memory(&mut self) {
         self.memory.tell(host::memory_bytes());
     }
 

@@ -7,9 +7,10 @@
 //!   "peer": "filter_state",
 //!   "jwt": { "filter": "envoy.filters.http.jwt_authn", "payload": "payload" },
 //!   "limits": { "ringBytes": "4MiB" },
+//!   "tcp": { "destination": "db.internal", "deadline": "5s", "decides": "beforeUpstream" },
 //!   "policy": { "apiVersion": "gatehouse.dev/v1", "kind": "Policy" } }
 //! ```
-//! Everything is optional, and so is the configuration itself. It holds no secrets.
+//! `tcp` is for the filter of connections only. Everything is optional, and so is the configuration itself. It holds no secrets.
 
 use core::time::Duration;
 
@@ -17,9 +18,10 @@ use gatehouse_engine::{Policy, Settings, WhenNoPolicy};
 use gatehouse_policy::document::{Fields, Node, Problems, Value, json};
 
 use crate::claims;
+use crate::root::Judges;
 
 /// Longest configuration, bytes: an inline policy of 64 KiB and what stands around it.
-pub(crate) const MAX_CONFIGURATION: usize = 96 * 1024;
+pub const MAX_CONFIGURATION: usize = 96 * 1024;
 
 /// Filter state that holds the direct peer unless the bootstrap names another.
 const PEER_KEY: &str = "gatehouse.peer";
@@ -31,21 +33,23 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a configuration means.
 #[derive(Debug)]
-pub(crate) struct Bootstrap {
+pub struct Bootstrap {
     /// Name of this gateway instead of Envoy's node id.
-    pub(crate) node: Option<String>,
+    pub node: Option<String>,
     /// Where the house is; `None`: there is none, and no records are made.
-    pub(crate) house: Option<House>,
+    pub house: Option<House>,
     /// What the engine needs to know.
-    pub(crate) settings: Settings,
+    pub settings: Settings,
     /// The inline policy, compiled.
-    pub(crate) policy: Option<Policy>,
+    pub policy: Option<Policy>,
     /// Bytes of records that may wait for the house, per worker.
-    pub(crate) ring_bytes: usize,
+    pub ring_bytes: usize,
     /// Where the direct peer is told.
-    pub(crate) peer: PeerSource,
+    pub peer: PeerSource,
     /// Where Envoy leaves a verified token.
-    pub(crate) jwt: claims::Place,
+    pub jwt: claims::Place,
+    /// Of the filter for connections.
+    pub tcp: Tcp,
 }
 
 impl Default for Bootstrap {
@@ -58,24 +62,43 @@ impl Default for Bootstrap {
             ring_bytes: DEFAULT_RING,
             peer: PeerSource::FilterState(PEER_KEY.to_owned()),
             jwt: claims::Place::default(),
+            tcp: Tcp::default(),
         }
+    }
+}
+
+/// How connections are judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tcp {
+    /// Whom clients reach here, canonical; `None`: whom they name in TLS.
+    pub destination: Option<String>,
+    /// How long a client may take to prove who it is.
+    pub deadline: Duration,
+    /// Connections are held until it is decided, before any goes to an upstream: `tcp_proxy` must have `max_early_data_bytes`
+    /// (Envoy 1.37). Else it is decided at the first data of either side.
+    pub holds: bool,
+}
+
+impl Default for Tcp {
+    fn default() -> Self {
+        Self { destination: None, deadline: Duration::from_secs(5), holds: true }
     }
 }
 
 /// How the house is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct House {
+pub struct House {
     /// Envoy's name of the cluster.
-    pub(crate) cluster: String,
+    pub cluster: String,
     /// `:authority` of the stream.
-    pub(crate) authority: String,
+    pub authority: String,
     /// How long a greeting may stay unanswered before the stream is tried anew.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
 /// Where the direct peer is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PeerSource {
+pub enum PeerSource {
     /// A filter state that `set_filter_state` wrote before this filter.
     FilterState(String),
     /// `source.address`: only right with `use_remote_address: true` and no trusted hops.
@@ -86,7 +109,7 @@ pub(crate) enum PeerSource {
 ///
 /// # Errors
 /// Every problem, each with its place (`configuration.house.cluster`) and what would be right.
-pub(crate) fn read(text: &[u8]) -> Result<Bootstrap, Problems> {
+pub fn read(text: &[u8], what: Judges) -> Result<Bootstrap, Problems> {
     let mut problems = Problems::default();
     let Ok(text) = core::str::from_utf8(text) else {
         problems.push(
@@ -104,14 +127,14 @@ pub(crate) fn read(text: &[u8]) -> Result<Bootstrap, Problems> {
         // A text that holds the JSON: what wrapping a configuration twice leads to.
         node = json("configuration", inner)?;
     }
-    let bootstrap = whole(&node, &mut problems);
+    let bootstrap = whole(&node, what, &mut problems);
     match bootstrap {
         Some(bootstrap) if problems.is_empty() => Ok(bootstrap),
         _ => Err(problems),
     }
 }
 
-fn whole(node: &Node, problems: &mut Problems) -> Option<Bootstrap> {
+fn whole(node: &Node, what: Judges, problems: &mut Problems) -> Option<Bootstrap> {
     if node.value == Value::Null {
         return Some(Bootstrap::default());
     }
@@ -131,11 +154,31 @@ fn whole(node: &Node, problems: &mut Problems) -> Option<Bootstrap> {
     if let Some(source) = fields.take("peer").and_then(|n| peer(n, problems)) {
         bootstrap.peer = source;
     }
+    if what == Judges::Connections
+        && let Some(said) = fields.take("tcp").and_then(|n| tcp(n, problems))
+    {
+        bootstrap.tcp = said;
+    }
     if let Some(place) = fields.take("jwt").and_then(|n| jwt(n, problems)) {
         bootstrap.jwt = place;
     }
     fields.finish(problems);
     Some(bootstrap)
+}
+
+/// `{ destination, deadline, decides }`: of the filter for connections.
+fn tcp(node: &Node, problems: &mut Problems) -> Option<Tcp> {
+    let mut fields = Fields::new(node, "`tcp`", problems)?;
+    let destination = fields.take("destination").map(|n| authority(n, problems));
+    let deadline = fields.take("deadline").map(|n| timeout(n, problems));
+    let decides = fields.take("decides").map(|n| n.one_of(&["beforeUpstream", "atFirstData"], problems));
+    fields.finish(problems);
+    let usual = Tcp::default();
+    Some(Tcp {
+        destination: destination.map_or(Some(None), |host| host.map(|host| Some(host.to_ascii_lowercase())))?,
+        deadline: deadline.unwrap_or(Some(usual.deadline))?,
+        holds: decides.map_or(Some(usual.holds), |word| word.map(|word| word == "beforeUpstream"))?,
+    })
 }
 
 /// Where the filter `jwt_authn` (or one like it) leaves the claims of a token that it verified.
@@ -275,13 +318,13 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> String {
-        read(text.as_bytes()).expect_err("refused").to_string()
+        read(text.as_bytes(), Judges::Requests).expect_err("refused").to_string()
     }
 
     #[test]
     fn nothing_is_a_bootstrap() {
         for text in ["", "  \n", "null", "{}", "\"{}\""] {
-            let bootstrap = read(text.as_bytes()).expect(text);
+            let bootstrap = read(text.as_bytes(), Judges::Requests).expect(text);
             assert_eq!(bootstrap.house, None);
             assert_eq!(bootstrap.settings.when_no_policy, WhenNoPolicy::Allow);
             assert_eq!(bootstrap.peer, PeerSource::FilterState("gatehouse.peer".into()));
@@ -310,7 +353,7 @@ mod tests {
     #[test]
     fn authority_follows_the_mesh_name_of_the_cluster() {
         let authority = |cluster: &str| {
-            read(format!(r#"{{"house": {{"cluster": "{cluster}"}}}}"#).as_bytes())
+            read(format!(r#"{{"house": {{"cluster": "{cluster}"}}}}"#).as_bytes(), Judges::Requests)
                 .expect("read")
                 .house
                 .expect("house")
@@ -329,7 +372,23 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_refused() {
-        assert!(read(&[0xff, 0xfe]).is_err());
-        assert!(read(b"{").is_err());
+        assert!(read(&[0xff, 0xfe], Judges::Requests).is_err());
+        assert!(read(b"{", Judges::Requests).is_err());
+    }
+
+    #[test]
+    fn only_the_filter_of_connections_is_told_of_them() {
+        let text = r#"{"tcp": {"destination": "DB.internal", "deadline": "2s", "decides": "atFirstData"}}"#;
+        assert!(problems(text).contains("configuration.tcp"));
+        let tcp = read(text.as_bytes(), Judges::Connections).expect("read").tcp;
+        assert_eq!(
+            tcp,
+            Tcp { destination: Some("db.internal".into()), deadline: Duration::from_secs(2), holds: false }
+        );
+        for wrong in
+            [r#"{"tcp": {"deadline": "90s"}}"#, r#"{"tcp": {"destination": "a b"}}"#, r#"{"tcp": {"port": 1}}"#]
+        {
+            assert!(read(wrong.as_bytes(), Judges::Connections).is_err(), "{wrong}");
+        }
     }
 }

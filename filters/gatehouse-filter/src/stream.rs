@@ -38,14 +38,16 @@ const MAX_UNTOLD: usize = 64;
 
 /// Who this gate is and what it has, for the greeting.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Identity {
-    pub(crate) node: String,
-    pub(crate) node_cluster: String,
+pub struct Identity {
+    /// Envoy's node id, or the bootstrap's.
+    pub node: String,
+    /// Envoy's node cluster.
+    pub node_cluster: String,
 }
 
 /// The stream and its books.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub struct Link {
     house: House,
     identity: Identity,
     sender: Sender,
@@ -84,7 +86,7 @@ enum State {
 
 /// What the house said that concerns the worker.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub enum Heard {
     /// The key of the installation, and how addresses appear.
     Welcome(v1::Welcome),
     /// A snapshot that is to be in force from now on.
@@ -98,7 +100,9 @@ pub(crate) enum Heard {
 }
 
 impl Link {
-    pub(crate) fn new(house: House, identity: Identity, epoch: u64, ring_bytes: usize) -> Self {
+    /// A link to a house, not opened yet.
+    #[must_use]
+    pub fn new(house: House, identity: Identity, epoch: u64, ring_bytes: usize) -> Self {
         Self {
             house,
             identity,
@@ -117,26 +121,27 @@ impl Link {
     }
 
     /// A new configuration: the next stream goes there.
-    pub(crate) fn configure(&mut self, house: House, identity: Identity) {
+    pub fn configure(&mut self, house: House, identity: Identity) {
         (self.house, self.identity) = (house, identity);
     }
 
     /// Bye was said: the epoch is over, and a new one needs a new link.
-    pub(crate) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
     /// Snapshot chunks wait for the next tick.
-    pub(crate) fn busy(&self) -> bool {
+    pub fn busy(&self) -> bool {
         self.intake.busy() || self.tables.busy() || self.lists.busy()
     }
 
-    pub(crate) fn sender(&mut self) -> &mut Sender {
+    /// The books of this VM.
+    pub fn sender(&mut self) -> &mut Sender {
         &mut self.sender
     }
 
     /// Opens, gives up, sends: whatever is due. `root`: the root context whose tick this is.
-    pub(crate) fn tick(
+    pub fn tick(
         &mut self,
         root: u32,
         now_ns: u64,
@@ -167,7 +172,7 @@ impl Link {
     }
 
     /// A record was pushed by a context of `root`: sends if a batch is full.
-    pub(crate) fn pushed(&mut self, root: u32, metrics: &Metrics) {
+    pub fn pushed(&mut self, root: u32, metrics: &Metrics) {
         if matches!(self.state, State::Open { owner, .. } if owner == root) && self.sender.stats().unsent_bytes >= FULL
         {
             self.flush(FULL, host::now_ns(), metrics);
@@ -175,12 +180,12 @@ impl Link {
     }
 
     /// The brakes of this version are in force.
-    pub(crate) fn braked(&mut self, version: u64) {
+    pub fn braked(&mut self, version: u64) {
         self.tell(gate_message::Message::BrakeAck(v1::BrakeAck { version }));
     }
 
     /// Rules were taken back: told at once, and on every stream, until the house says that it knows.
-    pub(crate) fn report_rollback(&mut self, rolled_back: v1::RolledBack) {
+    pub fn report_rollback(&mut self, rolled_back: v1::RolledBack) {
         if self.untold.len() < MAX_UNTOLD {
             self.untold.push(rolled_back.clone());
         }
@@ -196,7 +201,7 @@ impl Link {
     }
 
     /// The stream `token` is closed.
-    pub(crate) fn closed(&mut self, token: u32, status: u32, now_ns: u64, metrics: &Metrics) {
+    pub fn closed(&mut self, token: u32, status: u32, now_ns: u64, metrics: &Metrics) {
         // Envoy holds the stream until this call, also one that is no longer ours.
         let _ = host::grpc_close(token);
         if self.token() == Some(token) {
@@ -206,7 +211,7 @@ impl Link {
     }
 
     /// The root context `root` ends; `last`: no other one speaks with a house.
-    pub(crate) fn root_done(&mut self, root: u32, last: bool, now_ns: u64, metrics: &Metrics) {
+    pub fn root_done(&mut self, root: u32, last: bool, now_ns: u64, metrics: &Metrics) {
         let (State::Greeting { token, owner, .. } | State::Open { token, owner }) = self.state else { return };
         if owner != root {
             return;

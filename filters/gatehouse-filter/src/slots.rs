@@ -15,7 +15,7 @@ const KEY: &str = "gatehouse/key";
 
 /// The shared data of this Envoy.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Slots;
+pub struct Slots;
 
 impl SharedSlots for Slots {
     fn load(&self, set: u32, into: &mut Vec<u8>) -> Result<Version, SlotError> {
@@ -43,7 +43,7 @@ fn key(set: u32) -> String {
 }
 
 /// The secret that all workers of this Envoy share; `fresh` becomes it if there is none yet.
-pub(crate) fn secret(fresh: [u8; 16]) -> [u8; 16] {
+pub fn secret(fresh: [u8; 16]) -> [u8; 16] {
     let held = || host::shared(KEY).ok().flatten().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
     if let Some(held) = held() {
         return held;

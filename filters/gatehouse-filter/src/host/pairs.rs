@@ -14,14 +14,14 @@ struct Span {
 
 /// A buffer of pairs and where each lies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Pairs {
+pub struct Pairs {
     raw: Vec<u8>,
     spans: Vec<Span>,
 }
 
 impl Pairs {
     /// Reads `raw`; `None`: it is not such a list. Bytes behind the list are tolerated.
-    pub(crate) fn parse(raw: Vec<u8>) -> Option<Self> {
+    pub fn parse(raw: Vec<u8>) -> Option<Self> {
         if raw.is_empty() {
             return Some(Self::default());
         }
@@ -42,12 +42,12 @@ impl Pairs {
     }
 
     /// The pairs in order.
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         self.spans.iter().map(|span| (self.slice(span.name), self.slice(span.value)))
     }
 
     /// The name at `index`; in a CEL list, the value.
-    pub(crate) fn name(&self, index: usize) -> Option<&[u8]> {
+    pub fn name(&self, index: usize) -> Option<&[u8]> {
         self.spans.get(index).map(|span| self.slice(span.name))
     }
 
@@ -79,7 +79,7 @@ fn place(raw: &[u8], at: &mut usize, length: u32) -> Option<(u32, u32)> {
 }
 
 /// Writes pairs in the ABI's form.
-pub(crate) fn encode<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
+pub(super) fn encode<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
     let size = pairs.clone().fold(4usize, |sum, (name, value)| {
         sum.saturating_add(name.len()).saturating_add(value.len()).saturating_add(10)
     });

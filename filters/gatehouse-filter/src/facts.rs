@@ -18,24 +18,29 @@ const MUTUAL_TLS: usize = 1;
 const PEER_URI: usize = 2;
 const SNI: usize = 3;
 const TLS_VERSION: usize = 4;
-const LOCAL_PORT: usize = 5;
+const LOCAL: usize = 5;
 const JA4: usize = 6;
-const PROTOCOL: usize = 7;
+const PEER_URIS: usize = 7;
+const PROTOCOL: usize = 8;
 
 /// Filter state that holds the JA4 of the client's hello, where Envoy was told to write it (deploy/envoy).
 const JA4_KEY: &str = "gatehouse.ja4";
+/// Filter state that holds all URIs of the peer's certificate (`%DOWNSTREAM_PEER_URI_SAN%`), where Envoy was told to write it: the
+/// attribute tells the first only.
+const PEER_URIS_KEY: &str = "gatehouse.peer_uris";
 
 /// A connection, and what its requests have in common.
 #[derive(Debug, Default)]
-pub(crate) struct Downstream {
-    pub(crate) connection: Connection,
+pub struct Downstream {
+    /// What the engine is told of it.
+    pub connection: Connection,
     /// Of the first request that was seen on it: those of one connection are of one version, but for HTTP/1.0 among HTTP/1.1.
-    pub(crate) protocol: String,
+    pub protocol: String,
 }
 
 /// What was asked, and how it is asked.
 #[derive(Debug)]
-pub(crate) struct Facts {
+pub struct Facts {
     table: Table,
     known: BTreeMap<u64, Rc<Downstream>>,
     order: VecDeque<u64>,
@@ -43,7 +48,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Facts with the peer told by `source`.
-    pub(crate) fn new(source: &PeerSource) -> Self {
+    pub fn new(source: &PeerSource) -> Self {
         let peer = match source {
             PeerSource::FilterState(key) => Attribute::keyed("filter_state", key),
             PeerSource::UseRemoteAddress => Attribute::guarded("source.address"),
@@ -53,16 +58,20 @@ impl Facts {
             "connection.uri_san_peer_certificate",
             "connection.requested_server_name",
             "connection.tls_version",
-            "destination.port",
+            "destination.address",
         ];
-        let last = [Attribute::keyed("filter_state", JA4_KEY), Attribute::guarded("request.protocol")];
+        let last = [
+            Attribute::keyed("filter_state", JA4_KEY),
+            Attribute::keyed("filter_state", PEER_URIS_KEY),
+            Attribute::guarded("request.protocol"),
+        ];
         let own = rest.into_iter().map(Attribute::guarded).chain(last);
         let table = Table::new(core::iter::once(peer).chain(own).collect());
         Self { table, known: BTreeMap::new(), order: VecDeque::new() }
     }
 
     /// The connection of the current request. One cheap call if it is known.
-    pub(crate) fn of_current(&mut self) -> Rc<Downstream> {
+    pub fn of_current(&mut self) -> Rc<Downstream> {
         let id = host::number("connection\0id");
         if let Some(known) = id.and_then(|id| self.known.get(&id)) {
             return Rc::clone(known);
@@ -75,8 +84,13 @@ impl Facts {
         fresh
     }
 
+    /// The connection of the current context, asked anew: what is known of it grows until its handshake is done.
+    pub fn fresh(&mut self) -> Downstream {
+        read(&self.table.ask())
+    }
+
     /// Gives back what Envoy holds for us.
-    pub(crate) fn release(&mut self) {
+    pub fn release(&mut self) {
         self.table.release();
     }
 
@@ -94,6 +108,7 @@ impl Facts {
 
 fn read(answers: &Answers) -> Downstream {
     let (peer, peer_port) = answers.text(PEER).map_or((None, None), |text| address(&text));
+    let (local, local_port) = answers.text(LOCAL).map_or((None, None), |text| address(&text));
     let connection = Connection {
         peer,
         peer_port,
@@ -101,11 +116,18 @@ fn read(answers: &Answers) -> Downstream {
         peer_uri: answers.text(PEER_URI),
         sni: answers.text(SNI),
         tls_version: answers.text(TLS_VERSION),
-        local_port: answers.number(LOCAL_PORT).and_then(|port| u16::try_from(port).ok()),
+        local,
+        local_port,
         ja4: answers.text(JA4),
-        ..Connection::default()
+        peer_uris: answers.text(PEER_URIS).and_then(|uris| count(&uris)),
+        peer_local: false,
     };
     Downstream { connection, protocol: answers.text(PROTOCOL).unwrap_or_default() }
+}
+
+/// How many URIs a list with commas between them has; `-`: none was told. A comma in a URI counts as two: whoever has one is no SPIFFE id.
+fn count(uris: &str) -> Option<u32> {
+    if uris == "-" { None } else { u32::try_from(uris.split(',').count()).ok() }
 }
 
 /// `192.0.2.1`, `2001:db8::1`, and both with a port. An IPv4 address written as IPv6 is the IPv4 address.
@@ -131,6 +153,11 @@ mod tests {
         assert_eq!(address("[2001:db8::1]:443"), (ip("2001:db8::1"), Some(443)));
         assert_eq!(address("::ffff:192.0.2.1"), (ip("192.0.2.1"), None));
         assert_eq!(address("/run/socket"), (None, None));
+    }
+
+    #[test]
+    fn uris_are_counted_as_they_are_joined() {
+        assert_eq!((count("spiffe://a/b"), count("spiffe://a/b,spiffe://c/d"), count("-")), (Some(1), Some(2), None));
     }
 
     #[test]

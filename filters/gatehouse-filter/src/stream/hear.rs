@@ -16,7 +16,7 @@ use crate::table;
 
 impl Link {
     /// A message arrived for the stream `token`.
-    pub(crate) fn message(
+    pub fn message(
         &mut self,
         token: u32,
         length: usize,

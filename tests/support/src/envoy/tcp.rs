@@ -1,0 +1,90 @@
+//! A gateway for TCP: TLS ends at it, the filter of connections stands before `tcp_proxy`.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::config::{self, HouseAt, TYPES};
+use crate::{parts, ports};
+
+use super::{Envoy, Launcher};
+
+/// What one is made of.
+#[derive(Debug, Clone)]
+pub struct TcpGateway {
+    /// The service behind it.
+    pub upstream: SocketAddr,
+    /// TLS of the listener; `None`: plain TCP.
+    pub transport_socket: Option<Value>,
+    /// The configuration of the filter; `None`: it is not there.
+    pub bootstrap: Option<Value>,
+    /// Filters before it.
+    pub filters: Vec<Value>,
+    /// Where the house is.
+    pub house: HouseAt,
+    /// `max_early_data_bytes` of `tcp_proxy` (Envoy 1.37).
+    pub early: bool,
+    /// Workers.
+    pub concurrency: u32,
+}
+
+impl TcpGateway {
+    /// One with the filter, configured so.
+    pub fn new(upstream: SocketAddr, transport_socket: Value, bootstrap: Value) -> Self {
+        Self {
+            upstream,
+            transport_socket: Some(transport_socket),
+            bootstrap: Some(bootstrap),
+            filters: Vec::new(),
+            house: HouseAt::Absent,
+            early: true,
+            concurrency: 1,
+        }
+    }
+
+    /// Starts Envoy with it. Panics like [`Envoy::start`].
+    pub async fn start(&self) -> Envoy {
+        let port = ports::free();
+        Envoy::run_with(Launcher::FuncE, &self.render(port).to_string(), port, self.concurrency).await
+    }
+
+    fn render(&self, port: u16) -> Value {
+        let mut clusters = vec![config::cluster("service", &config::tcp(self.upstream), false)];
+        match &self.house {
+            HouseAt::Absent => {}
+            HouseAt::Socket(path) => clusters.push(config::house_cluster(&json!({ "pipe": { "path": path } }))),
+            HouseAt::Tcp(address) => clusters.push(config::house_cluster(&config::tcp(*address))),
+        }
+        let mut filters = self.filters.clone();
+        filters.extend(self.bootstrap.as_ref().map(gate));
+        let mut proxy = json!({
+            "@type": format!("{TYPES}/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"),
+            "stat_prefix": "service",
+            "cluster": "service",
+        });
+        if self.early {
+            proxy["max_early_data_bytes"] = json!(4096);
+        }
+        filters.push(json!({ "name": "envoy.filters.network.tcp_proxy", "typed_config": proxy }));
+        let mut listener = json!({
+            "name": "tcp",
+            "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
+            "filter_chains": [{ "filters": filters }],
+        });
+        if let Some(socket) = &self.transport_socket {
+            listener["filter_chains"][0]["transport_socket"] = socket.clone();
+        }
+        json!({
+            "node": { "id": "gateway-1", "cluster": "gateways" },
+            "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
+            "static_resources": { "listeners": [listener], "clusters": clusters },
+        })
+    }
+}
+
+fn gate(bootstrap: &Value) -> Value {
+    json!({ "name": "gatehouse", "typed_config": {
+        "@type": format!("{TYPES}/envoy.extensions.filters.network.wasm.v3.Wasm"),
+        "config": config::plugin(&parts::tcp_wasm(), Some(bootstrap)),
+    } })
+}
