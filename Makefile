@@ -77,7 +77,7 @@ test: ## Everything that can be proved in one verb; installs what it needs on De
 	@$(STAGE) --end
 
 unit: ## Unit, property and process tests of the crates and the sidecar: the inner loop
-	@cargo test -q $(CRATES) --features gatehouse-policy/yaml -p gatehouse-http -p gatehouse-codegen -p gatehouse-policy-reference -p gatehouse-demo -p gatehouse-corpora -p gatehouse-bench -p gatehouse-bench-gateway -p gatehouse-bench-house -p gatehouse-faults
+	@cargo test -q $(CRATES) --features gatehouse-policy/yaml -p gatehouse-filter -p gatehouse-http -p gatehouse-tcp -p gatehouse-codegen -p gatehouse-policy-reference -p gatehouse-demo -p gatehouse-corpora -p gatehouse-bench -p gatehouse-bench-gateway -p gatehouse-bench-house -p gatehouse-faults
 	@cargo test -q -p gatehouse --lib --bins --test alerts --test command --test door --test gates --test brake --test geo --test lists --test mode --test rollout --test verdicts
 
 scripted-host: wasm ## The built .wasm under a scripted host

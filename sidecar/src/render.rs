@@ -84,6 +84,8 @@ struct Place {
     peer: Option<&'static str>,
     /// Objects of Istio's own carry their place in Tetrate Service Bridge.
     bridge: bool,
+    /// The house stands on its own, so that any proxy of the mesh reaches it.
+    apart: bool,
     /// Istio's `gatewayTopology` as JSON; `None`: nothing stands before the gateway.
     topology: Option<String>,
 }
@@ -113,6 +115,7 @@ impl Place {
             proxy_group: if of_gateway { 65532 } else { 1337 },
             peer: of_gateway.then_some("use_remote_address"),
             bridge: target == Target::Tsb,
+            apart,
             topology: topology(gateway),
             failure_policy: if module.on_failure == "FAIL_CLOSE" { "FAIL_CLOSED" } else { module.on_failure },
         }

@@ -26,6 +26,7 @@ templates!(
     "istio/house.yaml",
     "istio/mesh.yaml",
     "istio/routes.yaml",
+    "istio/workload.yaml",
     "parts/application-cluster.yaml",
     "parts/bootstrap.json",
     "parts/gate-filter.yaml",
@@ -141,6 +142,7 @@ impl Target {
                 if !values.routes.is_empty() {
                     names.push("istio/routes.yaml");
                 }
+                names.extend(values.workload.as_ref().map(|_| "istio/workload.yaml"));
                 names
             }
         }

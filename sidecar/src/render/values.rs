@@ -38,6 +38,8 @@
 //!   group: shop-gateways          # of the gateway
 //!   internalGroup: shop-internal  # of what is Istio's own (EnvoyFilter)
 //!   egress: { namespace: …, labels: { … }, hosts: [api.example.com] }   # an egress gateway that is guarded too
+//! workload: { namespace: shop, labels: { app: checkout } }   # Istio: a workload whose own proxies have the gate too; `service` instead of
+//!                                 # labels: at its waypoint. With a house beside the gateway it needs `--inline POLICY`
 //! envoy: { node: gateway-1, listen: 0.0.0.0, admin: 9901, application: { address: 127.0.0.1, port: 8000 } }
 //! routes:
 //!   - { name: shop, hosts: [shop.example.com], service: shop.default.svc.cluster.local, port: 8080, credential: shop-tls }
@@ -71,6 +73,8 @@ pub struct Values {
     pub tsb: Tsb,
     /// Plain Envoy.
     pub envoy: Envoy,
+    /// A workload that has the gate too.
+    pub workload: Option<Workload>,
     /// What the gateway serves.
     pub routes: Vec<Route>,
 }
@@ -96,6 +100,17 @@ pub struct Gateway {
     pub http: i64,
     /// Port of TLS.
     pub https: i64,
+}
+
+/// A workload whose own proxies have the gate.
+#[derive(Debug, Clone, Serialize)]
+pub struct Workload {
+    /// Where it runs.
+    pub namespace: String,
+    /// Of its pods.
+    pub labels: BTreeMap<String, String>,
+    /// Its service, at whose waypoint the gate stands.
+    pub service: Option<String>,
 }
 
 /// The gate's module.
@@ -225,6 +240,7 @@ impl Values {
             istio_kind: istio(fields.take("istio"), problems)?,
             tsb: Tsb::read(fields.take("tsb"), problems)?,
             envoy: Envoy::read(fields.take("envoy"), problems)?,
+            workload: fields.take("workload").and_then(|node| Workload::read(node, problems)),
             routes: routes(fields.take("routes"), problems),
         };
         fields.finish(problems);
@@ -260,6 +276,21 @@ impl Gateway {
         };
         fields.finish(problems);
         Some(gateway)
+    }
+}
+
+impl Workload {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, "`workload`", problems)?;
+        let namespace = fields.require("namespace").map(|node| word::label(Some(node), "", problems));
+        let labels = fields.take("labels").map(|node| labels(node, problems));
+        let service = fields.take("service").map(|node| word::label(Some(node), "", problems));
+        fields.finish(problems);
+        if labels.as_ref().is_none_or(BTreeMap::is_empty) == service.is_none() {
+            problems.push(&node.place, "whose proxies is not clear", "write `labels`, or `service` for its waypoint");
+            return None;
+        }
+        Some(Self { namespace: namespace?, labels: labels.unwrap_or_default(), service })
     }
 }
 

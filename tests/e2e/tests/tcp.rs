@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use gatehouse_e2e::callers::{DEFAULT, Fate, PATIENCE, SLEEP, policy, strangers, talk, workload};
 use gatehouse_support::envoy::HouseAt;
-use gatehouse_support::tls::Authority;
+use gatehouse_support::tls::{Authority, Hello};
 use gatehouse_support::{Echo, House, TcpGateway, wait};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -144,5 +144,48 @@ async fn the_house_hands_out_the_policy_and_gets_a_record_of_every_connection() 
     assert_eq!((&rejected["activity_name"], &rejected["actor"]["user"]["uid"]), (&json!("Refuse"), &json!(DEFAULT)));
     assert_eq!(rejected["unmapped"]["gatehouse"]["rule"], "echo/otherwise");
     assert_eq!(rejected["traffic"]["bytes"], 0);
+    envoy.assert_filter_sound().await;
+}
+
+#[tokio::test]
+async fn an_external_database_is_reached_by_its_name_in_the_mesh_and_by_one_account_only() {
+    let (database, authority) = (Echo::greeting().await, Authority::new());
+    let policy = json!({
+        "apiVersion": "gatehouse.dev/v1", "kind": "TcpPolicy", "metadata": { "name": "database" },
+        "spec": {
+            "hosts": ["db.external.test"],
+            "rules": [{ "name": "frontend", "match": { "serviceAccounts": ["shop/secure-frontend"] }, "then": "allow" }],
+            "otherwise": "reject",
+        },
+    });
+    let bootstrap = json!({ "policy": policy, "whenNoPolicy": "block" });
+    let mut gateway = TcpGateway::new(database.address(), authority.listener(true), bootstrap);
+    gateway.listener_filters = vec![json!({ "name": "envoy.filters.listener.tls_inspector", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+    } })];
+    let envoy = gateway.start().await;
+    let caller = |account: &str, name| {
+        let identity = format!("spiffe://cluster.local/ns/shop/sa/{account}");
+        Hello { name: Some(name), ..workload(&authority, account, &identity) }
+    };
+    let meshed = "outbound_.5432_._.db.external.test";
+    for (account, name) in [
+        ("batch", meshed),
+        ("secure-frontend", "outbound_.5432_._.other.external.test"),
+        ("secure-frontend", "outbound_.5432_._.db.external.test.evil.test"),
+    ] {
+        assert_eq!(
+            talk(&authority, envoy.address(), &caller(account, name), b"").await,
+            Fate::Closed,
+            "{account} {name}"
+        );
+    }
+    assert_eq!(database.connections(), 0);
+    for name in [meshed, "db.external.test"] {
+        let greeted = talk(&authority, envoy.address(), &caller("secure-frontend", name), b"").await;
+        assert_eq!(greeted, Fate::Answered(b"220 echo ready\r\n".to_vec()), "{name}");
+    }
+    let line = "rejecting: spiffe://cluster.local/ns/shop/sa/batch to db.external.test (database/otherwise)";
+    assert!(envoy.log().contains(line), "{}", envoy.log());
     envoy.assert_filter_sound().await;
 }

@@ -24,13 +24,24 @@ impl Shipped {
 
     /// Renders for another target. Panics as [`Shipped::render`].
     pub fn render_for(target: &str, values: &Value) -> Self {
+        Self::render_with(target, values, &[])
+    }
+
+    /// The same with further arguments. Panics as [`Shipped::render`].
+    pub fn render_with(target: &str, values: &Value, more: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("gatehouse-manifests-").tempdir().expect("a folder");
         let file = folder.path().join("values.yaml");
         // JSON is YAML.
         std::fs::write(&file, values.to_string()).expect("a file");
         let mut command = Command::new(parts::house());
-        let done =
-            command.args(["render", target]).arg(&file).arg("-o").arg(folder.path()).output().expect("gatehouse");
+        let done = command
+            .args(["render", target])
+            .arg(&file)
+            .arg("-o")
+            .arg(folder.path())
+            .args(more)
+            .output()
+            .expect("gatehouse");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         std::fs::remove_file(&file).expect("the values go");
         Self { folder }

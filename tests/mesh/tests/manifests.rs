@@ -44,7 +44,7 @@ fn said(output: &Output) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_server_takes_every_manifest_by_its_strictest_rules() {
     let kube = Kube::start().await.with_resources().await;
-    for namespace in ["ingress", "gatehouse"] {
+    for namespace in ["ingress", "gatehouse", "shop"] {
         kube.kubectl(&["create", "namespace", namespace]);
     }
     envoy_gateway(&kube);

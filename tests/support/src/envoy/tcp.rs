@@ -20,6 +20,8 @@ pub struct TcpGateway {
     pub bootstrap: Option<Value>,
     /// Filters before it.
     pub filters: Vec<Value>,
+    /// Filters of the listener.
+    pub listener_filters: Vec<Value>,
     /// Where the house is.
     pub house: HouseAt,
     /// `max_early_data_bytes` of `tcp_proxy` (Envoy 1.37).
@@ -36,6 +38,7 @@ impl TcpGateway {
             transport_socket: Some(transport_socket),
             bootstrap: Some(bootstrap),
             filters: Vec::new(),
+            listener_filters: Vec::new(),
             house: HouseAt::Absent,
             early: true,
             concurrency: 1,
@@ -69,6 +72,7 @@ impl TcpGateway {
         let mut listener = json!({
             "name": "tcp",
             "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
+            "listener_filters": self.listener_filters,
             "filter_chains": [{ "filters": filters }],
         });
         if let Some(socket) = &self.transport_socket {
