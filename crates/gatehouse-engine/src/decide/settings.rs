@@ -67,9 +67,12 @@ impl<'p> Court<'_, 'p> {
 
     /// A peer of whose certificate only the first URI would be judged. How many it has must be known to be refused.
     fn many_uris(&self) -> Option<Refusal<'p>> {
-        let (document, mode) = self.scope.require_one_uri()?;
         let many = self.request.head.connection.peer_uris.is_some_and(|uris| uris > 1);
-        (many && self.request.known.has(Field::Identity)).then_some(Refusal {
+        if !(many && self.request.known.has(Field::Identity)) {
+            return None;
+        }
+        let (document, mode) = self.scope.require_one_uri()?;
+        Some(Refusal {
             document,
             word: Word::OneUri,
             mode,
@@ -81,8 +84,12 @@ impl<'p> Court<'_, 'p> {
     /// TLS was asked for one name and the request is for another (domain fronting, or a connection that a client took for several
     /// hosts: 421 tells it to open one for this host, RFC 9110, 15.5.20).
     fn foreign_server_name(&self) -> Option<Refusal<'p>> {
-        let names = self.scope.server_name()?;
         let sni = self.request.head.connection.sni.as_deref().filter(|_| self.request.known.has(Field::Sni))?;
+        // Nearly always, and nothing of the document need be read for it.
+        if sni.as_bytes() == self.host {
+            return None;
+        }
+        let names = self.scope.server_name()?;
         (!server_name::names(sni, self.host, names.own.iter())).then_some(Refusal {
             document: names.document,
             word: Word::ServerName,
