@@ -30,18 +30,18 @@ build: wasm ## The filter (wasm) and the sidecar (release)
 wasm: ## The filters, as shipped; one above 1.5 MiB fails
 	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http -p gatehouse-tcp
 	@for filter in gatehouse_http gatehouse_tcp; do size=$$(stat -c %s $(WASM_DIR)/$$filter.wasm); \
-	echo "$$filter.wasm: $$size bytes (limit $(WASM_LIMIT))"; test $$size -lt $(WASM_LIMIT); done
+	echo "$$filter.wasm: $$size bytes (limit $(WASM_LIMIT))"; test $$size -lt $(WASM_LIMIT) || exit 1; done
 
-image: wasm ## OCI image layouts of gate and house, without a container engine, reproducible: target/image, digests.json
+image: wasm ## OCI image layouts of both filters and the house, without a container engine, reproducible: target/image, digests.json
 	@cargo build -q --release -p gatehouse
-	@deploy/image/build $(WASM_DIR)/gatehouse_http.wasm $(or $(CARGO_TARGET_DIR),target)/release/gatehouse $(or $(CARGO_TARGET_DIR),target)/image
+	@deploy/image/build $(WASM_DIR) $(or $(CARGO_TARGET_DIR),target)/release/gatehouse $(or $(CARGO_TARGET_DIR),target)/image
 
 chart: ## The Helm chart, a repository's index, its OCI layout: target/chart (Go for helm; two minutes when cold; CHART_URL=where it will be served)
 	@HELM=$$(tests/tools/get-helm | tail -n 1) deploy/helm/package $(or $(CARGO_TARGET_DIR),target)/chart $(if $(CHART_URL),--url $(CHART_URL))
 
 package: wasm ## Debian package and tarball for a virtual machine: target/package
 	@cargo build -q --release -p gatehouse
-	@deploy/vm/package $(WASM_DIR)/gatehouse_http.wasm $(or $(CARGO_TARGET_DIR),target)/release/gatehouse $(or $(CARGO_TARGET_DIR),target)/package
+	@deploy/vm/package $(WASM_DIR) $(or $(CARGO_TARGET_DIR),target)/release/gatehouse $(or $(CARGO_TARGET_DIR),target)/package
 
 wasm-trap: ## The filter with a trap on request, for the reload test; never shipped
 	@RUSTFLAGS="$(WASM_FLAGS)" cargo build --profile wasm --target $(WASM_TARGET) -p gatehouse-http --features test-trap --target-dir $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/trap

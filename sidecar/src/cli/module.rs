@@ -6,14 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::exit::{self, fail};
 
-/// Where the image has it.
-const SHIPPED: &str = "/usr/lib/gatehouse/gatehouse_http.wasm";
+/// Where image and package have them.
+const SHIPPED: &str = "/usr/lib/gatehouse";
 /// Larger than any module of ours by far.
 const MAX_MODULE: u64 = 64 << 20;
 /// How every module begins: magic and version (WebAssembly core specification, 5.5.16).
@@ -24,12 +24,30 @@ pub(super) struct Arguments {
     /// Where the gateway reads it
     #[arg(value_name = "TO")]
     to: PathBuf,
-    /// Where it is
-    #[arg(long, value_name = "FILE", default_value = SHIPPED)]
-    from: PathBuf,
+    /// Which of the gate's filters: that of requests or that of connections
+    #[arg(long, value_enum, default_value_t = Filter::Http, conflicts_with = "from")]
+    filter: Filter,
+    /// Where it is, if not where the image has it
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
     /// What its SHA-256 must be, in hexadecimal
     #[arg(long, value_name = "DIGEST")]
     sha256: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Filter {
+    Http,
+    Tcp,
+}
+
+impl Filter {
+    fn shipped(self) -> PathBuf {
+        Path::new(SHIPPED).join(match self {
+            Self::Http => "gatehouse_http.wasm",
+            Self::Tcp => "gatehouse_tcp.wasm",
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -41,8 +59,9 @@ struct Placed<'a> {
 }
 
 pub(super) fn module(arguments: &Arguments, json: bool) -> ExitCode {
-    let Arguments { to, from, sha256 } = arguments;
-    let module = match read(from) {
+    let Arguments { to, filter, from, sha256 } = arguments;
+    let from = from.clone().unwrap_or_else(|| filter.shipped());
+    let module = match read(&from) {
         Ok(module) => module,
         Err(error) => return fail(exit::usage(), &format!("cannot read `{}`: {error}", from.display())),
     };

@@ -65,9 +65,12 @@ impl Node {
         for (name, path) in programs {
             std::os::unix::fs::symlink(path, bin.join(name)).expect("a link");
         }
-        // Image and package have the module there.
+        // Image and package have them there.
         std::fs::create_dir_all("/usr/lib/gatehouse").expect("a folder of the image");
-        std::fs::copy(parts::wasm(), "/usr/lib/gatehouse/gatehouse_http.wasm").expect("the module of the image");
+        for module in [parts::wasm(), parts::tcp_wasm()] {
+            let place = Path::new("/usr/lib/gatehouse").join(module.file_name().expect("a name"));
+            std::fs::copy(module, place).expect("the modules of the image");
+        }
         std::fs::create_dir_all("/etc/gatehouse").expect("a folder of the package");
         Self { folder, house: None, mounted: BTreeMap::new() }
     }

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 const REGISTRY: &str = "127.0.0.1:15555";
 const SOON: Duration = Duration::from_secs(60);
 
-/// Builds all three into a folder.
+/// Builds all of them into a folder.
 fn built(folder: &Path) -> Value {
     let mut command = Command::new(parts::root().join("deploy/image/build"));
-    let done = command.args([parts::wasm(), parts::house()]).arg(folder).output().expect("python3");
+    let done = command.args([parts::modules(), parts::house()]).arg(folder).output().expect("python3");
     assert!(done.status.success(), "{}", said(&done));
     serde_json::from_slice(&std::fs::read(folder.join("digests.json")).expect("digests")).expect("JSON")
 }
@@ -49,14 +49,17 @@ fn unpack(layout: &Path, into: &Path) {
 fn the_same_input_gives_the_same_digests_and_the_module_is_the_one_that_was_built() {
     let (one, two) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     assert_eq!(built(one.path()), built(two.path()));
-    let root = tempfile::tempdir().expect("a folder");
-    unpack(&one.path().join("gate"), root.path());
-    let module = std::fs::read(parts::wasm()).expect("the module");
-    assert!(std::fs::read(root.path().join("plugin.wasm")).expect("plugin.wasm") == module);
-    let artifact = manifest(&one.path().join("gate-artifact"));
-    assert_eq!(artifact["layers"].as_array().map(Vec::len), Some(2));
-    let layer = blob(&one.path().join("gate-artifact"), &artifact["layers"][0]["digest"]);
-    assert!(std::fs::read(layer).expect("a layer") == module);
+    for (name, built) in [("gate", parts::wasm()), ("gate-tcp", parts::tcp_wasm())] {
+        let root = tempfile::tempdir().expect("a folder");
+        unpack(&one.path().join(name), root.path());
+        let module = std::fs::read(built).expect("the module");
+        assert!(std::fs::read(root.path().join("plugin.wasm")).expect("plugin.wasm") == module, "{name}");
+        let layout = one.path().join(format!("{name}-artifact"));
+        let artifact = manifest(&layout);
+        assert_eq!(artifact["layers"].as_array().map(Vec::len), Some(2), "{name}");
+        let layer = blob(&layout, &artifact["layers"][0]["digest"]);
+        assert!(std::fs::read(layer).expect("a layer") == module, "{name}");
+    }
 }
 
 #[test]
@@ -72,10 +75,12 @@ fn the_houses_image_runs_as_nobody_and_brings_the_module_along() {
     let version = inside(&["/usr/bin/gatehouse", "--version"]);
     assert!(version.status.success() && said(&version).starts_with("gatehouse "), "{}", said(&version));
     // What an init container does; only its own folders may be written to.
-    let placed = inside(&["/usr/bin/gatehouse", "module", "/run/gatehouse/gate.wasm"]);
-    assert!(placed.status.success(), "{}", said(&placed));
-    let module = std::fs::read(root.path().join("run/gatehouse/gate.wasm")).expect("the module");
-    assert!(module == std::fs::read(parts::wasm()).expect("the module"));
+    for (filter, built) in [("http", parts::wasm()), ("tcp", parts::tcp_wasm())] {
+        let placed = inside(&["/usr/bin/gatehouse", "module", "--filter", filter, "/run/gatehouse/gate.wasm"]);
+        assert!(placed.status.success(), "{}", said(&placed));
+        let module = std::fs::read(root.path().join("run/gatehouse/gate.wasm")).expect("the module");
+        assert!(module == std::fs::read(built).expect("the module"), "{filter}");
+    }
     assert!(
         !inside(&["/usr/bin/gatehouse", "module", "/usr/lib/gate.wasm"]).status.success(),
         "it may write where it need not"
@@ -112,7 +117,7 @@ async fn istios_agent_takes_both_layouts_by_digest_from_a_registry() {
         async { tokio::net::TcpStream::connect(REGISTRY).await.is_ok() }
     })
     .await;
-    for name in ["gate", "gate-artifact", "house"] {
+    for name in ["gate", "gate-artifact", "gate-tcp", "gate-tcp-artifact", "house"] {
         let target = format!("{REGISTRY}/{name}:1");
         let layout = folder.path().join(name).display().to_string();
         let pushed = Command::new(&crane).args(["push", "--insecure", &layout, &target]).output().expect("crane");
@@ -120,7 +125,7 @@ async fn istios_agent_takes_both_layouts_by_digest_from_a_registry() {
         let told = Command::new(&crane).args(["digest", "--insecure", &target]).output().expect("crane");
         assert_eq!(said(&told).trim(), digests[name].as_str().expect("a digest"), "{name}");
     }
-    for name in ["gate", "house"] {
+    for name in ["gate", "gate-tcp", "house"] {
         let sound =
             Command::new(&crane).args(["validate", "--insecure", "--remote", &format!("{REGISTRY}/{name}:1")]).output();
         let sound = sound.expect("crane");

@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 fn packages(into: &Path) -> (PathBuf, PathBuf) {
     let mut command = Command::new(parts::root().join("deploy/vm/package"));
-    let done = command.args([parts::wasm(), parts::house()]).arg(into).output().expect("python3");
+    let done = command.args([parts::modules(), parts::house()]).arg(into).output().expect("python3");
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
     let mut paths = said.lines().map(PathBuf::from);

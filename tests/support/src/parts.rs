@@ -24,6 +24,16 @@ pub fn wasm() -> PathBuf {
     present("GATEHOUSE_WASM", target().join("wasm32-wasip1/wasm/gatehouse_http.wasm"), "make wasm")
 }
 
+/// The folder of both filters as shipped, for what packages them.
+///
+/// # Panics
+/// They do not stand side by side.
+pub fn modules() -> PathBuf {
+    let folder = wasm().parent().expect("a folder").to_owned();
+    assert_eq!(tcp_wasm().parent(), Some(folder.as_path()), "both filters stand in one folder");
+    folder
+}
+
 /// The filter of connections as shipped: `GATEHOUSE_TCP_WASM`, else where `make wasm` puts it.
 pub fn tcp_wasm() -> PathBuf {
     present("GATEHOUSE_TCP_WASM", target().join("wasm32-wasip1/wasm/gatehouse_tcp.wasm"), "make wasm")
