@@ -12,6 +12,8 @@ mod word;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
 
 pub use target::Target;
@@ -86,6 +88,8 @@ struct Place {
     bridge: bool,
     /// The house stands on its own, so that any proxy of the mesh reaches it.
     apart: bool,
+    /// Whom the house answers.
+    gates: Vec<Gate>,
     /// Istio's `gatewayTopology` as JSON; `None`: nothing stands before the gateway.
     topology: Option<String>,
 }
@@ -116,10 +120,37 @@ impl Place {
             peer: of_gateway.then_some("use_remote_address"),
             bridge: target == Target::Tsb,
             apart,
+            gates: gates(values),
             topology: topology(gateway),
             failure_policy: if module.on_failure == "FAIL_CLOSE" { "FAIL_CLOSED" } else { module.on_failure },
         }
     }
+}
+
+/// Proxies with the gate in them: who they are and where.
+#[derive(Debug, serde::Serialize)]
+struct Gate {
+    namespace: String,
+    account: String,
+    labels: BTreeMap<String, String>,
+}
+
+fn gates(values: &Values) -> Vec<Gate> {
+    let Values { gateway, workload, egress, .. } = values;
+    let gate = |namespace: &str, account: &str, labels: BTreeMap<String, String>| Gate {
+        namespace: namespace.to_owned(),
+        account: account.to_owned(),
+        labels,
+    };
+    let one = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    let mut gates = vec![gate(&gateway.namespace, &gateway.service_account, gateway.labels.clone())];
+    gates.extend(workload.as_ref().map(|at| {
+        let waypoint = || one("gateway.networking.k8s.io/gateway-name", &at.service_account);
+        let labels = if at.service.is_some() { waypoint() } else { at.labels.clone() };
+        gate(&at.namespace, &at.service_account, labels)
+    }));
+    gates.extend(egress.as_ref().map(|at| gate(&at.namespace, &at.name, one("istio", &at.name))));
+    gates
 }
 
 /// What Istio is told of what stands before the gateway.

@@ -1,6 +1,6 @@
 //! What can be rendered, and of which templates each target consists.
 
-use super::Values;
+use super::{Values, values};
 
 macro_rules! templates {
     ($($name:literal),+ $(,)?) => {
@@ -18,6 +18,9 @@ templates!(
     "envoy/xds/clusters.yaml",
     "envoy/xds/envoy.yaml",
     "envoy/xds/listeners.yaml",
+    "istio/egress-gateway.yaml",
+    "istio/egress-routes.yaml",
+    "istio/egress-namespaces.yaml",
     "istio/gate.yaml",
     "istio/gateway.yaml",
     "istio/house-config.yaml",
@@ -27,6 +30,7 @@ templates!(
     "istio/mesh.yaml",
     "istio/routes.yaml",
     "istio/workload.yaml",
+    "parts/access-log.yaml",
     "parts/application-cluster.yaml",
     "parts/bootstrap.json",
     "parts/gate-filter.yaml",
@@ -37,6 +41,8 @@ templates!(
     "parts/init-container.yaml",
     "parts/listener.yaml",
     "parts/peer-filter.yaml",
+    "parts/peer-uris.yaml",
+    "parts/plugin.yaml",
     "parts/tsb-place.yaml",
     "tsb/egress-gateway.yaml",
     "tsb/expected.yaml",
@@ -102,6 +108,19 @@ impl Target {
                 "`module.url` is no file and the kind is EnvoyFilter",
                 "write `module: { url: file:///… }`, or leave it out beside the gateway; only Istio's own kinds fetch modules",
             )),
+            Self::Istio if values.egress.is_some() && values.shape == "beside" => Some((
+                "`egress` needs a house of its own",
+                "write `shape: independent`: the house beside the ingress gateway is not reached from other pods",
+            )),
+            Self::Istio
+                if values.egress.as_ref().is_some_and(values::EgressGateway::has_connections)
+                    && values.module.tcp.is_none() =>
+            {
+                Some((
+                    "`module.tcp` is missing and `egress.hosts` has TLS or TCP",
+                    "write `module: { tcp: { url: oci://… } }`: the filter of connections judges them",
+                ))
+            }
             _ => None,
         }
     }
@@ -143,6 +162,10 @@ impl Target {
                     names.push("istio/routes.yaml");
                 }
                 names.extend(values.workload.as_ref().map(|_| "istio/workload.yaml"));
+                if let Some(egress) = &values.egress {
+                    names.extend(["istio/egress-gateway.yaml", "istio/egress-routes.yaml"]);
+                    names.extend((!egress.from.is_empty()).then_some("istio/egress-namespaces.yaml"));
+                }
                 names
             }
         }

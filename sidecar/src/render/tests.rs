@@ -71,12 +71,13 @@ fn every_combination_is_yaml_with_kinds_and_names() {
                     let text = format!(
                         "shape: {shape}\nistio: {{ kind: {kind} }}\ngateway: {{ trustedProxies: {hops}, proxyProtocol: {}, labels: {{ a.b/c: \"1\" }} }}\n\
                          house: {{ pullSecret: secret }}\n\
-                         routes: [{{ name: a, hosts: [\"*\", b.example], service: c.d, port: 1, credential: e }}]\n{}",
+                         routes: [{{ name: a, hosts: [\"*\", b.example], service: c.d, port: 1, credential: e }}]\n{}{}",
                         kind == "WasmPlugin",
+                        if shape == "independent" { EGRESS } else { "" },
                         if url == "null" {
                             String::new()
                         } else {
-                            format!("module: {{ url: \"{url}\", pullSecret: p }}\n")
+                            format!("module: {{ url: \"{url}\", pullSecret: p, tcp: {{ url: \"{url}\" }} }}\n")
                         },
                     );
                     let values = Values::parse("values", &text).unwrap();
@@ -93,6 +94,42 @@ fn every_combination_is_yaml_with_kinds_and_names() {
                 }
             }
         }
+    }
+}
+
+const EGRESS: &str = "workload: { namespace: a, service: b }\negress: { nodes: { a.b/c: \"1\" }, from: [a, b], hosts: [\
+                      { name: a, host: a.b, port: 80, originate: 443, credential: c }, \
+                      { name: b, host: b.b, port: 443, protocol: TLS }, \
+                      { name: c, host: c.b, port: 1, protocol: TCP, addresses: [\"::1\", 192.0.2.1] }] }\n";
+
+#[test]
+fn whoever_has_the_gate_may_ask_the_house() {
+    let text = format!("shape: independent\nmodule: {{ url: \"oci://a/b\", tcp: {{ url: \"oci://a/c\" }} }}\n{EGRESS}");
+    let values = Values::parse("values", &text).unwrap();
+    let manifests = render(Target::Istio, &values, None).unwrap();
+    let house = &manifests.iter().find(|one| one.name == "house.yaml").unwrap().text;
+    for who in ["istio-system/sa/istio-ingressgateway", "a/sa/waypoint", "istio-egress/sa/gatehouse-egress"] {
+        assert!(house.contains(&format!("cluster.local/ns/{who}")), "{who}:\n{house}");
+    }
+    assert!(house.contains("gateway.networking.k8s.io/gateway-name: waypoint"), "{house}");
+}
+
+#[test]
+fn hosts_outside_are_each_one_name_with_one_way() {
+    let told = said(
+        "egress: { hosts: [{ name: a.b, host: \"*.b\", port: 0 }, { name: c, host: d.e, port: 1, protocol: TLS, originate: 2 }, \
+         { name: c, host: d.e, port: 1, protocol: UDP, addresses: [f] }] }",
+    );
+    for part in [
+        "`a.b` is no name of one word",
+        "`*.b` is no name of one host",
+        "the gateway originates TLS for HTTP only, not for TLS",
+        "`f` is no address",
+        "UDP",
+        "two hosts have the name `c`",
+        "two hosts have the host `d.e`",
+    ] {
+        assert!(told.contains(part), "{part}:\n{told}");
     }
 }
 
@@ -165,6 +202,10 @@ fn what_a_target_lacks_is_told() {
     assert!(message.contains("module.url") && help.contains("oci://"));
     assert!(Target::Istio.lacks(&values("shape: independent")).is_some());
     assert!(Target::Istio.lacks(&values("")).is_none());
+    let outside = "egress: { hosts: [{ name: a, host: a.b, port: 1, protocol: TCP }] }";
+    let lacks = |text: &str| Target::Istio.lacks(&values(&format!("{text}\n{outside}"))).unwrap().0;
+    assert!(lacks("").contains("house of its own"));
+    assert!(lacks("shape: independent\nmodule: { url: \"oci://a/b\" }").contains("`module.tcp` is missing"));
     let fetched = "istio: { kind: EnvoyFilter }\nmodule: { url: \"oci://a/b\" }";
     assert!(Target::Istio.lacks(&values(fetched)).is_some());
 }

@@ -17,6 +17,7 @@
 //! module:
 //!   url: oci://REGISTRY/gate:1    # default: an init container copies it out of the house's image (beside), else required
 //!   sha256: …                     # of the file (http), of the manifest (oci)
+//!   tcp: { url: oci://REGISTRY/gate-tcp:1, sha256: … }   # the filter of connections, for egress of TLS and TCP
 //!   pullSecret: registry
 //!   onFailure: reload             # reload, open or close; what a module that cannot be had or that failed does to requests
 //! house:
@@ -38,8 +39,20 @@
 //!   group: shop-gateways          # of the gateway
 //!   internalGroup: shop-internal  # of what is Istio's own (EnvoyFilter)
 //!   egress: { namespace: …, labels: { … }, hosts: [api.example.com] }   # an egress gateway that is guarded too
-//! workload: { namespace: shop, labels: { app: checkout } }   # Istio: a workload whose own proxies have the gate too; `service` instead of
-//!                                 # labels: at its waypoint. With a house beside the gateway it needs `--inline POLICY`
+//! workload:                       # Istio: a workload whose own proxies have the gate too
+//!   namespace: shop
+//!   labels: { app: checkout }     # its pods; `service: checkout` instead: at its waypoint
+//!   serviceAccount: checkout      # of those proxies, who ask the house; default: `default`, of a waypoint `waypoint`
+//!                                 # With a house beside the gateway it needs `--inline POLICY`
+//! egress:                         # Istio, independent house: a gateway for what leaves the mesh
+//!   name: gatehouse-egress        # its Deployment, Service and ServiceAccount
+//!   namespace: istio-egress
+//!   nodes: { egress: "true" }     # labels of the nodes it runs on; default: any
+//!   from: [shop]                  # namespaces whose pods go out by it only
+//!   hosts:                        # each by one name; policies say who may reach it
+//!     - { name: httpbin, host: api.httpbin.example, protocol: HTTP, port: 80, originate: 443, credential: authority }
+//!     - { name: vault, host: vault.example.com, protocol: TLS, port: 443 }
+//!     - { name: orders, host: db.example.com, protocol: TCP, port: 5432, addresses: [192.0.2.10] }
 //! envoy: { node: gateway-1, listen: 0.0.0.0, admin: 9901, application: { address: 127.0.0.1, port: 8000 } }
 //! routes:
 //!   - { name: shop, hosts: [shop.example.com], service: shop.default.svc.cluster.local, port: 8080, credential: shop-tls }
@@ -51,6 +64,10 @@ use gatehouse_policy::document::{self, Entry, Fields, Node, Place, Problems, Val
 use serde::Serialize;
 
 use super::word;
+
+mod egress;
+
+pub(super) use egress::EgressGateway;
 
 /// What was said, and what holds where nothing was.
 #[derive(Debug, Clone, Serialize)]
@@ -75,6 +92,8 @@ pub struct Values {
     pub envoy: Envoy,
     /// A workload that has the gate too.
     pub workload: Option<Workload>,
+    /// An egress gateway.
+    pub egress: Option<EgressGateway>,
     /// What the gateway serves.
     pub routes: Vec<Route>,
 }
@@ -111,6 +130,8 @@ pub struct Workload {
     pub labels: BTreeMap<String, String>,
     /// Its service, at whose waypoint the gate stands.
     pub service: Option<String>,
+    /// Who those proxies are.
+    pub service_account: String,
 }
 
 /// The gate's module.
@@ -120,10 +141,21 @@ pub struct Module {
     pub url: Option<String>,
     /// Its digest.
     pub sha256: Option<String>,
+    /// The filter of connections: where it comes from, and its digest.
+    pub tcp: Option<TcpModule>,
     /// Secret that the registry asks for.
     pub pull_secret: Option<String>,
     /// `FAIL_RELOAD`, `FAIL_OPEN` or `FAIL_CLOSE`.
     pub on_failure: &'static str,
+}
+
+/// The module of the filter of connections.
+#[derive(Debug, Clone, Serialize)]
+pub struct TcpModule {
+    /// Where it comes from.
+    pub url: String,
+    /// Its digest.
+    pub sha256: Option<String>,
 }
 
 /// The house.
@@ -241,6 +273,7 @@ impl Values {
             tsb: Tsb::read(fields.take("tsb"), problems)?,
             envoy: Envoy::read(fields.take("envoy"), problems)?,
             workload: fields.take("workload").and_then(|node| Workload::read(node, problems)),
+            egress: fields.take("egress").and_then(|node| EgressGateway::read(node, problems)),
             routes: routes(fields.take("routes"), problems),
         };
         fields.finish(problems);
@@ -285,12 +318,14 @@ impl Workload {
         let namespace = fields.require("namespace").map(|node| word::label(Some(node), "", problems));
         let labels = fields.take("labels").map(|node| labels(node, problems));
         let service = fields.take("service").map(|node| word::label(Some(node), "", problems));
+        let usual = if service.is_some() { "waypoint" } else { "default" };
+        let service_account = word::label(fields.take("serviceAccount"), usual, problems);
         fields.finish(problems);
         if labels.as_ref().is_none_or(BTreeMap::is_empty) == service.is_none() {
             problems.push(&node.place, "whose proxies is not clear", "write `labels`, or `service` for its waypoint");
             return None;
         }
-        Some(Self { namespace: namespace?, labels: labels.unwrap_or_default(), service })
+        Some(Self { namespace: namespace?, labels: labels.unwrap_or_default(), service, service_account })
     }
 }
 
@@ -301,6 +336,7 @@ impl Module {
         let module = Self {
             url: fields.take("url").and_then(|node| word::module_url(node, problems)),
             sha256: fields.take("sha256").and_then(|node| word::sha256(node, problems)),
+            tcp: fields.take("tcp").and_then(|node| TcpModule::read(node, problems)),
             pull_secret: fields.take("pullSecret").map(|node| word::label(Some(node), "", problems)),
             on_failure: match word::one_of(fields.take("onFailure"), &["reload", "open", "close"], problems) {
                 "open" => "FAIL_OPEN",
@@ -310,6 +346,18 @@ impl Module {
         };
         fields.finish(problems);
         Some(module)
+    }
+}
+
+impl TcpModule {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::new(node, "`tcp`", problems)?;
+        let (url, sha256) = (fields.require("url"), fields.take("sha256"));
+        fields.finish(problems);
+        Some(Self {
+            url: url.and_then(|node| word::module_url(node, problems))?,
+            sha256: sha256.and_then(|node| word::sha256(node, problems)),
+        })
     }
 }
 
@@ -367,12 +415,7 @@ impl Egress {
         let egress = Self {
             namespace: word::label(fields.take("namespace"), "istio-system", problems),
             labels: all.map(|node| labels(node, problems)).unwrap_or_default(),
-            hosts: hosts
-                .map(Node::one_or_many)
-                .unwrap_or_default()
-                .iter()
-                .map(|node| word::host(Some(node), "", problems))
-                .collect(),
+            hosts: words(hosts, problems, |node, problems| word::host(Some(node), "", problems)),
         };
         fields.finish(problems);
         Some(egress)
@@ -403,6 +446,11 @@ fn labels(node: &Node, problems: &mut Problems) -> BTreeMap<String, String> {
     entries.iter().filter_map(&mut pair).collect()
 }
 
+/// A list of words, or one.
+fn words(node: Option<&Node>, problems: &mut Problems, read: fn(&Node, &mut Problems) -> String) -> Vec<String> {
+    node.map(Node::one_or_many).unwrap_or_default().iter().map(|node| read(node, problems)).collect()
+}
+
 fn routes(node: Option<&Node>, problems: &mut Problems) -> Vec<Route> {
     let list = node.and_then(|node| node.list(problems)).unwrap_or_default();
     list.iter().filter_map(|node| route(node, problems)).collect()
@@ -414,10 +462,9 @@ fn route(node: &Node, problems: &mut Problems) -> Option<Route> {
     let (service, port) = (fields.require("service"), fields.require("port"));
     let credential = fields.take("credential");
     fields.finish(problems);
-    let hosts = hosts.map(Node::one_or_many).unwrap_or_default();
     Some(Route {
         name: word::label(name, "", problems),
-        hosts: hosts.iter().map(|node| word::host(Some(node), "", problems)).collect(),
+        hosts: words(hosts, problems, |node, problems| word::host(Some(node), "", problems)),
         service: word::host(service, "", problems),
         port: word::port(port, 0, problems),
         credential: credential.map(|node| word::label(Some(node), "", problems)),

@@ -18,6 +18,41 @@ pub(super) fn label(node: Option<&Node>, usual: &str, problems: &mut Problems) -
     text(node, usual, fits, "name", "write lower case letters, digits and `-`, such as `gatehouse`", problems)
 }
 
+/// A name that is also part of longer ones: a label of DNS (RFC 1123), without dots.
+pub(super) fn part(node: Option<&Node>, usual: &str, problems: &mut Problems) -> String {
+    let fits = |text: &str| {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        text.len() <= 40
+            && text.bytes().all(inner)
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && !text.ends_with('-')
+    };
+    let help = "write at most 40 lower case letters, digits and `-`, such as `payments`";
+    text(node, usual, fits, "name of one word", help, problems)
+}
+
+/// A name of DNS with a dot in it: what a certificate of a server outside names.
+pub(super) fn name_of_host(node: Option<&Node>, problems: &mut Problems) -> String {
+    let fits = |text: &str| {
+        let inner = |label: &str| {
+            !label.is_empty()
+                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        text.len() <= 253
+            && text.contains('.')
+            && text.split('.').all(inner)
+            && text.parse::<std::net::IpAddr>().is_err()
+    };
+    let help = "write one whole name in lower case, such as `api.example.com`: each host has its own way out (policies may use `*.`)";
+    text(node, "", fits, "name of one host", help, problems)
+}
+
+/// An address.
+pub(super) fn address(node: &Node, problems: &mut Problems) -> String {
+    let fits = |text: &str| text.parse::<std::net::IpAddr>().is_ok();
+    text(Some(node), "", fits, "address", "write one such as `192.0.2.10`", problems)
+}
+
 /// A host, an address, or a host with `*` as its first label.
 pub(super) fn host(node: Option<&Node>, usual: &str, problems: &mut Problems) -> String {
     let fits = |text: &str| {

@@ -141,6 +141,17 @@ impl Agent {
             .unwrap_or_else(|| panic!("no answer to {path}; the log ends:\n{}", self.process.tail(20)))
     }
 
+    /// Has it write what a component says from this level on, such as `wasm=info`.
+    ///
+    /// # Panics
+    /// It does not.
+    pub async fn logs(&self, component: &str) {
+        let asked =
+            request("POST", &format!("/logging?{component}"), &[("host", "envoy"), ("connection", "close")], b"");
+        let reply = exchange(SocketAddr::from(([127, 0, 0, 1], self.admin)), &asked).await.expect("an answer");
+        assert_eq!(reply.status, 200, "{component}: {}", reply.text());
+    }
+
     /// Counters and gauges with this in their name.
     pub async fn stats(&self, part: &str) -> Vec<(String, u64)> {
         let said: Value = serde_json::from_str(&self.page("/stats?format=json").await).expect("JSON");

@@ -9,6 +9,7 @@ pub mod istiod;
 pub mod kube;
 pub mod machine;
 pub mod node;
+pub mod outside;
 pub mod shipped;
 pub mod traffic;
 

@@ -72,13 +72,7 @@ impl<'p> Court<'_, 'p> {
             return None;
         }
         let (document, mode) = self.scope.require_one_uri()?;
-        Some(Refusal {
-            document,
-            word: Word::OneUri,
-            mode,
-            reason: Reason::ManyUris,
-            status: 403,
-        })
+        Some(Refusal { document, word: Word::OneUri, mode, reason: Reason::ManyUris, status: 403 })
     }
 
     /// TLS was asked for one name and the request is for another (domain fronting, or a connection that a client took for several
