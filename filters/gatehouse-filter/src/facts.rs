@@ -25,8 +25,8 @@ const PROTOCOL: usize = 8;
 
 /// Filter state that holds the JA4 of the client's hello, where Envoy was told to write it (deploy/envoy).
 const JA4_KEY: &str = "gatehouse.ja4";
-/// Filter state that holds all URIs of the peer's certificate (`%DOWNSTREAM_PEER_URI_SAN%`), where Envoy was told to write it: the
-/// attribute tells the first only.
+/// Filter state that holds all URIs of the peer's certificate (`%DOWNSTREAM_PEER_URI_SAN%`), where Envoy was told to write it
+/// (docs/connections.md): the attribute tells the first only.
 const PEER_URIS_KEY: &str = "gatehouse.peer_uris";
 
 /// A connection, and what its requests have in common.

@@ -315,6 +315,11 @@ async fn one_account_reaches_what_its_policies_allow_and_nobody_goes_around() {
         let unknown = workload.asks("unknown.test").await.map(|reply| reply.status);
         assert_eq!(unknown, Some(502), "the proxy beside {} knows no other way out", workload.account);
     }
+    // Each patch is in force.
+    let listeners = mesh.egress.page("/config_dump?resource=dynamic_listeners").await;
+    for word in ["on_downstream_tls_handshake", "on_request_headers", "max_early_data_bytes"] {
+        assert!(listeners.contains(word), "{word}:\n{listeners}");
+    }
     for agent in mesh.workloads.iter().chain([&mesh.egress]) {
         agent.assert_nothing_refused().await;
     }

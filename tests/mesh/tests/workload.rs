@@ -168,6 +168,8 @@ async fn exactly_the_listed_account_may_call_the_workload() {
     answers(STRANGER, 403).await;
     answers(FRIEND, 200).await;
     plain_text_gets_nothing().await;
+    let listeners = workload.page("/config_dump?resource=dynamic_listeners").await;
+    assert!(listeners.contains("gatehouse.peer_uris"), "{listeners}");
     for agent in callers.iter().chain([&workload]) {
         agent.assert_nothing_refused().await;
     }
