@@ -10,6 +10,7 @@ pub mod kube;
 pub mod machine;
 pub mod node;
 pub mod outside;
+pub mod plugin;
 pub mod shipped;
 pub mod traffic;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gatehouse_mesh::agent::Pod;
 use gatehouse_mesh::outside::Outside;
+use gatehouse_mesh::plugin::Bare;
 use gatehouse_mesh::shipped::Shipped;
 use gatehouse_mesh::{Agent, Istiod, Kube, NAMESPACE, agent};
 use gatehouse_support::client::{Reply, exchange, request};
@@ -207,7 +208,7 @@ struct Mesh {
     workloads: Vec<Agent>,
     _beside: Agent,
     _istiod: Istiod,
-    _kube: Kube,
+    kube: Kube,
 }
 
 impl Mesh {
@@ -241,18 +242,7 @@ impl Mesh {
         for workload in [FRONTEND, BATCH] {
             workloads.push(Agent::start_pod(&kube, &istiod, &workload.pod()).await);
         }
-        Self {
-            house,
-            egress,
-            authority,
-            https,
-            vault,
-            orders,
-            workloads,
-            _beside: beside,
-            _istiod: istiod,
-            _kube: kube,
-        }
+        Self { house, egress, authority, https, vault, orders, workloads, _beside: beside, _istiod: istiod, kube }
     }
 
     /// A line of the gateway's log.
@@ -315,6 +305,7 @@ async fn one_account_reaches_what_its_policies_allow_and_nobody_goes_around() {
         let unknown = workload.asks("unknown.test").await.map(|reply| reply.status);
         assert_eq!(unknown, Some(502), "the proxy beside {} knows no other way out", workload.account);
     }
+    around(&mesh.kube);
     // Each patch is in force.
     let listeners = mesh.egress.page("/config_dump?resource=dynamic_listeners").await;
     for word in ["on_downstream_tls_handshake", "on_request_headers", "max_early_data_bytes"] {
@@ -323,6 +314,38 @@ async fn one_account_reaches_what_its_policies_allow_and_nobody_goes_around() {
     for agent in mesh.workloads.iter().chain([&mesh.egress]) {
         agent.assert_nothing_refused().await;
     }
+}
+
+/// A workload without a proxy dials for itself: the egress gateway is a pod, which it gets to, and the hosts outside are not.
+fn around(kube: &Kube) {
+    let outside = std::net::Ipv4Addr::from(OUTSIDE).to_string();
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": "egress-0", "namespace": "istio-egress", "labels": { "istio": "gatehouse-egress" } },
+        "spec": { "serviceAccountName": "gatehouse-egress", "containers": [{ "name": "istio-proxy", "image": "auto" }] },
+    });
+    kube.kubectl_with(&["create", "-f", "-"], &pod.to_string());
+    let status = json!({ "status": { "podIP": EGRESS, "podIPs": [{ "ip": EGRESS }] } }).to_string();
+    kube.kubectl(&[
+        "-n",
+        "istio-egress",
+        "patch",
+        "pod",
+        "egress-0",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        &status,
+    ]);
+    let bare = Bare::start("around");
+    for port in [HTTPS, TLS, TCP] {
+        assert!(bare.reaches(&outside, port), "before there is a policy it gets everywhere: {port}");
+    }
+    bare.enforce(kube, "shop");
+    for port in [HTTPS, TLS, TCP] {
+        assert!(!bare.reaches(&outside, port), "it goes around the gateway: {port}");
+    }
+    assert!(bare.reaches(EGRESS, 8443) && bare.reaches(EGRESS, 8444), "it cannot get to the gateway");
 }
 
 async fn http(mesh: &Mesh) {
