@@ -3,9 +3,10 @@
 //! before anybody has said a word: also in front of a server that speaks first.
 //!
 //! ```text
-//!  accept ─► room? ─► handshake (deadline) ─► desk: allowed? ─► connect ─► carried both ways ─► told
-//!              │             │                       └─ no: closed, `rejecting: …`
-//!              └─ no: closed └─ failed: closed, told as `unproven`
+//!  accept ─► handshake (deadline) ─► desk: allowed? ─► room? ─► connect ─► carried both ways ─► told
+//!                 │                       │              └─ no: closed, counted
+//!                 │                       └─ no: closed, `rejecting: …`
+//!                 └─ failed: closed, told as `unproven`
 //! ```
 //!
 //! | module | holds |
@@ -45,6 +46,14 @@ use crate::sink::tls::Tls;
 use config::Config;
 use counts::Counts;
 use front::Front;
+
+/// Reads the policies that a configuration names.
+///
+/// # Errors
+/// Every problem, each with its place.
+pub fn check(config: &Config) -> Result<(), String> {
+    desk::read(&config.policies)
+}
 
 /// Runs until `stop`: then nobody new is let in, and those who are inside have the drain time to end.
 ///

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// Configuration, one YAML file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Say whether the configuration is right, and exit
+    /// Say whether the configuration and its policies are right, and exit
     #[arg(long)]
     check: bool,
 }
@@ -27,11 +27,15 @@ pub(super) fn run(arguments: &Arguments, json: bool) -> ExitCode {
         Err(problems) => return fail(exit::usage(), &problems),
     };
     if arguments.check {
-        return ExitCode::SUCCESS;
+        return match guard::check(&config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problems) => fail(exit::usage(), &problems),
+        };
     }
     let _log = Log::install(if json { Form::Json } else { config.log_form }, config.log_level);
     // Two for each connection, and some.
-    raise_open_files(2 * config.limits.connections as u64 + config.limits.handshakes as u64 + 256);
+    let each = 2 * config.limits.connections as u64 + config.limits.handshakes as u64;
+    raise_open_files(config.fronts.len() as u64 * each + 256);
     let runtime = match tokio::runtime::Builder::new_multi_thread().thread_name("guard").enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(exit::refused(), &error),

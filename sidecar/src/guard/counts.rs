@@ -15,7 +15,7 @@ pub(super) struct Counts {
     pub(super) accepted: Counter,
     pub(super) allowed: Counter,
     pub(super) rejected: Counter,
-    /// Connections that were never judged, by reason.
+    /// Connections that something else than a policy ended, by reason.
     pub(super) refused: Family<Label, Counter>,
     pub(super) carried: Gauge,
     pub(super) shaking: Gauge,
@@ -47,7 +47,7 @@ impl Counts {
         counter("gatehouse_guard_unlogged", "Lines about connections left out of the log", &self.lines_left_out);
         registry.register(
             "gatehouse_guard_refused",
-            "Connections closed before they were judged, by reason",
+            "Connections ended by something else than a policy, by reason",
             self.refused.clone(),
         );
         registry.register("gatehouse_guard_carried", "Connections that are carried", self.carried.clone());

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gatehouse_engine::connect::{Opening, admit, destination, log_line, overdue};
 use gatehouse_engine::{
-    Carried, Connection, Context, Ended, Head, Judged, NoSlots, Now, Policy, Settings, State, Transaction, UsualTexts,
-    answered,
+    Brake, Carried, Connection, Context, Ended, Head, Judged, NoSlots, Now, Policy, Settings, State, Transaction,
+    UsualTexts, answered,
 };
-use gatehouse_proto::v1;
+use gatehouse_proto::{MAX_BRAKE_MS, v1};
 use gatehouse_stream::sender::{Class, Limits as RingLimits, Sender};
 use gatehouse_verdict::record::{Origin, Part, RecordId};
 use gatehouse_verdict::redact::AddressForm;
@@ -163,6 +163,11 @@ pub(super) fn start(config: &Arc<Config>, counts: Arc<Counts>) -> io::Result<Run
         });
     })?;
     Ok(Running { desk: Desk(ask), thread })
+}
+
+/// Whether policies of a guard's own can be read and compiled. Errors as [`Own::read`].
+pub(super) fn read(paths: &[PathBuf]) -> Result<(), String> {
+    Own::read(paths).map(drop)
 }
 
 /// Policies of the guard's own.
@@ -338,7 +343,7 @@ impl Work {
         let host = asked.destination.clone().map_or_else(|| destination(&asked.connection), String::into_bytes);
         let opening = Opening { connection: &asked.connection, host: &host, now: self.now() };
         let judged = admit(policy.as_deref(), &self.settings, &opening, &mut self.state);
-        let held = self.hold(asked, host, judged, policy);
+        let held = self.hold(asked, host, judged, policy, None);
         if held.judged.verdict.mitigates() {
             self.counts.rejected.inc();
             self.report(&held, Part::Final, Ended::Gate);
@@ -353,19 +358,25 @@ impl Work {
 
     fn unproven(&mut self, asked: Asked, reason: &'static str) {
         let judged = overdue(&asked.connection);
-        let held = self.hold(asked, reason.as_bytes().to_vec(), judged, None);
-        let held = Held { host: Vec::new(), ..held };
+        let held = self.hold(asked, Vec::new(), judged, None, Some(reason));
         self.report(&held, Part::Final, Ended::Gate);
     }
 
-    /// Keeps what is known of it, and says in the log what was decided.
-    fn hold(&mut self, asked: Asked, host: Vec<u8>, judged: Judged, policy: Option<Arc<Policy>>) -> Held {
+    /// Keeps what is known of it, and says in the log what was decided; `failed`: why there was nothing to judge by.
+    fn hold(
+        &mut self,
+        asked: Asked,
+        host: Vec<u8>,
+        judged: Judged,
+        policy: Option<Arc<Policy>>,
+        failed: Option<&'static str>,
+    ) -> Held {
         let Asked { connection, began, wall, .. } = asked;
         if self.lines.may() {
             let line = log_line(&judged, &connection, &host);
             let left_out = self.lines.left_out();
             if judged.verdict.mitigates() {
-                tracing::warn!(target: crate::logging::VERDICTS, left_out, "{line}");
+                tracing::warn!(target: crate::logging::VERDICTS, failed, left_out, "{line}");
             } else {
                 tracing::info!(target: crate::logging::VERDICTS, left_out, "{line}");
             }
@@ -450,6 +461,7 @@ impl Work {
                 self.counts.policy_loads.inc();
                 self.house = Some(Arc::new(*policy));
             }
+            Heard::Brake(brake) => self.brake(brake),
             Heard::Refused => {
                 self.counts.policy_failures.inc();
             }
@@ -466,6 +478,21 @@ impl Work {
             v1::welcome::AddressForm::Prefix => AddressForm::Prefix,
             v1::welcome::AddressForm::Hash | v1::welcome::AddressForm::Unspecified => AddressForm::Hash,
         };
+    }
+
+    /// An operator has every rule at or below a scope act as in monitor mode, for a while.
+    fn brake(&mut self, brake: v1::Brake) {
+        let now_ns = self.now().mono_ns;
+        let entry = |one: v1::BrakeEntry| {
+            let left_ns = one.ttl_ms.min(MAX_BRAKE_MS).saturating_mul(1_000_000);
+            (left_ns > 0).then(|| (one.scope.into_boxed_str(), now_ns.saturating_add(left_ns)))
+        };
+        let entries: Vec<_> = brake.entries.into_iter().filter_map(entry).collect();
+        tracing::warn!(brakes = entries.len(), "the brakes that hold from now on");
+        self.state.set_brake(Brake::new(entries));
+        if let Some(link) = &mut self.link {
+            link.braked(brake.version);
+        }
     }
 
     /// Everything that ended is told, then goodbye; what the house does not take in five seconds is told to it as lost.

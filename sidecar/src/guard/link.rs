@@ -42,6 +42,7 @@ pub(super) enum Heard {
     Welcome(v1::Welcome),
     Credit(v1::Credit),
     Policy(Box<Policy>),
+    Brake(v1::Brake),
     /// A policy was refused.
     Refused,
 }
@@ -100,6 +101,7 @@ impl Link {
         let hello = v1::Hello {
             node: self.node.clone(),
             node_cluster: "guards".into(),
+            features: vec![v1::hello::Feature::Brake.into()],
             gate_version: env!("CARGO_PKG_VERSION").into(),
             image_version: IMAGE_VERSION,
             policy_revision: stamp.map_or(0, |stamp| stamp.revision),
@@ -107,6 +109,11 @@ impl Link {
             ..sender.opened().hello()
         };
         self.say(FromGate::Hello(hello));
+    }
+
+    /// The brakes of this version are in force.
+    pub(super) fn braked(&mut self, version: u64) {
+        self.say(FromGate::BrakeAck(v1::BrakeAck { version }));
     }
 
     /// Sends what the window lets out.
@@ -149,6 +156,7 @@ impl Link {
             }
             Some(ToGate::Credit(credit)) => Heard::Credit(credit),
             Some(ToGate::Policy(chunk)) => self.chunk(&chunk),
+            Some(ToGate::Brake(brake)) => Heard::Brake(brake),
             // What a guard did not say it understands, or a word of a later version.
             _ => Heard::Nothing,
         }

@@ -1,10 +1,11 @@
 //! `gatehouse guard` with real certificates: the story of the network filter, without Envoy.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gatehouse_e2e::callers::{DEFAULT, Fate, PATIENCE, SLEEP, policy, strangers, talk, workload};
 use gatehouse_support::tls::Authority;
-use gatehouse_support::{Echo, Guard, House, process, wait};
+use gatehouse_support::{Echo, Guard, House, parts, process, wait};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -52,7 +53,8 @@ async fn a_service_that_speaks_first_is_heard_by_the_allowed_one_only() {
 #[tokio::test]
 async fn a_thousand_silent_connections_end_at_the_deadline_and_nobody_waits_for_them() {
     let (echo, authority) = (Echo::start().await, Authority::new());
-    let limits = json!({ "limits": { "handshake": "3s", "handshakes": 800 } });
+    // Longer than a busy machine takes to connect a thousand.
+    let limits = json!({ "limits": { "handshake": "8s", "handshakes": 800 } });
     let guard = Guard::start(echo.address(), &authority, Some(&policy()), limits).await;
     let before = process::resident(guard.id()).unwrap();
     let mut silent = Vec::new();
@@ -176,4 +178,52 @@ async fn what_is_idle_too_long_is_closed_and_no_more_are_carried_than_may_be() {
     }
     assert!((1..5).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     assert_eq!(talk(&authority, guard.address(), &sleep, b"hi").await, Fate::Answered(b"HI".to_vec()));
+}
+
+#[tokio::test]
+async fn the_brake_of_its_house_reaches_it() {
+    let (echo, authority) = (Echo::start().await, Authority::new());
+    let house = House::with_policy(&policy()).await;
+    let more = json!({ "house": { "unix": house.socket() } });
+    let guard = Guard::start(echo.address(), &authority, None, more).await;
+    let (sleep, stranger) = (workload(&authority, "sleep", SLEEP), workload(&authority, "default", DEFAULT));
+    let answered = Fate::Answered(b"HI".to_vec());
+    wait::until_true(PATIENCE, "the policy", || async {
+        talk(&authority, guard.address(), &sleep, b"hi").await == answered
+    })
+    .await;
+    assert_eq!(talk(&authority, guard.address(), &stranger, b"hi").await, Fate::Closed);
+    for (words, fate) in
+        [(&["monitor", "--for", "1h", "--reason", "too strict"][..], &answered), (&["release"], &Fate::Closed)]
+    {
+        let mut command = Command::new(parts::house());
+        let done = command.arg("mode").args(words).arg("--data").arg(house.data()).output().unwrap();
+        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        wait::until_true(PATIENCE, &format!("the stranger's fate after {words:?}"), || async {
+            talk(&authority, guard.address(), &stranger, b"hi").await == *fate
+        })
+        .await;
+    }
+}
+
+#[test]
+fn a_check_reads_its_policies_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, policy_file) = (folder.path().join("guard.yaml"), folder.path().join("policy.yaml"));
+    let written = json!({
+        "fronts": [{ "name": "echo", "listen": "127.0.0.1:5432", "upstream": "127.0.0.1:5433" }],
+        "tls": { "certificate": "/nowhere/tls.crt", "key": "/nowhere/tls.key", "authorities": "/nowhere/ca.crt" },
+        "policies": [policy_file],
+    });
+    std::fs::write(&config, written.to_string()).unwrap();
+    let check = || {
+        let mut command = Command::new(parts::house());
+        let done = command.args(["guard", "--check", "--config"]).arg(&config).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    std::fs::write(&policy_file, policy().to_string()).unwrap();
+    assert_eq!(check(), (Some(0), String::new()));
+    std::fs::write(&policy_file, policy().to_string().replace("serviceAccounts", "serviceAcounts")).unwrap();
+    let (code, said) = check();
+    assert!(code == Some(2) && said.contains("did you mean `serviceAccounts`"), "{code:?} {said}");
 }
