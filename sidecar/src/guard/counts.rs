@@ -25,6 +25,7 @@ pub(super) struct Counts {
     pub(super) policy_loads: Counter,
     pub(super) policy_failures: Counter,
     pub(super) lines_left_out: Counter,
+    pub(super) untold: Counter,
 }
 
 impl Counts {
@@ -45,6 +46,8 @@ impl Counts {
         counter("gatehouse_guard_policy_loads", "Policies that came into force", &self.policy_loads);
         counter("gatehouse_guard_policy_failures", "Policies that were refused", &self.policy_failures);
         counter("gatehouse_guard_unlogged", "Lines about connections left out of the log", &self.lines_left_out);
+        let help = "Connections whose handshake came to nothing, without a line and a record";
+        counter("gatehouse_guard_untold", help, &self.untold);
         registry.register(
             "gatehouse_guard_refused",
             "Connections ended by something else than a policy, by reason",

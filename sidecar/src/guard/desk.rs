@@ -95,11 +95,16 @@ impl Desk {
         Some(Opened { number, traffic, desk: self.clone(), told: false })
     }
 
-    /// A connection whose handshake came to nothing.
-    pub(super) fn unproven(&self, connection: Connection, began: Instant, wall: SystemTime, reason: &'static str) {
+    /// A connection whose handshake came to nothing. False: so many did that the desk is behind, and nobody is told of this one.
+    pub(super) fn unproven(
+        &self,
+        connection: Connection,
+        began: Instant,
+        wall: SystemTime,
+        reason: &'static str,
+    ) -> bool {
         let asked = Box::new(Asked { connection, destination: None, began, wall });
-        // Where so many fail that the desk is behind, they are counted and not told.
-        let _ = self.0.try_send(Ask::Unproven { asked, reason });
+        self.0.try_send(Ask::Unproven { asked, reason }).is_ok()
     }
 }
 

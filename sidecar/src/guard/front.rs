@@ -25,6 +25,8 @@ use crate::renewed::Renewed;
 
 /// After a failed accept: descriptors come back as others close.
 const BREATHE: Duration = Duration::from_millis(50);
+/// What a client may show of itself, all its certificates together: it is kept as long as its connection, and rustls takes 64 KiB.
+const MOST_SHOWN: usize = 16 * 1024;
 /// How often it is looked whether anything moved.
 const LOOKS_A_SPAN: u32 = 8;
 
@@ -102,11 +104,14 @@ impl Front {
             ..Connection::default()
         };
         let _ = stream.set_nodelay(true);
-        let mut stream = match self.shake(stream).await {
+        let shaken = self.shake(stream).await;
+        let mut stream = match shaken.and_then(|stream| small(stream).ok_or("large_certificates")) {
             Ok(stream) => stream,
             Err(reason) => {
                 self.counts.refuse(reason);
-                self.desk.unproven(connection, began.at, began.wall, reason);
+                if !self.desk.unproven(connection, began.at, began.wall, reason) {
+                    self.counts.untold.inc();
+                }
                 return;
             }
         };
@@ -169,10 +174,14 @@ impl Front {
         };
         let _ = server.set_nodelay(true);
         let traffic = opened.traffic();
-        let first = tokio::select! {
-            (first, _) = carry(client, &mut server, &traffic) => first,
-            () = self.idle(&traffic) => None,
+        let (first, carried) = tokio::select! {
+            ended = carry(client, &mut server, &traffic) => ended,
+            () = self.idle(&traffic) => (None, Ok(())),
         };
+        // What rustls says of records that are none, or that somebody else has sealed.
+        if carried.is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            self.counts.refuse("broken_tls");
+        }
         self.counts.received.inc_by(traffic.received.load(std::sync::atomic::Ordering::Relaxed));
         self.counts.sent.inc_by(traffic.sent.load(std::sync::atomic::Ordering::Relaxed));
         opened.end(match first {
@@ -198,6 +207,13 @@ impl Front {
 struct Began {
     at: Instant,
     wall: SystemTime,
+}
+
+/// A client that shows no more than it may.
+fn small(stream: TlsStream<TcpStream>) -> Option<TlsStream<TcpStream>> {
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let size: usize = shown.iter().map(|certificate| certificate.len()).sum();
+    (size <= MOST_SHOWN).then_some(stream)
 }
 
 /// What the handshake proved.

@@ -129,6 +129,41 @@ async fn a_host_that_the_connection_does_not_name_is_refused_and_a_rule_that_den
     egress.envoy.assert_filter_sound().await;
 }
 
+/// Tells how many URIs the peer's certificate has; any Envoy that we say we run on has it.
+fn peer_uris() -> Value {
+    json!({ "name": "gatehouse.peer_uris", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
+        "on_request_headers": [{
+            "object_key": "gatehouse.peer_uris", "factory_key": "envoy.string", "skip_if_empty": true,
+            "format_string": {
+                "omit_empty_values": true, "text_format_source": { "inline_string": "%DOWNSTREAM_PEER_URI_SAN%" },
+            },
+        }],
+    } })
+}
+
+#[tokio::test]
+async fn a_certificate_of_several_identities_is_refused_where_a_policy_asks_for_one() {
+    let (upstream, authority) = (Upstream::start().await, Authority::new());
+    let policy = json!({
+        "apiVersion": "gatehouse.dev/v1", "kind": "Policy", "metadata": { "name": "egress" },
+        "spec": { "direction": "egress", "serverName": "any", "requireOneUri": true, "rules": [] },
+    });
+    let mut gateway = Gateway::new(upstream.address()).with_gate(Gate::new(json!({ "policy": policy })));
+    gateway.transport_socket = Some(authority.listener(true));
+    gateway.filters = vec![peer_uris()];
+    let envoy = Envoy::start(&gateway).await;
+    for (count, status) in [(2, 403), (1, 200)] {
+        let certificate = Some(authority.uris("caller", FRONTEND, count));
+        let hello = Hello { certificate, ..Hello::default() };
+        let mut client = authority.connect(envoy.address(), &hello).await.unwrap();
+        let reply = client.ask(&request("GET", "/", &[("host", HTTPBIN)], b"")).await.unwrap();
+        assert_eq!(reply.status, status, "{count} URIs: {}", reply.text());
+    }
+    assert_eq!(upstream.count(), 1);
+    envoy.assert_filter_sound().await;
+}
+
 #[tokio::test]
 async fn at_ingress_a_request_for_another_host_is_misdirected() {
     let (upstream, authority) = (Upstream::start().await, Authority::new());

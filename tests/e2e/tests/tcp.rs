@@ -189,3 +189,35 @@ async fn an_external_database_is_reached_by_its_name_in_the_mesh_and_by_one_acco
     assert!(envoy.log().contains(line), "{}", envoy.log());
     envoy.assert_filter_sound().await;
 }
+
+/// Tells how many URIs the peer's certificate has, once the handshake is over (Envoy 1.37).
+fn peer_uris() -> Value {
+    json!({ "name": "gatehouse.peer_uris", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
+        "on_downstream_tls_handshake": [{
+            "object_key": "gatehouse.peer_uris", "factory_key": "envoy.string", "skip_if_empty": true,
+            "format_string": {
+                "omit_empty_values": true, "text_format_source": { "inline_string": "%DOWNSTREAM_PEER_URI_SAN%" },
+            },
+        }],
+    } })
+}
+
+#[tokio::test]
+async fn a_certificate_of_several_identities_is_refused_where_a_policy_asks_for_one() {
+    let (echo, authority) = (Echo::start().await, Authority::new());
+    let mut policy = policy();
+    policy["spec"]["requireOneUri"] = json!(true);
+    let mut gateway = TcpGateway::new(echo.address(), authority.listener(true), inline(&policy));
+    gateway.filters = vec![peer_uris()];
+    let envoy = gateway.start().await;
+    let both = Hello { certificate: Some(authority.uris("both", SLEEP, 2)), ..Hello::default() };
+    assert_eq!(talk(&authority, envoy.address(), &both, b"hi").await, Fate::Closed);
+    let line = format!("rejecting: {SLEEP}");
+    wait::until_true(PATIENCE, &line, || async { envoy.log().contains(&line) }).await;
+    assert!(envoy.log().contains("(echo/one-uri)"), "{}", envoy.log());
+    assert_eq!(echo.connections(), 0);
+    let sleep = workload(&authority, "sleep", SLEEP);
+    assert_eq!(talk(&authority, envoy.address(), &sleep, b"hi").await, Fate::Answered(b"HI".to_vec()));
+    envoy.assert_filter_sound().await;
+}

@@ -61,6 +61,16 @@ pub fn house() -> PathBuf {
     present("GATEHOUSE_BIN", target().join("debug/gatehouse"), "make house")
 }
 
+/// MariaDB's server: `MARIADBD_PATH`, else where Debian has it.
+pub fn mariadbd() -> PathBuf {
+    present("MARIADBD_PATH", "/usr/sbin/mariadbd".into(), "tests/tools/setup")
+}
+
+/// HAProxy: `HAPROXY_PATH`, else where Debian has it.
+pub fn haproxy() -> PathBuf {
+    present("HAPROXY_PATH", "/usr/sbin/haproxy".into(), "tests/tools/setup")
+}
+
 /// The root of the checkout.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::string::Ia5String;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -37,7 +39,7 @@ pub struct Authority {
 /// A certificate and its key, as PEM files.
 #[derive(Debug, Clone)]
 pub struct Certificate {
-    /// The certificate.
+    /// The certificate, and those between it and its authority, if there are any.
     pub certificate: PathBuf,
     /// Its key.
     pub key: PathBuf,
@@ -58,8 +60,11 @@ pub struct Hello {
     pub name: Option<&'static str>,
 }
 
+/// A client's connection over TLS.
+pub type Stream = TlsStream<TcpStream>;
+
 /// An HTTP/1.1 connection over TLS.
-pub type Https = Http1<ReadHalf<TlsStream<TcpStream>>, WriteHalf<TlsStream<TcpStream>>>;
+pub type Https = Http1<ReadHalf<Stream>, WriteHalf<Stream>>;
 
 impl Default for Authority {
     fn default() -> Self {
@@ -119,16 +124,63 @@ impl Authority {
     }
 
     fn issue_with(&self, file: &str, names: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
+        self.issue_by(&self.issuer, file, names, change)
+    }
+
+    fn issue_by(
+        &self,
+        issuer: &Issuer<'static, KeyPair>,
+        file: &str,
+        names: Vec<SanType>,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Certificate {
         let mut params = CertificateParams::default();
         change(&mut params);
         params.distinguished_name.push(DnType::CommonName, file);
         params.subject_alt_names = names;
         let pair = KeyPair::generate().expect("a key");
-        let own = params.signed_by(&pair, &self.issuer).expect("a certificate");
+        let own = params.signed_by(&pair, issuer).expect("a certificate");
         let (certificate, key) = (self.path(file, "crt"), self.path(file, "key"));
         std::fs::write(&certificate, own.pem()).expect("a file");
         std::fs::write(&key, pair.serialize_pem()).expect("a file");
         Certificate { certificate, key }
+    }
+
+    /// One with this identity and others after it, `count` in all.
+    ///
+    /// # Panics
+    /// When it cannot be made or written.
+    pub fn uris(&self, file: &str, identity: &str, count: usize) -> Certificate {
+        let uri = |text: &str| SanType::URI(Ia5String::try_from(text).expect("a URI"));
+        let others = (1..count).map(|number| uri(&format!("spiffe://cluster.local/ns/x/sa/{number}")));
+        self.issue(file, std::iter::once(uri(identity)).chain(others).collect())
+    }
+
+    /// One for a workload of this identity with `links` authorities between it and this one, each of them `padding` bytes larger than
+    /// it need be.
+    ///
+    /// # Panics
+    /// When it cannot be made or written.
+    pub fn chained(&self, file: &str, identity: &str, links: usize, padding: usize) -> Certificate {
+        let mut chain = Vec::new();
+        let mut last: Option<Issuer<'static, KeyPair>> = None;
+        for link in 0..links {
+            let mut params = CertificateParams::default();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name.push(DnType::CommonName, format!("{file}, authority {link}"));
+            // An object of nobody's, in the arc for examples.
+            let nothing = CustomExtension::from_oid_content(&[2, 999, 1], vec![0; padding]);
+            params.custom_extensions.extend((padding > 0).then_some(nothing));
+            let key = KeyPair::generate().expect("a key");
+            let own = params.signed_by(&key, last.as_ref().unwrap_or(&self.issuer)).expect("a certificate");
+            chain.insert(0, own.pem());
+            last = Some(Issuer::new(params, key));
+        }
+        let names = vec![SanType::URI(Ia5String::try_from(identity).expect("a URI"))];
+        let own = self.issue_by(last.as_ref().unwrap_or(&self.issuer), file, names, |_| ());
+        let leaf = std::fs::read_to_string(&own.certificate).expect("a certificate");
+        std::fs::write(&own.certificate, leaf + &chain.concat()).expect("a file");
+        own
     }
 
     /// The side of a server of ours on 127.0.0.1, which asks for no certificate and offers these protocols (ALPN).
@@ -179,11 +231,16 @@ impl Authority {
     }
 
     /// A connection over TLS that speaks whatever the test does. Errors and panics like [`Authority::connect`].
-    pub async fn open(&self, address: SocketAddr, hello: &Hello) -> io::Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    pub async fn open(&self, address: SocketAddr, hello: &Hello) -> io::Result<Stream> {
+        self.caller(hello).open(TcpStream::connect(address).await?).await
+    }
+
+    /// Somebody who opens many connections and never resumes a session. Panics like [`Authority::connect`].
+    pub fn caller(&self, hello: &Hello) -> Caller {
         let name = ServerName::try_from(hello.name.unwrap_or(SERVER)).expect("a name");
-        TlsConnector::from(Arc::new(self.client(hello))).connect(name, stream).await
+        let mut client = self.client(hello);
+        client.resumption = Resumption::disabled();
+        Caller { connector: TlsConnector::from(Arc::new(client)), name }
     }
 
     /// The certificate that a server shows, DER. Errors and panics like [`Authority::connect`].
@@ -209,7 +266,8 @@ impl Authority {
         };
         let mut config = match &hello.certificate {
             Some(own) => {
-                let chain = vec![CertificateDer::from_pem_file(&own.certificate).expect("a certificate")];
+                let chain = CertificateDer::pem_file_iter(&own.certificate).expect("a certificate");
+                let chain = chain.collect::<Result<_, _>>().expect("certificates");
                 let key = PrivateKeyDer::from_pem_file(&own.key).expect("a key");
                 builder.with_client_auth_cert(chain, key).expect("a certificate and its key")
             }
@@ -217,6 +275,24 @@ impl Authority {
         };
         config.alpn_protocols = hello.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
+    }
+}
+
+/// A client whose files have been read.
+#[derive(Clone)]
+pub struct Caller {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Caller {
+    /// Shakes hands over a connection that is open.
+    ///
+    /// # Errors
+    /// The handshake fails.
+    pub async fn open(&self, stream: TcpStream) -> io::Result<Stream> {
+        stream.set_nodelay(true)?;
+        self.connector.connect(self.name.clone(), stream).await
     }
 }
 
