@@ -159,9 +159,9 @@ bench-loop: wasm ## From a verdict, and from a policy file, to every worker of a
 	@export GATEHOUSE_BIN=$(or $(CARGO_TARGET_DIR),target)/release/gatehouse ENVOY_PATH=$$(tests/tools/get-envoy "$$(cat tests/tools/envoy-version)" | tail -n 1); \
 	$(or $(CARGO_TARGET_DIR),target)/release/gatehouse-bench-house loop $(LOOP)
 
-bench-guard: ## CPU of a guard and of HAProxy for the same bytes and handshakes, memory of ten thousand idle connections (minutes; release build)
+bench-guard: wasm ## CPU of a guard and of HAProxy for the same bytes and handshakes, memory of ten thousand idle connections, CPU of the filter of connections beside RBAC (minutes; release build)
 	@cargo build -q --release -p gatehouse
-	@export GATEHOUSE_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/gatehouse; tests/tools/run-e2e guard_cost -- --ignored --nocapture --test-threads 1
+	@export GATEHOUSE_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/gatehouse; tests/tools/run-e2e guard_cost tcp_cost -- --ignored --nocapture --test-threads 1
 
 bench-growth: ## How cost grows with rules, list entries, clients, headers, record rate: tables, target/bench/growth-*.svg, growth.json; what grows faster than expected fails (ten minutes and the build; TOPICS="rules lists clients headers records")
 	@topics="$(or $(TOPICS),rules lists clients headers records)"; status=0; inside="$${topics//records/}"; \

@@ -65,17 +65,31 @@ fn of_the_gate(source: &str) -> BTreeSet<String> {
     quoted.filter(|text| text.starts_with("gatehouse_") && !text.contains('{')).map(str::to_owned).collect()
 }
 
+/// What a guard exposes, by the one file in which it does.
+fn of_the_guard(source: &str) -> BTreeSet<String> {
+    let quoted = source.split('"').skip(1).step_by(2).filter(|text| text.starts_with("gatehouse_guard_"));
+    let name = |text: &str| {
+        let gauge = source.contains(&format!("\"{text}\", \"Connections that are carried\""))
+            || source.contains(&format!("\"{text}\", \"Clients that are shaking hands\""));
+        if gauge { text.to_owned() } else { format!("{text}_total") }
+    };
+    quoted.map(name).collect()
+}
+
 #[test]
 fn every_metric_that_is_watched_exists() {
-    let source = read("filters/gatehouse-http/src/metrics.rs");
+    let source = read("filters/gatehouse-filter/src/metrics.rs");
     let (house, gate) = (of_the_house(), of_the_gate(&source));
     assert!(house.contains("gatehouse_spool_full") && house.contains("gatehouse_intake_batches_total"), "{house:?}");
     assert!(gate.contains("gatehouse_requests_total") && gate.contains("gatehouse_gate_memory_bytes"), "{gate:?}");
+    let guard = of_the_guard(&read("sidecar/src/guard/counts.rs"));
+    assert!(guard.contains("gatehouse_guard_refused_total") && guard.contains("gatehouse_guard_carried"), "{guard:?}");
     for file in ["deploy/grafana/alerts.yaml", "deploy/grafana/dashboard.json"] {
         let text = read(file);
         let named = metrics(&text);
         assert!(named.len() > 20, "{file} names {named:?} only");
-        let known = |name: &str| house.contains(name) || gate.contains(name) || ENVOYS.contains(&name);
+        let known =
+            |name: &str| house.contains(name) || gate.contains(name) || guard.contains(name) || ENVOYS.contains(&name);
         // What a histogram is exposed as.
         let unknown = |name: &&&str| !known(name) && !name.strip_suffix("_bucket").is_some_and(known);
         let unknown: Vec<_> = named.iter().filter(unknown).collect();
