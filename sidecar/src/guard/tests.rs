@@ -42,7 +42,7 @@ admin: 0.0.0.0:9912
 ";
     let problems = Config::parse("guard.yaml", wrong).expect_err("refused").to_string();
     for part in [
-        "guard.yaml:3:24: `5432` is no address and port",
+        "guard.yaml:3:24: `5432`, a number where a text is expected",
         "`nowhere` is no host and port",
         "the front `b` stands twice",
         "did you mean `destination`?",

@@ -30,7 +30,7 @@ use process::{House, ask, get, json, output, output_of, text};
 #[test]
 fn wrong_usage_says_what_is_wrong_and_what_would_be_right() {
     for (arguments, words) in [
-        (&["rnu"][..], "the commands are `run`, `check`, `books`, `mode`, `policy`, `verdict`"),
+        (&["rnu"][..], "the commands are `run`, `guard`, `check`, `books`, `mode`, `policy`, `verdict`"),
         (&["run", "--confg", "x"], "--config"),
         (&["run", "--log", "loud"], "possible values: text, json"),
         (&["check"], "<POLICY>..."),

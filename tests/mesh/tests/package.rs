@@ -69,7 +69,16 @@ async fn guarded(machine: &Machine, envoy: &str) {
     // No application stands behind it: what is let through is answered with 503.
     wait::until_true(SOON, "the gateway to answer", || async { status("/").await == Some(503) }).await;
     machine.says(&["sed", "-i", "s/mode: monitor/mode: enforce/", "/etc/gatehouse/policies/starter.yaml"]);
-    wait::until_true(SOON, "the starter policy to be enforced", || async { status("/.env").await == Some(403) }).await;
+    // A connection goes to any worker, and each takes the policy for itself.
+    wait::until_true(SOON, "the starter policy to be enforced by every worker", || async {
+        for _ in 0..12 {
+            if status("/.env").await != Some(403) {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
     machine.says(&["systemctl", "kill", "--signal=KILL", "gatehouse"]);
     wait::until_true(SOON, "systemd to start the house again", || {
         let probed = machine.run(&["gatehouse", "probe", "ready"]);
@@ -84,7 +93,11 @@ async fn guarded(machine: &Machine, envoy: &str) {
     .await;
     println!("{}", String::from_utf8_lossy(&doctor.stdout));
     machine.says(&["pkill", "-KILL", "-u", "envoy"]);
-    machine.says(&["userdel", "envoy"]);
+    wait::until_true(SOON, "the user of an ended Envoy to go", || {
+        let gone = machine.run(&["userdel", "envoy"]);
+        async move { gone.status.success() }
+    })
+    .await;
 }
 
 async fn status(target: &str) -> Option<u16> {
