@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatehouse_policy::document::{self, Place, Problems};
+use gatehouse_policy::document::{self, Node, Place, Problems};
 use gatehouse_proto::v1::welcome;
 
 use crate::logging::{Form, Level};
@@ -179,14 +179,7 @@ impl Config {
         let Some(path) = file else {
             return Self::parse("defaults", "", overrides).map_err(ConfigError::Wrong);
         };
-        let unreadable = |problem: String| ConfigError::Unreadable { path: path.into(), problem };
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
-            .map_err(|error| unreadable(error.to_string()))?;
-        if text.len() as u64 > MAX_FILE {
-            return Err(unreadable("it is larger than 1 MiB".into()));
-        }
+        let text = text_of(path).map_err(|problem| ConfigError::Unreadable { path: path.into(), problem })?;
         Self::parse(&path.display().to_string(), &text, overrides).map_err(ConfigError::Wrong)
     }
 
@@ -195,12 +188,9 @@ impl Config {
     /// # Errors
     /// Every problem, each with its place in `name`.
     pub fn parse(name: &str, text: &str, overrides: Overrides) -> Result<Self, Problems> {
-        let documents = document::yaml(name, text)?;
         let mut problems = Problems::default();
-        let written = documents.first().map(|node| Written::read(node, &mut problems)).unwrap_or_default();
-        if let Some(second) = documents.get(1) {
-            problems.push(&second.place, "a second document begins here", "write one document");
-        }
+        let document = only_document(name, text, &mut problems)?;
+        let written = document.as_ref().map(|node| Written::read(node, &mut problems)).unwrap_or_default();
         let config = Self::decide(written, overrides, &Place::text(name, 1, 1), &mut problems);
         problems.or(config)
     }
@@ -232,6 +222,30 @@ impl Config {
             data,
         }
     }
+}
+
+/// The text of a configuration file; `Err`: why it cannot be read.
+pub(crate) fn text_of(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+    read.map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_FILE {
+        return Err("it is larger than 1 MiB".into());
+    }
+    Ok(text)
+}
+
+/// The one document of a configuration file; `None`: it is empty.
+///
+/// # Errors
+/// It is no YAML. A second document is a problem, and the first one is read on.
+pub(crate) fn only_document(name: &str, text: &str, problems: &mut Problems) -> Result<Option<Node>, Problems> {
+    let mut documents = document::yaml(name, text)?.into_iter();
+    let first = documents.next();
+    if let Some(second) = documents.next() {
+        problems.push(&second.place, "a second document begins here", "write one document");
+    }
+    Ok(first)
 }
 
 impl Config {

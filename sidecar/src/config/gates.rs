@@ -22,7 +22,7 @@ use gatehouse_policy::document::{Fields, Node, Problems, quoted};
 
 use crate::intake::peer::{Caps, Served};
 use crate::intake::streams::MAX_STREAMS;
-use crate::sink::tls::{Tls, path};
+use crate::sink::tls::{MUTUAL, Tls, mutual};
 
 /// Entries of the list, at most.
 const MAX_GATES: usize = 1024;
@@ -42,25 +42,22 @@ impl Guarded {
     pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`tls`", problems)?;
         let (address, gates) = (fields.require("address"), fields.require("gates"));
-        let files = ["certificate", "key", "authorities"].map(|name| fields.require(name));
+        let files = MUTUAL.map(|name| fields.require(name));
         fields.finish(problems);
-        let address = address.and_then(|node| socket(node, problems));
-        let [certificate, key, authorities] = files.map(|node| node.and_then(|node| path(node, problems)));
+        let address = address.and_then(|node| socket(node, "0.0.0.0:7443", problems));
+        let tls = mutual(files, problems);
         let gates = gates.map(|node| list(node, problems)).unwrap_or_default();
-        let tls = Tls { ca: Some(authorities?), identity: Some((certificate?, key?)) };
-        Some(Self { address: address?, tls, gates })
+        Some(Self { address: address?, tls: tls?, gates })
     }
 }
 
-fn socket(node: &Node, problems: &mut Problems) -> Option<SocketAddr> {
+/// An address and a port, such as `example`.
+pub(crate) fn socket(node: &Node, example: &str, problems: &mut Problems) -> Option<SocketAddr> {
     let text = node.string(problems)?;
     let address = text.parse().ok();
     if address.is_none() {
-        problems.push(
-            &node.place,
-            format!("{} is no address and port", quoted(text)),
-            "write one such as `0.0.0.0:7443`",
-        );
+        let message = format!("{} is no address and port", quoted(text));
+        problems.push(&node.place, message, format!("write one such as `{example}`"));
     }
     address
 }

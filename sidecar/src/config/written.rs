@@ -276,7 +276,7 @@ impl Geo {
 }
 
 impl Log {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+    pub(crate) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::new(node, "`log`", problems)?;
         let levels = [
             ("error", Level::Error),

@@ -26,15 +26,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gatehouse_engine::WhenNoPolicy;
-use gatehouse_policy::document::{self, Fields, Node, Place, Problems, quoted};
+use gatehouse_policy::document::{Fields, Node, Place, Problems, quoted};
 
+use crate::config::gates::socket;
+use crate::config::written::Log;
+use crate::config::{only_document, text_of};
 use crate::logging::{Form, Level};
-use crate::sink::tls::{Tls, path};
+use crate::sink::tls::{MUTUAL, Tls, mutual, path};
 
 /// Its admin listener: beside the house's customary 9911.
 pub const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9912);
 const MAX_FRONTS: usize = 256;
-const MAX_FILE: u64 = 1 << 20;
+/// What an address and a port look like.
+const EXAMPLE: &str = "0.0.0.0:5432";
 
 /// What a guard is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,16 +130,11 @@ impl Config {
     /// Every problem with its place; the file cannot be read.
     pub fn read(file: &Path) -> Result<Self, Problems> {
         let name = file.display().to_string();
-        let unreadable = |problem: &dyn core::fmt::Display| {
+        let text = text_of(file).map_err(|problem| {
             let mut problems = Problems::default();
             problems.push(&Place::pointer(&name), format!("it cannot be read: {problem}"), "");
             problems
-        };
-        let size = std::fs::metadata(file).map_err(|error| unreadable(&error))?.len();
-        if size > MAX_FILE {
-            return Err(unreadable(&"it is larger than 1 MiB"));
-        }
-        let text = std::fs::read_to_string(file).map_err(|error| unreadable(&error))?;
+        })?;
         Self::parse(&name, &text)
     }
 
@@ -144,13 +143,12 @@ impl Config {
     /// # Errors
     /// Every problem with its place.
     pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
-        let documents = document::yaml(name, text)?;
         let mut problems = Problems::default();
-        let Some(node) = documents.first() else {
+        let Some(node) = only_document(name, text, &mut problems)? else {
             problems.push(&Place::text(name, 1, 1), "it is empty", "write `fronts`, `tls` and `policies` or `house`");
             return Err(problems);
         };
-        let config = whole(node, &mut problems);
+        let config = whole(&node, &mut problems);
         match config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => {
@@ -172,7 +170,7 @@ fn whole(node: &Node, problems: &mut Problems) -> Option<Config> {
     let limits = fields.take("limits").map_or_else(|| Some(Limits::default()), |n| limits(n, problems));
     let drain = fields.take("drain").and_then(|n| span(n, (0, 3600), problems)).unwrap_or(Duration::from_secs(30));
     let admin = fields.take("admin").map_or(Some(DEFAULT_ADMIN), |n| loopback(n, problems));
-    let (log_level, log_form) = fields.take("log").map(|n| log(n, problems)).unwrap_or_default();
+    let log = fields.take("log").and_then(|n| Log::read(n, problems)).unwrap_or_default();
     let place = fields.place().clone();
     fields.finish(problems);
     if policies.is_empty() && house.is_none() {
@@ -188,8 +186,8 @@ fn whole(node: &Node, problems: &mut Problems) -> Option<Config> {
         limits: limits?,
         drain,
         admin: admin?,
-        log_level,
-        log_form,
+        log_level: log.level.unwrap_or_default(),
+        log_form: log.form.unwrap_or_default(),
     })
 }
 
@@ -212,7 +210,7 @@ fn fronts(node: &Node, problems: &mut Problems) -> Vec<Front> {
 fn front(node: &Node, problems: &mut Problems) -> Option<Front> {
     let mut fields = Fields::new(node, "a front", problems)?;
     let called = fields.require("name").and_then(|n| name(n, problems));
-    let listen = fields.require("listen").and_then(|n| socket(n, problems));
+    let listen = fields.require("listen").and_then(|n| socket(n, EXAMPLE, problems));
     let upstream = fields.require("upstream").and_then(|n| upstream(n, problems));
     let destination = fields.take("destination").map(|n| host(n, problems));
     fields.finish(problems);
@@ -223,10 +221,9 @@ fn front(node: &Node, problems: &mut Problems) -> Option<Front> {
 /// `{ certificate, key, authorities }`, all three.
 fn trust(node: &Node, problems: &mut Problems) -> Option<Tls> {
     let mut fields = Fields::new(node, "`tls`", problems)?;
-    let files = ["certificate", "key", "authorities"].map(|word| fields.require(word));
+    let files = MUTUAL.map(|word| fields.require(word));
     fields.finish(problems);
-    let [certificate, key, authorities] = files.map(|node| node.and_then(|node| path(node, problems)));
-    Some(Tls { ca: Some(authorities?), identity: Some((certificate?, key?)) })
+    mutual(files, problems)
 }
 
 fn house(node: &Node, problems: &mut Problems) -> Option<House> {
@@ -237,7 +234,7 @@ fn house(node: &Node, problems: &mut Problems) -> Option<House> {
     match (unix, address, tls) {
         (Some(unix), None, None) => path(unix, problems).map(House::Unix),
         (None, Some(address), Some(tls)) => {
-            let address = socket(address, problems);
+            let address = socket(address, EXAMPLE, problems);
             let called = called.map_or(Some("gatehouse".to_owned()), |n| host(n, problems));
             Some(House::Tls { address: address?, name: called?, tls: trust(tls, problems)? })
         }
@@ -282,35 +279,12 @@ fn span(node: &Node, (least, most): (u64, u64), problems: &mut Problems) -> Opti
     Some(time)
 }
 
-fn log(node: &Node, problems: &mut Problems) -> (Level, Form) {
-    let Some(mut fields) = Fields::new(node, "`log`", problems) else { return <(Level, Form)>::default() };
-    let level = fields.take("level").and_then(|n| n.one_of(&["error", "warn", "info", "debug", "trace"], problems));
-    let form = fields.take("form").and_then(|n| n.one_of(&["automatic", "text", "json"], problems));
-    fields.finish(problems);
-    let form = match form {
-        Some("text") => Form::Text,
-        Some("json") => Form::Json,
-        _ => Form::Automatic,
-    };
-    (level.and_then(|word| word.parse().ok()).unwrap_or_default(), form)
-}
-
 fn paths(node: &Node, problems: &mut Problems) -> Vec<PathBuf> {
     node.one_or_many().iter().filter_map(|node| path(node, problems)).collect()
 }
 
-fn socket(node: &Node, problems: &mut Problems) -> Option<SocketAddr> {
-    let text = node.string(problems)?;
-    let address = text.parse().ok();
-    if address.is_none() {
-        let message = format!("{} is no address and port", quoted(text));
-        problems.push(&node.place, message, "write one such as `0.0.0.0:5432`");
-    }
-    address
-}
-
 fn loopback(node: &Node, problems: &mut Problems) -> Option<SocketAddr> {
-    let address = socket(node, problems)?;
+    let address = socket(node, EXAMPLE, problems)?;
     if !address.ip().is_loopback() {
         problems.push(&node.place, "the admin listener asks for no login", "give it an address of loopback");
         return None;

@@ -54,4 +54,6 @@ admin: 0.0.0.0:9912
         assert!(problems.contains(part), "`{part}` is missing in:\n{problems}");
     }
     assert!(Config::parse("guard.yaml", "").is_err());
+    let second = Config::parse("guard.yaml", &format!("{GOOD}---\nfronts: []\n")).expect_err("refused").to_string();
+    assert!(second.contains("a second document begins here"), "{second}");
 }

@@ -60,10 +60,11 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_policy::document::{self, Entry, Fields, Node, Place, Problems, Value};
+use gatehouse_policy::document::{Entry, Fields, Node, Place, Problems, Value};
 use serde::Serialize;
 
 use super::word;
+use crate::config::only_document;
 
 mod egress;
 
@@ -247,13 +248,9 @@ impl Values {
     /// # Errors
     /// Every problem, each with its place in `name`.
     pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
-        let documents = document::yaml(name, text)?;
         let mut problems = Problems::default();
-        let empty = nothing();
-        let values = Self::whole(documents.first().unwrap_or(&empty), &mut problems);
-        if let Some(second) = documents.get(1) {
-            problems.push(&second.place, "a second document begins here", "write one document");
-        }
+        let document = only_document(name, text, &mut problems)?.unwrap_or_else(nothing);
+        let values = Self::whole(&document, &mut problems);
         match values {
             Some(values) if problems.is_empty() => Ok(values),
             _ => Err(problems),

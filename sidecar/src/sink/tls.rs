@@ -129,6 +129,15 @@ fn own_key(key: &Path) -> Result<PrivateKeyDer<'static>, Trouble> {
     PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &format_args!("{error}; write a key in PEM there")))
 }
 
+/// What both sides of mutual TLS are told: each names a file, and all three are there.
+pub(crate) const MUTUAL: [&str; 3] = ["certificate", "key", "authorities"];
+
+/// The files that stand under the words of [`MUTUAL`].
+pub(crate) fn mutual(files: [Option<&Node>; 3], problems: &mut Problems) -> Option<Tls> {
+    let [certificate, key, authorities] = files.map(|node| node.and_then(|node| path(node, problems)));
+    Some(Tls { ca: Some(authorities?), identity: Some((certificate?, key?)) })
+}
+
 /// The path of a file, as written.
 pub(crate) fn path(node: &Node, problems: &mut Problems) -> Option<PathBuf> {
     let text = node.string(problems)?;
