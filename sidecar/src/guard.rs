@@ -14,7 +14,6 @@
 //! | [`config`] | the configuration, read |
 //! | `front` | one listener: accept, handshake, limits |
 //! | `handshakes` | who is shaking hands, and who has to go when there are too many |
-//! | `peer` | what a certificate says of its owner |
 //! | `pump` | bytes carried both ways, with no memory while nothing moves |
 //! | `desk` | the one thread that judges and keeps the books |
 //! | `link` | the stream to a house: policy in, records out |
@@ -29,7 +28,6 @@ mod desk;
 mod front;
 mod handshakes;
 mod link;
-mod peer;
 mod pump;
 
 #[cfg(test)]

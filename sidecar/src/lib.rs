@@ -37,6 +37,7 @@ pub mod mode;
 pub mod notices;
 pub mod ocsf;
 pub mod packs;
+mod peer_uris;
 pub mod policies;
 pub mod policy;
 pub mod policy_test;

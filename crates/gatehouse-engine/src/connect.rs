@@ -5,6 +5,10 @@
 //! ```
 //! The documents of `kind: TcpPolicy` hold; the order of decision, modes, roll-out and rollback are those of requests.
 
+mod lines;
+
+pub use lines::Lines;
+
 use gatehouse_policy::{Fields, Policy};
 use gatehouse_signals::host::{Host, mesh_name};
 use gatehouse_signals::{Claims, Connection, Head};

@@ -31,7 +31,7 @@ use gatehouse_signals::{Head, Pair};
 use gatehouse_verdict::Reason;
 
 use crate::edits;
-use crate::exchange::{Judged, Settings, WhenNoPolicy};
+use crate::exchange::{Judged, Settings};
 use crate::limits::SharedSlots;
 use crate::request::Request;
 use crate::state::State;
@@ -65,11 +65,7 @@ pub(crate) fn judge(
     let mut case = Case::new(policy, request, &path, kept.is_some());
     let mut trail = Trail::default();
     let Some(policy) = policy else {
-        let decision = match settings.when_no_policy {
-            WhenNoPolicy::Allow => Decision::allowed(Reason::NoPolicy),
-            WhenNoPolicy::Block => Decision::refused(Reason::NoPolicy, 403),
-        };
-        return case.conclude(decision, trail, state, slots);
+        return case.conclude(Decision::without_document(settings, Reason::NoPolicy), trail, state, slots);
     };
     state.adopt(policy, request.now.mono_ns);
     let mut scratch = state.take_scratch();

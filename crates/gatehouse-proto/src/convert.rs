@@ -5,6 +5,7 @@
 
 mod from_wire;
 mod grounds;
+mod house;
 mod to_wire;
 
 use core::fmt;

@@ -190,6 +190,12 @@ impl Verdict {
         }
     }
 
+    /// Nothing was done, nothing would have been, and nobody asked for its record: where room is short its record goes first.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        !self.mitigates() && self.would_have.is_empty() && !self.record
+    }
+
     /// The gate answers this request itself.
     #[must_use]
     pub fn mitigates(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use gatehouse_engine::{Brake, Carried, Context, Judged, Outcome, Policy, Transaction, UsualTexts};
-use gatehouse_proto::{MAX_BRAKE_MS, v1};
+use gatehouse_proto::v1;
 use gatehouse_stream::sender::Class;
 use gatehouse_verdict::record::{Origin, PolicyStamp, RecordId};
 use gatehouse_verdict::redact::AddressForm;
@@ -193,12 +193,7 @@ impl Worker {
             (self.context.hash_key, self.context.hash_key_id) = (key, welcome.hash_key_id);
             self.states.house().set_hash_key(&key);
         }
-        self.context.address_form = match welcome.address_form() {
-            v1::welcome::AddressForm::Full => AddressForm::Full,
-            v1::welcome::AddressForm::Prefix => AddressForm::Prefix,
-            // Not said, or a form of a later version: the one that tells least.
-            v1::welcome::AddressForm::Hash | v1::welcome::AddressForm::Unspecified => AddressForm::Hash,
-        };
+        self.context.address_form = welcome.address_form().into();
     }
 
     fn enforce(&mut self, policy: Policy, now_ns: u64) {
@@ -231,11 +226,7 @@ impl Worker {
     }
 
     fn take_brake(&mut self, brake: v1::Brake, now_ns: u64) {
-        let ends = |one: v1::BrakeEntry| {
-            let left_ns = one.ttl_ms.min(MAX_BRAKE_MS).saturating_mul(1_000_000);
-            (left_ns > 0).then(|| (one.scope.into_boxed_str(), now_ns.saturating_add(left_ns)))
-        };
-        let entries: Vec<Entry> = brake.entries.into_iter().filter_map(ends).collect();
+        let (version, entries) = (brake.version, brake.ends(now_ns));
         if let Some(store) = &self.store
             && let Err(refused) = store.save_brakes(&entries, now_ns)
         {
@@ -243,7 +234,7 @@ impl Worker {
         }
         self.hold(entries, now_ns);
         if let Some(link) = self.link.as_mut() {
-            link.braked(brake.version);
+            link.braked(version);
         }
     }
 
@@ -331,12 +322,7 @@ impl Worker {
 
 /// Plain successes may be given up first.
 fn class(judged: &Judged, success: bool) -> Class {
-    let verdict = &judged.verdict;
-    if success && !verdict.mitigates() && verdict.would_have.is_empty() && !verdict.record {
-        Class::Plain
-    } else {
-        Class::Kept
-    }
+    if success && judged.verdict.is_plain() { Class::Plain } else { Class::Kept }
 }
 
 /// The encoded record, whole, or in its bounded form where it is above `limit` bytes.

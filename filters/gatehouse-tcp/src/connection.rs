@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gatehouse_engine::connect::{Opening, admit, destination, log_line, overdue};
+use gatehouse_engine::connect::{Lines, Opening, admit, destination, log_line, overdue};
 use gatehouse_engine::{Carried, Connection, Ended, Field, Head, Judged, NoSlots, Now, Policy, Transaction, answered};
 use gatehouse_filter::host::{self, Level};
 use gatehouse_filter::metrics::Count;
@@ -10,8 +10,6 @@ use gatehouse_filter::root::Root;
 use gatehouse_filter::states::Slot;
 use gatehouse_filter::worker::Worker;
 use gatehouse_verdict::record::Part;
-
-use crate::lines::Lines;
 
 /// A connection that lasts longer is reported while it runs, this often.
 const INTERIM_NS: u64 = 60_000_000_000;
@@ -133,7 +131,12 @@ impl Tcp {
         if verdict.mitigates() {
             self.ended = Ended::Gate;
         }
-        lines.write(level, || log_line(&judged, &self.connection, &self.host), host::now_ns(), &worker.metrics);
+        let line = || log_line(&judged, &self.connection, &self.host);
+        match lines.admit(host::now_ns()) {
+            Some(0) => host::log(level, &line()),
+            Some(left_out) => host::log(level, &format!("{} ({left_out} lines like this were left out)", line())),
+            None => worker.metrics.count(Count::LinesLeftOut),
+        }
         self.judged = Some(judged);
     }
 

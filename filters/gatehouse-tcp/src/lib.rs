@@ -14,13 +14,11 @@
 //! | `exports` | the callbacks, one line each |
 //! | `vm` | which callback goes to which context; who waits, and for how long |
 //! | `connection` | one connection: judged, told |
-//! | `lines` | lines of the log, as many as a log takes |
 //! | `waiting` | connections that are looked at again later |
 //!
 //! A panic here takes a worker's VM down and is a security bug: nothing indexes, unwraps or trusts a length.
 
 mod connection;
 mod exports;
-mod lines;
 mod vm;
 mod waiting;

@@ -4,18 +4,20 @@ use core::cell::RefCell;
 use std::collections::BTreeMap;
 
 use gatehouse_engine::Ended;
+use gatehouse_engine::connect::Lines;
 use gatehouse_filter::host;
 use gatehouse_filter::metrics::Count;
 use gatehouse_filter::root::{Judges, Root};
 use gatehouse_filter::worker::Worker;
 
 use crate::connection::{Flow, Tcp};
-use crate::lines::Lines;
 use crate::waiting::{Due, LOOKS, Waiting};
 
 /// Connections looked at, and interim reports made, in one tick.
 const LOOKED_AT: usize = 1024;
 const INTERIMS: usize = 64;
+/// Lines of the log about connections a second, of one worker.
+const LINES: u32 = 200;
 /// Of `proxy_on_downstream_connection_close`: the other end closed it.
 const REMOTE: u32 = 2;
 
@@ -46,7 +48,7 @@ impl Vm {
             roots: BTreeMap::new(),
             connections: BTreeMap::new(),
             waiting: Waiting::default(),
-            lines: Lines::default(),
+            lines: Lines::new(LINES),
             looked_to: 0,
         }
     }

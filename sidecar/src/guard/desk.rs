@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use gatehouse_engine::connect::{Opening, admit, destination, log_line, overdue};
+use gatehouse_engine::connect::{Lines, Opening, admit, destination, log_line, overdue};
 use gatehouse_engine::{
     Brake, Carried, Connection, Context, Ended, Head, Judged, NoSlots, Now, Policy, Settings, State, Transaction,
     UsualTexts, answered,
 };
-use gatehouse_proto::{MAX_BRAKE_MS, v1};
+use gatehouse_proto::v1;
 use gatehouse_stream::sender::{Class, Limits as RingLimits, Sender};
 use gatehouse_verdict::record::{Origin, Part, RecordId};
 use gatehouse_verdict::redact::AddressForm;
@@ -300,7 +300,7 @@ impl Work {
             next: 1,
             transactions: 0,
             record: Vec::new(),
-            lines: Lines::default(),
+            lines: Lines::new(LINES),
             counts,
         })
     }
@@ -377,9 +377,9 @@ impl Work {
         failed: Option<&'static str>,
     ) -> Held {
         let Asked { connection, began, wall, .. } = asked;
-        if self.lines.may() {
+        if let Some(left_out) = self.lines.admit(self.now().mono_ns) {
             let line = log_line(&judged, &connection, &host);
-            let left_out = self.lines.left_out();
+            let left_out = (left_out > 0).then_some(left_out);
             if judged.verdict.mitigates() {
                 tracing::warn!(target: crate::logging::VERDICTS, failed, left_out, "{line}");
             } else {
@@ -433,9 +433,8 @@ impl Work {
         let of = Transaction { number: held.transaction, head, judged: &held.judged, policy: held.policy.as_deref() };
         self.record.clear();
         gatehouse_engine::connection(id, &of, &carried, &self.context, &mut self.record);
-        let verdict = &held.judged.verdict;
-        let plain = !verdict.mitigates() && verdict.would_have.is_empty() && !verdict.record;
-        self.sender.push(if plain { Class::Plain } else { Class::Kept }, self.record.clone());
+        let class = if held.judged.verdict.is_plain() { Class::Plain } else { Class::Kept };
+        self.sender.push(class, self.record.clone());
     }
 
     fn tick(&mut self) {
@@ -478,25 +477,17 @@ impl Work {
             (self.context.hash_key, self.context.hash_key_id) = (key, welcome.hash_key_id);
             self.state.set_hash_key(&key);
         }
-        self.context.address_form = match welcome.address_form() {
-            v1::welcome::AddressForm::Full => AddressForm::Full,
-            v1::welcome::AddressForm::Prefix => AddressForm::Prefix,
-            v1::welcome::AddressForm::Hash | v1::welcome::AddressForm::Unspecified => AddressForm::Hash,
-        };
+        self.context.address_form = welcome.address_form().into();
     }
 
     /// An operator has every rule at or below a scope act as in monitor mode, for a while.
     fn brake(&mut self, brake: v1::Brake) {
         let now_ns = self.now().mono_ns;
-        let entry = |one: v1::BrakeEntry| {
-            let left_ns = one.ttl_ms.min(MAX_BRAKE_MS).saturating_mul(1_000_000);
-            (left_ns > 0).then(|| (one.scope.into_boxed_str(), now_ns.saturating_add(left_ns)))
-        };
-        let entries: Vec<_> = brake.entries.into_iter().filter_map(entry).collect();
+        let (version, entries) = (brake.version, brake.ends(now_ns));
         tracing::warn!(brakes = entries.len(), "the brakes that hold from now on");
         self.state.set_brake(Brake::new(entries));
         if let Some(link) = &mut self.link {
-            link.braked(brake.version);
+            link.braked(version);
         }
     }
 
@@ -524,29 +515,5 @@ async fn next(link: &mut Option<Link>) -> Heard {
     match link {
         Some(link) => link.next().await,
         None => std::future::pending().await,
-    }
-}
-
-/// As many lines in a second as a log takes.
-#[derive(Debug, Default)]
-struct Lines {
-    since: Option<Instant>,
-    written: u32,
-    left_out: u64,
-}
-
-impl Lines {
-    fn may(&mut self) -> bool {
-        if self.since.is_none_or(|since| since.elapsed() >= Duration::from_secs(1)) {
-            (self.since, self.written) = (Some(Instant::now()), 0);
-        }
-        self.written = self.written.saturating_add(1);
-        let may = self.written <= LINES;
-        self.left_out += u64::from(!may);
-        may
-    }
-
-    fn left_out(&mut self) -> Option<u64> {
-        Some(core::mem::take(&mut self.left_out)).filter(|lines| *lines > 0)
     }
 }

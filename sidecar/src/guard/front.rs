@@ -19,8 +19,8 @@ use super::config::{self, Config, Limits};
 use super::counts::Counts;
 use super::desk::{Desk, Opened};
 use super::handshakes::Handshakes;
-use super::peer;
 use super::pump::{End, Traffic, carry};
+use crate::peer_uris;
 use crate::renewed::Renewed;
 
 /// After a failed accept: descriptors come back as others close.
@@ -225,7 +225,7 @@ fn learn(connection: &mut Connection, stream: &TlsStream<TcpStream>) {
         _ => "TLSv1.2".to_owned(),
     });
     if let Some(own) = session.peer_certificates().and_then(<[_]>::first) {
-        let (uri, uris) = peer::uris(own);
+        let (uri, uris) = peer_uris::of(own);
         connection.mutual_tls = Some(true);
         (connection.peer_uri, connection.peer_uris) = (uri, Some(uris));
     }

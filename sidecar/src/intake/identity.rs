@@ -1,7 +1,6 @@
 //! Who a certificate says its owner is: bytes of a stranger, though an authority that we trust has signed them.
 
-use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use crate::peer_uris;
 
 /// Longest SPIFFE id, bytes (SPIFFE-ID 2.3).
 const MAX_IDENTITY: usize = 2048;
@@ -31,17 +30,8 @@ impl Refusal {
 /// # Errors
 /// It has none, several (X.509-SVID 2: exactly one URI SAN), or the text is no SPIFFE id.
 pub fn identity(certificate: &[u8]) -> Result<String, Refusal> {
-    let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| Refusal::NoIdentity)?;
-    let names = certificate.extensions().iter().filter_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
-        _ => None,
-    });
-    let mut uris = names.flatten().filter_map(|name| match name {
-        GeneralName::URI(uri) => Some(*uri),
-        _ => None,
-    });
-    match (uris.next(), uris.next()) {
-        (Some(uri), None) if is_identity(uri) => Ok(uri.to_owned()),
+    match peer_uris::of(certificate) {
+        (Some(uri), 1) if is_identity(&uri) => Ok(uri),
         _ => Err(Refusal::NoIdentity),
     }
 }

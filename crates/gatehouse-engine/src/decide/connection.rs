@@ -5,9 +5,8 @@ use gatehouse_signals::path::Path;
 use gatehouse_verdict::{Action, Reason};
 
 use crate::connect::Opening;
-use crate::exchange::{Judged, Settings, Step, WhenNoPolicy};
+use crate::exchange::{Judged, Settings, Step};
 use crate::limits::NoSlots;
-use crate::request::Request;
 use crate::state::State;
 use crate::subject::Subject;
 use crate::trace::Trace;
@@ -44,46 +43,19 @@ fn judge(
     let path = Path::parse(b"/");
     let mut case = Case::new(policy, request, &path, false);
     let mut trail = Trail::default();
-    let refused = |reason| Decision::refused(reason, 403);
     let Some(policy) = policy else {
-        let decision = match settings.when_no_policy {
-            WhenNoPolicy::Allow => Decision::allowed(Reason::NoPolicy),
-            WhenNoPolicy::Block => refused(Reason::NoPolicy),
-        };
-        return case.conclude(decision, trail, state, &NoSlots);
+        return case.conclude(Decision::without_document(settings, Reason::NoPolicy), trail, state, &NoSlots);
     };
     state.adopt(policy, request.now.mono_ns);
     let Some(scope) = policy.for_connection(opening.host) else {
-        let decision = match settings.when_no_policy {
-            WhenNoPolicy::Allow => Decision::allowed(Reason::NotCovered),
-            WhenNoPolicy::Block => refused(Reason::NotCovered),
-        };
-        return case.conclude(decision, trail, state, &NoSlots);
+        return case.conclude(Decision::without_document(settings, Reason::NotCovered), trail, state, &NoSlots);
     };
     let mut scratch = state.take_scratch();
     let subject = Subject::of(policy, scope, request, state);
-    let decision = court(opening, &Around { policy, scope, path: &path, request, subject: &subject }).judge(
-        state,
-        &NoSlots,
-        &mut scratch,
-        &mut trail,
-        trace,
-    );
+    let (host, path, odd) = (opening.host, &path, Odd::default());
+    let court = Court { policy, scope, host, path, request, preflight: None, odd, subject: &subject };
+    let decision = court.judge(state, &NoSlots, &mut scratch, &mut trail, trace);
     case.met = Some((scope, subject));
     state.give_scratch(scratch);
     case.conclude(decision, trail, state, &NoSlots)
-}
-
-/// What a court is made of.
-struct Around<'a, 'p> {
-    policy: &'p Policy,
-    scope: gatehouse_policy::Scope<'p>,
-    path: &'a Path<'a>,
-    request: &'a Request<'a>,
-    subject: &'a Subject,
-}
-
-fn court<'a, 'p>(opening: &Opening<'a>, around: &Around<'a, 'p>) -> Court<'a, 'p> {
-    let Around { policy, scope, path, request, subject } = *around;
-    Court { policy, scope, host: opening.host, path, request, preflight: None, odd: Odd::default(), subject }
 }

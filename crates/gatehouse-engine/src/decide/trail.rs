@@ -4,6 +4,7 @@ use gatehouse_policy::{Action as Act, Effect, Names, Rule, Then};
 use gatehouse_verdict::{Action, Reason, WouldHave};
 
 use crate::changes::Seen;
+use crate::exchange::{Settings, WhenNoPolicy};
 use crate::grounds::Grounds;
 
 /// Most would-have entries that a verdict keeps; the first ones.
@@ -184,6 +185,14 @@ impl Word {
 impl<'p> Decision<'p> {
     pub(crate) const fn allowed(reason: Reason) -> Self {
         Self { reason, action: Action::Allow, status: 0, then: None, over: None, by: By::Nobody }
+    }
+
+    /// What holds where no document speaks, for this reason.
+    pub(crate) const fn without_document(settings: &Settings, reason: Reason) -> Self {
+        match settings.when_no_policy {
+            WhenNoPolicy::Allow => Self::allowed(reason),
+            WhenNoPolicy::Block => Self::refused(reason, 403),
+        }
     }
 
     /// Refused by nobody's rule.

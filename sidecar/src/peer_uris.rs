@@ -4,7 +4,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// The first URI of a certificate in DER, and how many it has: what Envoy tells, and what it does not. One that cannot be read has none.
-pub(super) fn uris(certificate: &[u8]) -> (Option<String>, u32) {
+pub(crate) fn of(certificate: &[u8]) -> (Option<String>, u32) {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return (None, 0) };
     let names = certificate.extensions().iter().filter_map(|extension| match extension.parsed_extension() {
         ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),

@@ -1,36 +1,31 @@
 //! Lines of the log about connections: as many a second as a log takes, so that whoever connects a hundred thousand times a minute
-//! does not fill a disk. What is left out is counted, and told with the next line.
-
-use gatehouse_filter::host::{self, Level};
-use gatehouse_filter::metrics::{Count, Metrics};
+//! does not fill a disk.
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// Lines a second, of one worker.
-const MOST: u32 = 200;
 
 /// How many lines were written lately.
-#[derive(Debug, Default)]
-pub(crate) struct Lines {
+#[derive(Debug, Clone)]
+pub struct Lines {
+    most: u32,
     since_ns: u64,
     written: u32,
     left_out: u64,
 }
 
 impl Lines {
-    pub(crate) fn write(&mut self, level: Level, line: impl FnOnce() -> String, now_ns: u64, metrics: &Metrics) {
-        match self.admit(now_ns) {
-            Some(0) => host::log(level, &line()),
-            Some(left_out) => host::log(level, &format!("{} ({left_out} lines like this were left out)", line())),
-            None => metrics.count(Count::LinesLeftOut),
-        }
+    /// At most so many a second.
+    #[must_use]
+    pub const fn new(most: u32) -> Self {
+        Self { most, since_ns: 0, written: 0, left_out: 0 }
     }
 
-    /// How many were left out since the last line; `None`: this one is too.
-    fn admit(&mut self, now_ns: u64) -> Option<u64> {
+    /// Whether another line may be written at this moment (monotonic nanoseconds), and how many were left out since the last one.
+    /// `None`: this one is left out too.
+    pub fn admit(&mut self, now_ns: u64) -> Option<u64> {
         if now_ns.saturating_sub(self.since_ns) >= SECOND_NS {
             (self.since_ns, self.written) = (now_ns, 0);
         }
-        if self.written >= MOST {
+        if self.written >= self.most {
             self.left_out = self.left_out.saturating_add(1);
             return None;
         }
@@ -43,9 +38,11 @@ impl Lines {
 mod tests {
     use super::*;
 
+    const MOST: u32 = 200;
+
     #[test]
     fn lines_are_bounded_a_second_and_what_is_left_out_is_told() {
-        let mut lines = Lines::default();
+        let mut lines = Lines::new(MOST);
         let admitted = (0..1000).filter_map(|_| lines.admit(5 * SECOND_NS)).count();
         assert_eq!(admitted, MOST as usize);
         assert_eq!(lines.admit(6 * SECOND_NS), Some(1000 - u64::from(MOST)));
