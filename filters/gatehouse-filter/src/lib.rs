@@ -10,6 +10,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`contexts`], `exports` | what Envoy knows by a number; the callbacks that every filter has alike |
 //! | [`root`] | one plugin configuration: bootstrap, inline policy, ticks |
 //! | [`worker`] | what outlives configurations: identity, keys, snapshot, books |
 //! | [`stream`], `intake` | the stream to the house; the snapshot as it arrives |
@@ -29,7 +30,9 @@
 pub mod bootstrap;
 pub mod cel;
 pub mod claims;
+pub mod contexts;
 pub mod delays;
+mod exports;
 pub mod facts;
 pub mod host;
 mod intake;

@@ -125,8 +125,8 @@ impl Root {
         worker.snapshot().filter(|_| self.has_house).or(self.inline.as_ref())
     }
 
-    /// Time has passed: what the stream and the metrics have to do.
-    pub fn tick(&mut self, worker: &mut Worker) {
+    /// Time has passed: what the stream and the metrics have to do. `waits`: somebody is to be looked at again soon.
+    pub fn tick(&mut self, worker: &mut Worker, waits: bool) {
         let now_ns = host::now_ns();
         let mut busy = false;
         if self.has_house {
@@ -138,7 +138,7 @@ impl Root {
                 worker.stepped(false, now_ns);
             }
         }
-        self.pace(if busy || worker.delays.is_busy() { QUICK_TICK_MS } else { TICK_MS });
+        self.pace(if busy || waits { QUICK_TICK_MS } else { TICK_MS });
         if now_ns.saturating_sub(self.gauges_at_ns) >= GAUGES_NS {
             self.gauges_at_ns = now_ns;
             let inline_age = self.inline.as_ref().map(|_| now_ns.saturating_sub(self.since_ns) / 1_000_000_000);

@@ -2,7 +2,7 @@
 
 use gatehouse_engine::{Judged, Pair, Step};
 
-use crate::http::Flow;
+use gatehouse_filter::contexts::Flow;
 use gatehouse_filter::host::{self, Map};
 use gatehouse_filter::worker::Worker;
 

@@ -12,25 +12,13 @@ use gatehouse_verdict::{Reason, Verdict};
 use crate::carry;
 use crate::outcome::{self, Answerer, Measured, Outcomes};
 use gatehouse_filter::claims::Asked;
+use gatehouse_filter::contexts::{Flow, INTERIM_NS};
 use gatehouse_filter::facts::Downstream;
 use gatehouse_filter::host::{self, Level, Map, Pairs};
 use gatehouse_filter::metrics::Count;
 use gatehouse_filter::root::Root;
 use gatehouse_filter::states::Slot;
 use gatehouse_filter::worker::Worker;
-
-/// A transaction that lasts longer is reported while it runs, this often.
-const INTERIM_NS: u64 = 60_000_000_000;
-
-/// What Envoy is to do after a callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Flow {
-    /// Go on.
-    #[default]
-    Continue = 0,
-    /// Stop here: an answer of ours goes out, or the request waits.
-    Stop = 1,
-}
 
 /// One transaction. Its header bytes are kept as they came until it ends, bounded by what Envoy lets through.
 #[derive(Debug)]
@@ -52,9 +40,8 @@ pub(crate) struct Exchange {
     responded: bool,
 }
 
-impl Exchange {
-    /// A transaction of the plugin whose root context is `root`.
-    pub(crate) fn new(root: u32) -> Self {
+impl gatehouse_filter::contexts::Transaction for Exchange {
+    fn new(root: u32) -> Self {
         Self {
             root,
             headers: None,
@@ -71,10 +58,16 @@ impl Exchange {
         }
     }
 
-    pub(crate) fn root(&self) -> u32 {
+    fn root(&self) -> u32 {
         self.root
     }
 
+    fn is_due(&self, now_ns: u64) -> bool {
+        self.judged.is_some() && now_ns.saturating_sub(self.reported_ns) >= INTERIM_NS
+    }
+}
+
+impl Exchange {
     /// Request headers arrived, `is_whole`: and nothing follows them. The verdict, and what follows from it at once.
     pub(crate) fn request_headers(
         &mut self,
@@ -262,11 +255,6 @@ impl Exchange {
         }
     }
 
-    /// It has lasted a minute (or another one) since it was last told.
-    pub(crate) fn is_due(&self, now_ns: u64) -> bool {
-        self.judged.is_some() && now_ns.saturating_sub(self.reported_ns) >= INTERIM_NS
-    }
-
     /// Tells how far it has come; the effective context is this transaction's.
     pub(crate) fn interim(&mut self, outcomes: &mut Outcomes, worker: &mut Worker, now_ns: u64) {
         self.reported_ns = now_ns;
@@ -344,6 +332,7 @@ fn trap(_: &[Pair<'_>]) {}
 mod tests {
     use super::*;
     use gatehouse_filter::bootstrap::Bootstrap;
+    use gatehouse_filter::contexts::Transaction as _;
     use gatehouse_filter::root::Judges;
 
     #[test]

@@ -4,25 +4,13 @@ use std::rc::Rc;
 
 use gatehouse_engine::connect::{Lines, Opening, admit, destination, log_line, overdue};
 use gatehouse_engine::{Carried, Connection, Ended, Field, Head, Judged, NoSlots, Now, Policy, Transaction, answered};
+use gatehouse_filter::contexts::INTERIM_NS;
 use gatehouse_filter::host::{self, Level};
 use gatehouse_filter::metrics::Count;
 use gatehouse_filter::root::Root;
 use gatehouse_filter::states::Slot;
 use gatehouse_filter::worker::Worker;
 use gatehouse_verdict::record::Part;
-
-/// A connection that lasts longer is reported while it runs, this often.
-const INTERIM_NS: u64 = 60_000_000_000;
-
-/// What Envoy is to do after a callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Flow {
-    /// Go on.
-    #[default]
-    Continue = 0,
-    /// Stop here: it waits, or is closed.
-    Stop = 1,
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -43,8 +31,8 @@ pub(crate) struct Tcp {
     ended: Ended,
 }
 
-impl Tcp {
-    pub(crate) fn new(root: u32) -> Self {
+impl gatehouse_filter::contexts::Transaction for Tcp {
+    fn new(root: u32) -> Self {
         Self {
             root,
             connection: Connection::default(),
@@ -61,10 +49,16 @@ impl Tcp {
         }
     }
 
-    pub(crate) fn root(&self) -> u32 {
+    fn root(&self) -> u32 {
         self.root
     }
 
+    fn is_due(&self, now_ns: u64) -> bool {
+        self.judged.is_some() && now_ns.saturating_sub(self.reported_ns) >= INTERIM_NS
+    }
+}
+
+impl Tcp {
     pub(crate) fn opened(&mut self, worker: &Worker, now_ns: u64) {
         worker.metrics.count(Count::Connections);
         (self.began_ns, self.reported_ns) = (now_ns, now_ns);
@@ -181,11 +175,6 @@ impl Tcp {
             let states = worker.states.of(&self.slot);
             answered(self.policy.as_deref(), judged, Some(200), states, &NoSlots, host::now_ns());
         }
-    }
-
-    /// It has lasted a minute (or another one) since it was last told.
-    pub(crate) fn is_due(&self, now_ns: u64) -> bool {
-        self.judged.is_some() && now_ns.saturating_sub(self.reported_ns) >= INTERIM_NS
     }
 
     /// Tells how far it has come.

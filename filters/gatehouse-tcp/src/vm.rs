@@ -1,34 +1,27 @@
 //! The contexts of this VM and which callback goes to which: total, whatever the host calls in whatever order.
 
 use core::cell::RefCell;
-use std::collections::BTreeMap;
 
 use gatehouse_engine::Ended;
 use gatehouse_engine::connect::Lines;
+use gatehouse_filter::contexts::{Contexts, Flow, Transaction as _};
 use gatehouse_filter::host;
 use gatehouse_filter::metrics::Count;
 use gatehouse_filter::root::{Judges, Root};
-use gatehouse_filter::worker::Worker;
 
-use crate::connection::{Flow, Tcp};
+use crate::connection::Tcp;
 use crate::waiting::{Due, LOOKS, Waiting};
 
-/// Connections looked at, and interim reports made, in one tick.
-const LOOKED_AT: usize = 1024;
-const INTERIMS: usize = 64;
 /// Lines of the log about connections a second, of one worker.
 const LINES: u32 = 200;
 /// Of `proxy_on_downstream_connection_close`: the other end closed it.
 const REMOTE: u32 = 2;
 
-/// Everything in this VM. There are as many connections as Envoy keeps open on this worker.
+/// Everything in this VM.
 pub(crate) struct Vm {
-    worker: Worker,
-    roots: BTreeMap<u32, Root>,
-    connections: BTreeMap<u32, Box<Tcp>>,
+    pub(crate) contexts: Contexts<Tcp>,
     waiting: Waiting,
     lines: Lines,
-    looked_to: u32,
 }
 
 thread_local! {
@@ -43,48 +36,24 @@ pub(crate) fn with<T: Default>(callback: impl FnOnce(&mut Vm) -> T) -> T {
 
 impl Vm {
     fn new() -> Self {
-        Self {
-            worker: Worker::new(),
-            roots: BTreeMap::new(),
-            connections: BTreeMap::new(),
-            waiting: Waiting::default(),
-            lines: Lines::new(LINES),
-            looked_to: 0,
-        }
-    }
-
-    pub(crate) fn create(&mut self, context: u32, root: u32) {
-        if root == 0 {
-            self.roots.insert(context, Root::new(context, Judges::Connections));
-        } else {
-            self.connections.insert(context, Box::new(Tcp::new(root)));
-        }
-    }
-
-    pub(crate) fn configure(&mut self, context: u32, length: usize) -> bool {
-        let root = self.roots.entry(context).or_insert_with(|| Root::new(context, Judges::Connections));
-        root.configure(&mut self.worker, length)
+        Self { contexts: Contexts::new(Judges::Connections), waiting: Waiting::default(), lines: Lines::new(LINES) }
     }
 
     pub(crate) fn tick(&mut self, context: u32) {
-        if let Some(root) = self.roots.get_mut(&context) {
-            root.tick(&mut self.worker);
-        }
         self.look_again(context);
-        self.interims(context);
-        if self.waiting.is_busy()
-            && let Some(root) = self.roots.get_mut(&context)
-        {
-            root.hurry();
-        }
+        self.contexts.tick(context, self.waiting.is_busy());
+        self.contexts.interims(context, |_, connection, worker, now_ns| {
+            connection.interim(worker, now_ns);
+            true
+        });
     }
 
     /// A connection was opened: it is held until it is known who opens it, if this Envoy can hold it.
     pub(crate) fn opened(&mut self, context: u32) -> Flow {
         let now_ns = host::now_ns();
-        let Some(connection) = self.connections.get_mut(&context) else { return Flow::Continue };
-        connection.opened(&self.worker, now_ns);
-        let Some(root) = self.roots.get_mut(&connection.root()) else { return Flow::Continue };
+        let Some(connection) = self.contexts.open.get_mut(&context) else { return Flow::Continue };
+        connection.opened(&self.contexts.worker, now_ns);
+        let Some(root) = self.contexts.roots.get_mut(&connection.root()) else { return Flow::Continue };
         if !root.tcp.holds {
             return Flow::Continue;
         }
@@ -92,7 +61,7 @@ impl Vm {
         let deadline_ns = u64::try_from(root.tcp.deadline.as_nanos()).unwrap_or(u64::MAX);
         let crowded = self.waiting.add(context, now_ns, now_ns.saturating_add(deadline_ns));
         if let Some(out) = crowded {
-            self.worker.metrics.count(Count::CrowdedOut);
+            self.contexts.worker.metrics.count(Count::CrowdedOut);
             self.give_up(out);
             let _ = host::set_effective_context(context);
         }
@@ -102,7 +71,7 @@ impl Vm {
     /// Data of the client: its handshake is over, if there is one.
     pub(crate) fn received(&mut self, context: u32, bytes: usize, is_last: bool) -> Flow {
         let flow = self.decide(context);
-        if let Some(connection) = self.connections.get_mut(&context).filter(|_| flow == Flow::Continue) {
+        if let Some(connection) = self.contexts.open.get_mut(&context).filter(|_| flow == Flow::Continue) {
             connection.received(bytes, is_last);
         }
         flow
@@ -111,7 +80,7 @@ impl Vm {
     /// Data of the server.
     pub(crate) fn sent(&mut self, context: u32, bytes: usize, is_last: bool) -> Flow {
         let flow = self.decide(context);
-        if let Some(connection) = self.connections.get_mut(&context).filter(|_| flow == Flow::Continue) {
+        if let Some(connection) = self.contexts.open.get_mut(&context).filter(|_| flow == Flow::Continue) {
             connection.sent(bytes, is_last);
         }
         flow
@@ -119,13 +88,13 @@ impl Vm {
 
     /// Decides from what is known now, if nobody has; the effective context is this connection's.
     fn decide(&mut self, context: u32) -> Flow {
-        let Some(connection) = self.connections.get_mut(&context) else { return Flow::Continue };
+        let Some(connection) = self.contexts.open.get_mut(&context) else { return Flow::Continue };
         if connection.is_judged() {
             return if connection.passes() { Flow::Continue } else { Flow::Stop };
         }
         self.waiting.forget(context);
-        let Some(root) = self.roots.get_mut(&connection.root()) else { return Flow::Continue };
-        connection.judge(root, &mut self.worker, &mut self.lines);
+        let Some(root) = self.contexts.roots.get_mut(&connection.root()) else { return Flow::Continue };
+        connection.judge(root, &mut self.contexts.worker, &mut self.lines);
         if connection.passes() {
             return Flow::Continue;
         }
@@ -135,49 +104,28 @@ impl Vm {
 
     pub(crate) fn client_closed(&mut self, context: u32, by: u32) {
         self.waiting.forget(context);
-        if let Some(connection) = self.connections.get_mut(&context) {
+        if let Some(connection) = self.contexts.open.get_mut(&context) {
             connection.closed(if by == REMOTE { Ended::Client } else { Ended::Server });
         }
     }
 
     pub(crate) fn server_closed(&mut self, context: u32) {
-        if let Some(connection) = self.connections.get_mut(&context) {
+        if let Some(connection) = self.contexts.open.get_mut(&context) {
             connection.closed(Ended::Server);
         }
     }
 
     pub(crate) fn log(&mut self, context: u32) {
-        let Some(connection) = self.connections.get_mut(&context) else { return };
-        let has_house = self.roots.get(&connection.root()).is_none_or(Root::has_house);
-        connection.log(has_house, &mut self.worker);
-    }
-
-    pub(crate) fn done(&mut self, context: u32) {
-        let others = self.roots.iter().any(|(id, root)| *id != context && root.has_house());
-        if self.roots.contains_key(&context)
-            && let Some(link) = self.worker.link.as_mut()
-        {
-            link.root_done(context, !others, host::now_ns(), &self.worker.metrics);
-        }
+        let Some(connection) = self.contexts.open.get_mut(&context) else { return };
+        let has_house = self.contexts.roots.get(&connection.root()).is_none_or(Root::has_house);
+        connection.log(has_house, &mut self.contexts.worker);
     }
 
     pub(crate) fn delete(&mut self, context: u32) {
         self.waiting.forget(context);
-        if let Some(mut connection) = self.connections.remove(&context) {
-            connection.settle(&mut self.worker);
+        if let Some(mut connection) = self.contexts.delete(context) {
+            connection.settle(&mut self.contexts.worker);
         }
-        if let Some(mut root) = self.roots.remove(&context) {
-            root.release();
-            self.worker.states.keep(self.roots.values().map(|root| &root.slot));
-        }
-    }
-
-    pub(crate) fn grpc_message(&mut self, token: u32, length: usize) {
-        self.worker.grpc_message(token, length);
-    }
-
-    pub(crate) fn grpc_closed(&mut self, token: u32, status: u32) {
-        self.worker.grpc_closed(token, status);
     }
 
     /// Looks at those who wait and are due: decided, or over.
@@ -198,7 +146,7 @@ impl Vm {
     }
 
     fn look(&mut self, context: u32) {
-        let Some(connection) = self.connections.get_mut(&context) else {
+        let Some(connection) = self.contexts.open.get_mut(&context) else {
             self.waiting.forget(context);
             return;
         };
@@ -207,55 +155,32 @@ impl Vm {
             self.waiting.forget(context);
             return;
         }
-        let Some(root) = self.roots.get_mut(&connection.root()) else { return };
+        let Some(root) = self.contexts.roots.get_mut(&connection.root()) else { return };
         if !Tcp::is_proven() {
             return;
         }
         self.waiting.forget(context);
-        connection.judge(root, &mut self.worker, &mut self.lines);
+        connection.judge(root, &mut self.contexts.worker, &mut self.lines);
         if !connection.passes() {
             self.close();
         } else if let Err(refused) = host::continue_connection() {
-            self.worker.complain(refused);
+            self.contexts.worker.complain(refused);
         }
     }
 
     fn give_up(&mut self, context: u32) {
-        let Some(connection) = self.connections.get_mut(&context) else { return };
+        let Some(connection) = self.contexts.open.get_mut(&context) else { return };
         if host::set_effective_context(context).is_err() {
             return;
         }
-        let root = self.roots.get_mut(&connection.root());
-        connection.give_up(root, &mut self.worker, &mut self.lines);
+        let root = self.contexts.roots.get_mut(&connection.root());
+        connection.give_up(root, &mut self.contexts.worker, &mut self.lines);
         self.close();
     }
 
     fn close(&mut self) {
         if let Err(refused) = host::close_connection() {
-            self.worker.complain(refused);
-        }
-    }
-
-    /// Reports connections that last: a few at a time, going round all of them.
-    fn interims(&mut self, root: u32) {
-        let now_ns = host::now_ns();
-        let from = self.looked_to;
-        let (mut looked, mut reported) = (0, 0);
-        self.looked_to = 0;
-        for (id, connection) in self.connections.range_mut(from..) {
-            if looked >= LOOKED_AT || reported >= INTERIMS {
-                self.looked_to = *id;
-                break;
-            }
-            looked = looked.saturating_add(1);
-            let house = self.roots.get(&connection.root()).is_some_and(Root::has_house);
-            if house && connection.is_due(now_ns) {
-                connection.interim(&mut self.worker, now_ns);
-                reported = reported.saturating_add(1);
-            }
-        }
-        if reported > 0 {
-            let _ = host::set_effective_context(root);
+            self.contexts.worker.complain(refused);
         }
     }
 }
