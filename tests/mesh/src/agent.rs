@@ -40,6 +40,21 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// The pod of the house that stands on its own, whose container is a house of the test's on loopback.
+    pub fn house(address: &'static str, ports: u16) -> Self {
+        Self {
+            kind: "sidecar",
+            name: "gatehouse-0",
+            namespace: "gatehouse",
+            account: "gatehouse",
+            address,
+            labels: r#"{"app.kubernetes.io/name":"gatehouse"}"#,
+            ports,
+            more: Vec::new(),
+            config: None,
+        }
+    }
+
     /// The gateway that all manifests of the tests are for.
     pub fn gateway() -> Self {
         Self {

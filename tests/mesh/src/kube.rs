@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gatehouse_support::process::{Process, Signal};
 use gatehouse_support::{parts, ports, wait};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{START, tools};
@@ -77,8 +78,8 @@ impl Kube {
 
     /// A Deployment in [`crate::NAMESPACE`] with one label on its pods, whose one container is `istio-proxy` of this image.
     pub fn deploy(&self, name: &str, (key, value): (&str, &str), image: &str) {
-        let labels = serde_json::json!({ key: value });
-        let deployment = serde_json::json!({
+        let labels = json!({ key: value });
+        let deployment = json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": { "name": name, "namespace": crate::NAMESPACE, "labels": labels },
             "spec": {
@@ -170,7 +171,7 @@ fn keys(folder: &Path) {
 }
 
 fn kubeconfig(folder: &Path, port: u16) {
-    let config = serde_json::json!({
+    let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "here",
         // The server makes its certificate itself, when it starts.
         "clusters": [{ "name": "here", "cluster": { "server": format!("https://127.0.0.1:{port}"), "insecure-skip-tls-verify": true } }],
@@ -178,6 +179,23 @@ fn kubeconfig(folder: &Path, port: u16) {
         "contexts": [{ "name": "here", "context": { "cluster": "here", "user": "admin" } }],
     });
     std::fs::write(folder.join("kubeconfig"), config.to_string()).expect("a file");
+}
+
+impl Kube {
+    /// Says that a Service has this one pod, as the controllers of a whole cluster would of their own.
+    pub fn endpoints(&self, service: &str, namespace: &str, address: &str, ports: &[(&str, u16)]) {
+        let ports: Vec<Value> =
+            ports.iter().map(|(name, port)| json!({ "name": name, "port": port, "protocol": "TCP" })).collect();
+        let slice = json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {
+                "name": format!("{service}-1"), "namespace": namespace, "labels": { "kubernetes.io/service-name": service },
+            },
+            "endpoints": [{ "addresses": [address], "conditions": { "ready": true } }],
+            "ports": ports,
+        });
+        self.kubectl_with(&["apply", "-f", "-"], &slice.to_string());
+    }
 }
 
 impl Drop for Kube {

@@ -149,21 +149,6 @@ fn connections() -> String {
     .to_string()
 }
 
-/// What the controllers of a whole cluster would make of a Service and its pod.
-fn endpoints(service: &str, namespace: &str, address: &str, ports: &[(&str, u16)]) -> String {
-    let ports: Vec<Value> =
-        ports.iter().map(|(name, port)| json!({ "name": name, "port": port, "protocol": "TCP" })).collect();
-    json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": {
-            "name": format!("{service}-1"), "namespace": namespace, "labels": { "kubernetes.io/service-name": service },
-        },
-        "endpoints": [{ "addresses": [address], "conditions": { "ready": true } }],
-        "ports": ports,
-    })
-    .to_string()
-}
-
 /// The shipped Sidecar of the namespace, for one workload: nothing is intercepted here, so its proxy takes in at ports of its own.
 fn sidecar(kube: &Kube, workload: Workload) -> String {
     let shipped: Value = serde_json::from_str(&kube.kubectl(&[
@@ -226,7 +211,7 @@ impl Mesh {
         let at = |port| SocketAddr::from((OUTSIDE, port));
         let https = Outside::https(at(HTTPS), &own).await;
         let (vault, orders) = (Outside::https(at(TLS), &own).await, Outside::echo(at(TCP)).await);
-        let beside = Agent::start_pod(&kube, &istiod, &house_pod()).await;
+        let beside = Agent::start_pod(&kube, &istiod, &Pod::house(HOUSE, 15980)).await;
         let pod = Pod {
             name: "egress-0",
             namespace: "istio-egress",
@@ -256,20 +241,6 @@ impl Mesh {
     }
 }
 
-fn house_pod() -> Pod {
-    Pod {
-        kind: "sidecar",
-        name: "gatehouse-0",
-        namespace: "gatehouse",
-        account: "gatehouse",
-        address: HOUSE,
-        labels: r#"{"app.kubernetes.io/name":"gatehouse"}"#,
-        ports: 15980,
-        more: Vec::new(),
-        config: None,
-    }
-}
-
 fn apply(kube: &Kube, authority: &Authority) {
     let shipped = Shipped::render(&values());
     kube.kubectl(&["create", "namespace", "shop"]);
@@ -283,13 +254,8 @@ fn apply(kube: &Kube, authority: &Authority) {
     }
     let root = format!("--from-file=cacert={}", authority.root().display());
     kube.kubectl(&["-n", "istio-egress", "create", "secret", "generic", "authority", &root]);
-    let slices = [
-        endpoints("gatehouse", "gatehouse", HOUSE, &[("grpc-gates", PORT)]),
-        endpoints("gatehouse-egress", "istio-egress", EGRESS, &[("http2", 8443), ("tcp", 8444)]),
-    ];
-    for slice in slices {
-        kube.kubectl_with(&["apply", "-f", "-"], &slice);
-    }
+    kube.endpoints("gatehouse", "gatehouse", HOUSE, &[("grpc-gates", PORT)]);
+    kube.endpoints("gatehouse-egress", "istio-egress", EGRESS, &[("http2", 8443), ("tcp", 8444)]);
     for workload in [FRONTEND, BATCH] {
         kube.kubectl_with(&["apply", "--server-side", "--validate=strict", "-f", "-"], &sidecar(kube, workload));
     }

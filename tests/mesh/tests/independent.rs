@@ -26,32 +26,6 @@ fn values() -> Value {
     })
 }
 
-/// The house's pod, whose container is a house of ours on loopback.
-fn house_pod() -> Pod {
-    Pod {
-        kind: "sidecar",
-        name: "gatehouse-0",
-        namespace: "gatehouse",
-        account: "gatehouse",
-        address: HOUSE,
-        labels: r#"{"app.kubernetes.io/name":"gatehouse"}"#,
-        ports: 15930,
-        more: Vec::new(),
-        config: None,
-    }
-}
-
-/// What the controllers of a whole cluster would make of the Service and its pod.
-fn endpoints() -> String {
-    json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": { "name": "gatehouse-1", "namespace": "gatehouse", "labels": { "kubernetes.io/service-name": "gatehouse" } },
-        "endpoints": [{ "addresses": [HOUSE], "conditions": { "ready": true } }],
-        "ports": [{ "name": "grpc-gates", "port": PORT, "protocol": "TCP" }],
-    })
-    .to_string()
-}
-
 async fn status(port: u16, target: &str) -> Option<u16> {
     get(port, "shop.example.com", target).await.map(|reply| reply.status)
 }
@@ -87,10 +61,10 @@ async fn the_gateway_reaches_the_house_by_the_mesh_and_nobody_else_does() {
     for name in ["house.yaml", "house-config.yaml", "routes.yaml"] {
         kube.kubectl(&["apply", "-f", &shipped.path(name)]);
     }
-    kube.kubectl_with(&["apply", "-f", "-"], &endpoints());
+    kube.endpoints("gatehouse", "gatehouse", HOUSE, &[("grpc-gates", PORT)]);
     kube.kubectl_with(&["apply", "-f", "-"], &Apps::entries());
     let _apps = Apps::start().await;
-    let beside = Agent::start_pod(&kube, &istiod, &house_pod()).await;
+    let beside = Agent::start_pod(&kube, &istiod, &Pod::house(HOUSE, 15930)).await;
     let gateway = Agent::start(&kube, &istiod, &[]).await;
     wait::until_true(SOON, "the plain gateway to serve", || async { status(HTTP, "/productpage").await == Some(200) })
         .await;

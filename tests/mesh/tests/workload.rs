@@ -63,12 +63,6 @@ fn server() -> String {
         "apiVersion": "v1", "kind": "Service", "metadata": { "name": "server", "namespace": "demo" },
         "spec": { "selector": { "app": "server" }, "ports": [{ "name": "http", "port": INBOUND }] },
     });
-    let slice = json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": { "name": "server-1", "namespace": "demo", "labels": { "kubernetes.io/service-name": "server" } },
-        "endpoints": [{ "addresses": [SERVER], "conditions": { "ready": true } }],
-        "ports": [{ "name": "http", "port": INBOUND, "protocol": "TCP" }],
-    });
     let sidecar = json!({
         "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": { "name": "server", "namespace": "demo" },
         "spec": {
@@ -85,7 +79,7 @@ fn server() -> String {
         "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": { "name": "server", "namespace": "demo" },
         "spec": { "host": "server.demo.svc.cluster.local", "trafficPolicy": { "tls": { "mode": "ISTIO_MUTUAL" } } },
     });
-    json!({ "apiVersion": "v1", "kind": "List", "items": [service, slice, sidecar, rule] }).to_string()
+    json!({ "apiVersion": "v1", "kind": "List", "items": [service, sidecar, rule] }).to_string()
 }
 
 /// What leads from a caller's own port to the service.
@@ -135,6 +129,7 @@ async fn exactly_the_listed_account_may_call_the_workload() {
         kube.kubectl(&["-n", NAMESPACE, "create", "serviceaccount", caller.account]);
     }
     kube.kubectl_with(&["apply", "-f", "-"], &server());
+    kube.endpoints("server", "demo", SERVER, &[("http", INBOUND)]);
     kube.kubectl_with(&["apply", "-f", "-"], &caller(FRIEND));
     kube.kubectl_with(&["apply", "-f", "-"], &caller(STRANGER));
     let _apps = Apps::start().await;

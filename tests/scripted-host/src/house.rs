@@ -50,6 +50,23 @@ impl House {
         (house, hello)
     }
 
+    /// The same as [`House::attach`] of a gate whose calls may fail: `None` where it opens no stream.
+    pub fn try_attach(gate: &mut Gate) -> Option<Self> {
+        let opened = (0..40).any(|_| {
+            gate.tick_after(Duration::from_millis(500));
+            !gate.world().streams.is_empty()
+        });
+        let token = gate.world().streams.keys().next().copied().filter(|_| opened)?;
+        let mut house = Self::of(token);
+        let epoch = match house.heard(gate).into_iter().next() {
+            Some(gate_message::Message::Hello(hello)) => hello.epoch,
+            _ => 1,
+        };
+        house.welcome(gate);
+        house.credit(gate, epoch, 0, 1 << 20);
+        Some(house)
+    }
+
     /// The ordinary welcome.
     pub fn welcome(&self, gate: &mut Gate) {
         let welcome = v1::Welcome {

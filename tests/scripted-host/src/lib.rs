@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`gate`] | one VM of the filter, driven callback by callback |
 //! | [`world`] | what the host knows and what it was told: properties, headers, metrics, shared data, streams, clocks |
+//! | [`faults`] | lives in which calls fail |
 //! | [`house`] | the other end of the stream, message by message |
 //! | `imports` | the host calls (proxy-wasm 0.2.1 and the few of WASI) |
 //! | `expressions` | the guarded CEL lists that the filter sends, evaluated over the scripted properties |
@@ -12,6 +13,7 @@
 //! Failures panic with what was expected: the callers are tests.
 
 mod expressions;
+pub mod faults;
 pub mod gate;
 pub mod house;
 mod imports;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use gatehouse_proto::v1::gate_message;
 use gatehouse_scripted_host::gate::{ROOT, ordinary};
-use gatehouse_scripted_host::{Fault, Filter, Gate, House};
+use gatehouse_scripted_host::{Fault, Filter, Gate, House, faults};
 
 const SLEEP: &[u8] = b"spiffe://cluster.local/ns/trusted/sa/sleep";
 
@@ -125,24 +124,12 @@ fn life(fault: Option<Fault>) -> Vec<&'static str> {
     if gate.configure(&configuration(r#""house": {"cluster": "users", "timeout": "1s"}, "tcp": {"deadline": "1s"}, "#))
     {
         connections(&mut gate);
-        let opened = (0..40).any(|_| {
-            tick(&mut gate, 500);
-            !gate.world().streams.is_empty()
-        });
-        if opened {
-            let token = *gate.world().streams.keys().next().expect("opened");
-            let mut house = House::of(token);
-            let epoch = match house.heard(&mut gate).into_iter().next() {
-                Some(gate_message::Message::Hello(hello)) => hello.epoch,
-                _ => 1,
-            };
-            house.welcome(&mut gate);
-            house.credit(&mut gate, epoch, 0, 1 << 20);
+        if let Some(house) = House::try_attach(&mut gate) {
             connections(&mut gate);
             house.policy(&mut gate, 3, b"no image at all", &[1; 32], 5);
             tick(&mut gate, 100);
-            gate.grpc_message(token, &[0xff; 40]);
-            gate.grpc_close(token, 14);
+            gate.grpc_message(house.token, &[0xff; 40]);
+            gate.grpc_close(house.token, 14);
         }
         handshake(&mut gate, Some(SLEEP));
         let (long, _) = gate.open();
@@ -176,22 +163,8 @@ fn connections(gate: &mut Gate) {
 
 #[test]
 fn every_call_may_fail_with_any_status_at_any_moment() {
-    let calls = life(None);
-    for call in CALLS {
-        assert!(calls.contains(&call), "`{call}` is never made");
-    }
-    let calls = calls.len() as u64;
-    for at in 0..calls {
-        life(Some(Fault { at, status: 1, lasting: false }));
-    }
-    for (status, first) in [2, 10, 12, u32::MAX].into_iter().zip(0..) {
-        for at in (first..calls).step_by(9) {
-            life(Some(Fault { at, status, lasting: false }));
-        }
-    }
-    for at in (0..calls).step_by(7) {
-        life(Some(Fault { at, status: 12, lasting: true }));
-    }
+    faults::each_call_once(life, &CALLS, &[2, 10, 12, u32::MAX]);
+    faults::all_from_a_moment_on(life);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use gatehouse_proto::v1::{gate_message, house_message};
+use gatehouse_proto::v1::house_message;
 use gatehouse_scripted_host::world::encode_pairs;
-use gatehouse_scripted_host::{Fault, Gate, Headers, House};
+use gatehouse_scripted_host::{Fault, Gate, Headers, House, faults};
 
 const CONFIGURATION: &str = r#"{"house": {"cluster": "users", "timeout": "1s"}, "policy": {"apiVersion": "gatehouse.dev/v1", "kind": "Policy",
     "metadata": {"name": "shop"}, "spec": {"hosts": ["shop.example"], "mode": "enforce", "otherwise": "allow", "rules": [
@@ -52,25 +52,13 @@ fn life(fault: Option<Fault>) -> Vec<&'static str> {
     let mut gate = Gate::begin(world);
     if gate.configure(CONFIGURATION) {
         traffic(&mut gate);
-        let opened = (0..40).any(|_| {
-            gate.tick_after(Duration::from_millis(500));
-            !gate.world().streams.is_empty()
-        });
-        if opened {
-            let token = *gate.world().streams.keys().next().expect("opened");
-            let mut house = House::of(token);
-            let epoch = match house.heard(&mut gate).into_iter().next() {
-                Some(gate_message::Message::Hello(hello)) => hello.epoch,
-                _ => 1,
-            };
-            house.welcome(&mut gate);
-            house.credit(&mut gate, epoch, 0, 1 << 20);
+        if let Some(house) = House::try_attach(&mut gate) {
             traffic(&mut gate);
             house.policy(&mut gate, 3, b"no image at all", &[1; 32], 5);
             gate.tick_after(Duration::from_millis(100));
             house.say(&mut gate, house_message::Message::List(Default::default()));
-            gate.grpc_message(token, &[0xff; 40]);
-            gate.grpc_close(token, 14);
+            gate.grpc_message(house.token, &[0xff; 40]);
+            gate.grpc_close(house.token, 14);
         }
         let long = gate.request(&[(":method", "GET"), (":path", "/chat"), (":authority", "shop.example")]);
         gate.tick_after(Duration::from_secs(61));
@@ -100,27 +88,12 @@ fn traffic(gate: &mut Gate) {
 
 #[test]
 fn every_call_may_fail_with_any_status_at_any_moment() {
-    let calls = life(None);
-    for call in CALLS {
-        assert!(calls.contains(&call), "`{call}` is never made");
-    }
-    let calls = calls.len() as u64;
-    for at in 0..calls {
-        life(Some(Fault { at, status: 1, lasting: false }));
-    }
-    for (status, first) in [2, 3, 7, 10, 12, 99, u32::MAX].into_iter().zip(0..) {
-        for at in (first..calls).step_by(9) {
-            life(Some(Fault { at, status, lasting: false }));
-        }
-    }
+    faults::each_call_once(life, &CALLS, &[2, 3, 7, 10, 12, 99, u32::MAX]);
 }
 
 #[test]
 fn a_host_that_answers_nothing_any_more_is_survived_from_any_moment_on() {
-    let calls = life(None).len() as u64;
-    for at in (0..calls).step_by(7) {
-        life(Some(Fault { at, status: 12, lasting: true }));
-    }
+    faults::all_from_a_moment_on(life);
 }
 
 #[test]

@@ -30,6 +30,45 @@ pub enum HouseAt {
     Tcp(SocketAddr),
 }
 
+impl HouseAt {
+    pub(super) fn cluster(&self) -> Option<Value> {
+        match self {
+            Self::Absent => None,
+            Self::Socket(path) => Some(house_cluster(&json!({ "pipe": { "path": path } }))),
+            Self::Tcp(address) => Some(house_cluster(&tcp(*address))),
+        }
+    }
+}
+
+/// The one listener of a gateway.
+pub(super) struct Listener<'a> {
+    pub(super) name: &'a str,
+    pub(super) port: u16,
+    pub(super) listener_filters: &'a [Value],
+    pub(super) filters: &'a [Value],
+    pub(super) transport_socket: Option<&'a Value>,
+}
+
+/// The configuration of a whole gateway.
+pub(super) fn whole(listener: &Listener<'_>, clusters: &[Value]) -> Value {
+    let Listener { name, port, listener_filters, filters, transport_socket } = listener;
+    let mut chain = json!({ "filters": filters });
+    if let Some(socket) = transport_socket {
+        chain["transport_socket"] = (*socket).clone();
+    }
+    let listener = json!({
+        "name": name,
+        "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
+        "listener_filters": listener_filters,
+        "filter_chains": [chain],
+    });
+    json!({
+        "node": { "id": "gateway-1", "cluster": "gateways" },
+        "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
+        "static_resources": { "listeners": [listener], "clusters": clusters },
+    })
+}
+
 /// The filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
@@ -113,31 +152,23 @@ impl Gateway {
     pub fn render(&self, port: u16, access_log: &Path) -> Value {
         let mut clusters =
             vec![cluster("app", &tcp(self.upstream), false), cluster("app_h2", &tcp(self.upstream), true)];
-        match &self.house {
-            HouseAt::Absent => {}
-            HouseAt::Socket(path) => clusters.push(house_cluster(&json!({ "pipe": { "path": path } }))),
-            HouseAt::Tcp(address) => clusters.push(house_cluster(&tcp(*address))),
-        }
+        clusters.extend(self.house.cluster());
         clusters.extend(self.clusters.iter().cloned());
         let mut chain = Vec::from_iter(self.gate.as_ref().filter(|gate| gate.peer).map(|_| peer_filter()));
         chain.push(json!({
             "name": "envoy.filters.network.http_connection_manager",
             "typed_config": self.manager(access_log),
         }));
-        let mut listener = json!({
-            "name": "http",
-            "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
-            "listener_filters": self.listener_filters,
-            "filter_chains": [{ "filters": chain }],
-        });
-        if let Some(socket) = &self.transport_socket {
-            listener["filter_chains"][0]["transport_socket"] = socket.clone();
-        }
-        json!({
-            "node": { "id": "gateway-1", "cluster": "gateways" },
-            "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
-            "static_resources": { "listeners": [listener], "clusters": clusters },
-        })
+        whole(
+            &Listener {
+                name: "http",
+                port,
+                listener_filters: &self.listener_filters,
+                filters: &chain,
+                transport_socket: self.transport_socket.as_ref(),
+            },
+            &clusters,
+        )
     }
 
     fn manager(&self, access_log: &Path) -> Value {
@@ -284,7 +315,7 @@ pub fn cluster(name: &str, address: &Value, http2: bool) -> Value {
     })
 }
 
-pub(super) fn house_cluster(address: &Value) -> Value {
+fn house_cluster(address: &Value) -> Value {
     let mut cluster = cluster("gatehouse", address, true);
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     // Without keepalive a house that was stopped, not ended, is never noticed.

@@ -53,11 +53,7 @@ impl TcpGateway {
 
     fn render(&self, port: u16) -> Value {
         let mut clusters = vec![config::cluster("service", &config::tcp(self.upstream), false)];
-        match &self.house {
-            HouseAt::Absent => {}
-            HouseAt::Socket(path) => clusters.push(config::house_cluster(&json!({ "pipe": { "path": path } }))),
-            HouseAt::Tcp(address) => clusters.push(config::house_cluster(&config::tcp(*address))),
-        }
+        clusters.extend(self.house.cluster());
         let mut filters = self.filters.clone();
         filters.extend(self.bootstrap.as_ref().map(gate));
         let mut proxy = json!({
@@ -69,20 +65,16 @@ impl TcpGateway {
             proxy["max_early_data_bytes"] = json!(4096);
         }
         filters.push(json!({ "name": "envoy.filters.network.tcp_proxy", "typed_config": proxy }));
-        let mut listener = json!({
-            "name": "tcp",
-            "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
-            "listener_filters": self.listener_filters,
-            "filter_chains": [{ "filters": filters }],
-        });
-        if let Some(socket) = &self.transport_socket {
-            listener["filter_chains"][0]["transport_socket"] = socket.clone();
-        }
-        json!({
-            "node": { "id": "gateway-1", "cluster": "gateways" },
-            "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
-            "static_resources": { "listeners": [listener], "clusters": clusters },
-        })
+        config::whole(
+            &config::Listener {
+                name: "tcp",
+                port,
+                listener_filters: &self.listener_filters,
+                filters: &filters,
+                transport_socket: self.transport_socket.as_ref(),
+            },
+            &clusters,
+        )
     }
 }
 
