@@ -120,8 +120,13 @@ async fn readyz(Shared(pages): Shared<Pages>) -> Response {
 }
 
 async fn metrics(Shared(pages): Shared<Pages>) -> Response {
+    openmetrics(&pages.registry)
+}
+
+/// A page of metrics, as Prometheus asks for it.
+pub(crate) fn openmetrics(registry: &Registry) -> Response {
     let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &pages.registry) {
+    match prometheus_client::encoding::text::encode(&mut text, registry) {
         Ok(()) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(CONTENT_TYPE, kind)], text).into_response()
@@ -165,7 +170,7 @@ async fn set_level(Shared(pages): Shared<Pages>, uri: Uri) -> Response {
     }
 }
 
-async fn only_loopback(request: Request, next: Next) -> Response {
+pub(crate) async fn only_loopback(request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if is_loopback_name(host) {
         return next.run(request).await;

@@ -1,12 +1,12 @@
-//! `/healthz`, `/readyz`, `/metrics` on loopback: is it live, does it let anybody in, what has it counted.
+//! `/healthz`, `/readyz`, `/metrics` on loopback: is it live, does it let anybody in, what has it counted. As at the house's, a request that
+//! names another host is refused: no web page gets here by a name of its own.
 
 use std::io;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::middleware;
 use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -14,10 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
 use super::counts::Counts;
+use crate::admin::{only_loopback, openmetrics};
 use crate::renewed::Renewed;
-
-/// As Prometheus asks for it.
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Serves until `stop`.
 ///
@@ -47,19 +45,14 @@ pub(super) async fn serve(
         }
     };
     let scrape = move || {
-        let mut text = String::new();
-        let written = prometheus_client::encoding::text::encode(&mut text, &registry);
-        async move {
-            match written {
-                Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
-                Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            }
-        }
+        let page = openmetrics(&registry);
+        async move { page }
     };
     let router = Router::new()
         .route("/healthz", get(|| async { "live\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(scrape));
+        .route("/metrics", get(scrape))
+        .layer(middleware::from_fn(only_loopback));
     tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
         if let Err(error) = served {

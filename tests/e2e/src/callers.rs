@@ -27,6 +27,16 @@ pub fn policy() -> Value {
     })
 }
 
+/// What a `set_filter_state` writes for the gate to know how many URIs the peer's certificate has.
+pub fn peer_uris_state() -> Value {
+    json!({
+        "object_key": "gatehouse.peer_uris", "factory_key": "envoy.string", "skip_if_empty": true,
+        "format_string": {
+            "omit_empty_values": true, "text_format_source": { "inline_string": "%DOWNSTREAM_PEER_URI_SAN%" },
+        },
+    })
+}
+
 /// What became of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fate {

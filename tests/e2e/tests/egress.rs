@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gatehouse_e2e::callers::peer_uris_state;
 use gatehouse_e2e::house_bootstrap;
 use gatehouse_support::client::{Reply, request};
 use gatehouse_support::envoy::HouseAt;
@@ -133,12 +134,7 @@ async fn a_host_that_the_connection_does_not_name_is_refused_and_a_rule_that_den
 fn peer_uris() -> Value {
     json!({ "name": "gatehouse.peer_uris", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
-        "on_request_headers": [{
-            "object_key": "gatehouse.peer_uris", "factory_key": "envoy.string", "skip_if_empty": true,
-            "format_string": {
-                "omit_empty_values": true, "text_format_source": { "inline_string": "%DOWNSTREAM_PEER_URI_SAN%" },
-            },
-        }],
+        "on_request_headers": [peer_uris_state()],
     } })
 }
 

@@ -181,6 +181,16 @@ async fn what_is_idle_too_long_is_closed_and_no_more_are_carried_than_may_be() {
 }
 
 #[tokio::test]
+async fn its_admin_listener_answers_nobody_who_came_by_another_name() {
+    let (echo, authority) = (Echo::start().await, Authority::new());
+    let guard = Guard::start(echo.address(), &authority, Some(&policy()), json!({})).await;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(guard.status_for("127.0.0.1:9912", path).await, 200, "{path}");
+        assert_eq!(guard.status_for("rebound.example", path).await, 403, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_brake_of_its_house_reaches_it() {
     let (echo, authority) = (Echo::start().await, Authority::new());
     let house = House::with_policy(&policy()).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatehouse_e2e::callers::{DEFAULT, Fate, PATIENCE, SLEEP, policy, strangers, talk, workload};
+use gatehouse_e2e::callers::{DEFAULT, Fate, PATIENCE, SLEEP, peer_uris_state, policy, strangers, talk, workload};
 use gatehouse_support::envoy::HouseAt;
 use gatehouse_support::tls::{Authority, Hello};
 use gatehouse_support::{Echo, House, TcpGateway, wait};
@@ -194,12 +194,7 @@ async fn an_external_database_is_reached_by_its_name_in_the_mesh_and_by_one_acco
 fn peer_uris() -> Value {
     json!({ "name": "gatehouse.peer_uris", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
-        "on_downstream_tls_handshake": [{
-            "object_key": "gatehouse.peer_uris", "factory_key": "envoy.string", "skip_if_empty": true,
-            "format_string": {
-                "omit_empty_values": true, "text_format_source": { "inline_string": "%DOWNSTREAM_PEER_URI_SAN%" },
-            },
-        }],
+        "on_downstream_tls_handshake": [peer_uris_state()],
     } })
 }
 

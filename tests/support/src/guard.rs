@@ -97,6 +97,12 @@ impl Guard {
         value.map_or(0, |value| value as u64)
     }
 
+    /// The status of one of its pages for a client that names this host; 0: no answer.
+    pub async fn status_for(&self, host: &str, path: &str) -> u16 {
+        let asked = request("GET", path, &[("host", host), ("connection", "close")], b"");
+        exchange(self.admin, &asked).await.map_or(0, |reply| reply.status)
+    }
+
     /// Asks it to stop.
     pub fn terminate(&mut self) {
         self.process.signal(Signal::TERM);
