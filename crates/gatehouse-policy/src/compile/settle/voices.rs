@@ -39,6 +39,11 @@ impl Told {
     }
 }
 
+/// The parts of a document that can hold for the host at all.
+const fn all_parts(member: Member) -> &'static [Part] {
+    if member.own { &[Part::Own, Part::Defaults, Part::Mandates] } else { &[Part::Defaults, Part::Mandates] }
+}
+
 /// One host with its documents, nearest first.
 struct Host<'a> {
     documents: &'a [Document],
@@ -192,12 +197,7 @@ impl<'a> Host<'a> {
     fn refuse_weakening(&mut self, setting: Setting, mandates: &[(Voice, Level)], problems: &mut Problems) {
         for (mandate, above) in mandates {
             for (member, level) in self.members {
-                let parts: &[Part] = if member.own {
-                    &[Part::Own, Part::Defaults, Part::Mandates]
-                } else {
-                    &[Part::Defaults, Part::Mandates]
-                };
-                for part in parts {
+                for part in all_parts(*member) {
                     let Some(voice) = self.says(setting, *member, &[*part]) else { continue };
                     if level > above || voice == *mandate || self.at_least(setting, voice, *mandate) {
                         continue;
@@ -255,27 +255,29 @@ impl<'a> Host<'a> {
             return;
         }
         let held = self.effective(setting, upper);
-        for (member, other) in self.members {
-            let parts: &[Part] = if member.own {
-                &[Part::Own, Part::Defaults, Part::Mandates]
-            } else {
-                &[Part::Defaults, Part::Mandates]
-            };
-            let Some(voice) = self.says(setting, *member, parts).filter(|_| *other < level) else { continue };
-            if self.leaves_as_it_is(setting, voice, held, seen) || !self.told.first(voice.document, owner, setting) {
-                continue;
+        for (member, _) in self.members.iter().filter(|(_, other)| *other < level) {
+            // Each part by itself: a document may be strict on its own hosts and not so by `defaults` for those below it.
+            for part in all_parts(*member) {
+                let Some(voice) = self.says(setting, *member, &[*part]) else { continue };
+                if !self.leaves_as_it_is(setting, voice, held, seen) && self.told.first(voice.document, owner, setting)
+                {
+                    self.tell_change(setting, voice, (rule, owner), problems);
+                }
             }
-            let (Some(place), Some(document)) = (self.place(setting, voice), self.document(owner)) else { continue };
-            let message = format!(
-                "`{}` here changes what the mandate `{}/{}` at {} sees",
-                setting.word(),
-                document.name,
-                rule.name,
-                rule.place
-            );
-            let help = format!("leave it out, or let `{}` allow it by saying it under `defaults`", document.name);
-            problems.push(place, message, help);
         }
+    }
+
+    fn tell_change(&self, setting: Setting, voice: Voice, (rule, owner): (&Rule, usize), problems: &mut Problems) {
+        let (Some(place), Some(document)) = (self.place(setting, voice), self.document(owner)) else { return };
+        let message = format!(
+            "`{}` here changes what the mandate `{}/{}` at {} sees",
+            setting.word(),
+            document.name,
+            rule.name,
+            rule.place
+        );
+        let help = format!("leave it out, or let `{}` allow it by saying it under `defaults`", document.name);
+        problems.push(place, message, help);
     }
 
     fn leaves_as_it_is(&self, setting: Setting, voice: Voice, held: Option<Voice>, seen: &Seen) -> bool {
