@@ -12,6 +12,9 @@ use super::SpoolError;
 /// The lock file's name.
 const NAME: &str = "lock";
 
+/// Looks at the kernel's table before it is said that nobody holds a folder.
+const LOOKS: usize = 4;
+
 /// Holds the folder until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -42,8 +45,11 @@ impl Lock {
 /// moment does not meet a lock of ours. `None`: nobody, or it cannot be told.
 pub(super) fn holder(dir: &Path) -> Option<u32> {
     let inode = std::fs::metadata(dir.join(NAME)).ok()?.ino();
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| held_by(line, inode))
+    // The kernel gives the table out in pieces: while others take locks and let go of them, one look may pass an entry over.
+    (0..LOOKS).find_map(|_| {
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        locks.lines().find_map(|line| held_by(line, inode))
+    })
 }
 
 /// `1: FLOCK  ADVISORY  WRITE 4711 08:01:131074 0 EOF`
