@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use gatehouse_engine::Policy;
 use gatehouse_policy::document::{MAX_TEXT, Problems};
-use gatehouse_policy::{Canonical, Format, Library, Options, Source, Surroundings, canonical, compile_with};
+use gatehouse_policy::{
+    Callers, Canonical, Format, Library, Options, Source, Surroundings, callers, canonical, compile_with,
+};
 
 use gatehouse_signals::geo::Table;
 
@@ -128,6 +130,15 @@ impl Documents {
             warnings: words(&compiled.warnings),
             uses: compiled.uses,
         })
+    }
+
+    /// Whom they can let in to connections to `hosts`.
+    ///
+    /// # Errors
+    /// Every problem of every document, and of what a list of identities cannot say.
+    pub fn callers(&self, hosts: &[&str]) -> Result<Callers, Vec<Problem>> {
+        let beside = Beside { documents: self, shelf: Shelf::open(None, self.ranges.as_deref()) };
+        callers(&self.sources(), &Options::new(&beside), hosts).map_err(|problems| words(&problems))
     }
 
     /// Their long forms, in the order given.

@@ -27,7 +27,6 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::policies::Problem;
-use crate::rollout::diff::json;
 use crate::watched::{Stamp, stamp};
 
 /// The packs, by name.
@@ -212,7 +211,7 @@ fn lists(document: &Json) -> serde_json::Map<String, Json> {
 /// A pack's one document.
 fn parsed(name: &str, text: &str) -> Option<Json> {
     // Every pack is read by a test.
-    document::yaml(name, text).ok()?.first().map(json)
+    document::yaml(name, text).ok()?.first().map(Json::from)
 }
 
 /// Whether `{ list: NAME }` stands anywhere in a rule.

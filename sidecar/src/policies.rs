@@ -29,7 +29,6 @@ use crate::lists::Wanted;
 use crate::metrics::Metrics;
 use crate::packs::{self, PackView, Shelf};
 use crate::references;
-use crate::rollout::diff::json;
 use crate::watched::stamp;
 use folder::{Contents, Document, FolderError};
 use snapshot::Kept;
@@ -155,7 +154,7 @@ impl Policies {
             false => document::yaml(&file.name, &file.text).ok(),
         });
         let below = |node: &Node| {
-            let written = json(node).pointer("/metadata/scope").and_then(|scope| Some(scope.as_str()?.to_owned()));
+            let written = serde_json::Value::from(node).pointer("/metadata/scope").and_then(|scope| Some(scope.as_str()?.to_owned()));
             let rest = written.as_deref().and_then(|written| written.strip_prefix(scope).map(str::to_owned));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };

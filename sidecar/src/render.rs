@@ -5,6 +5,7 @@
 //! values in `deploy/values`; a test says when it is stale.
 
 pub mod inline;
+pub mod names;
 mod target;
 mod values;
 mod word;

@@ -1,6 +1,8 @@
 //! What the documents mean together, as one image: names are unique, hosts have one owner, lists exist, settings come from the
 //! documents whose word holds, mandates are not weakened.
 
+#[cfg(feature = "yaml")]
+mod callers;
 mod condition;
 mod emit;
 mod settle;
@@ -17,6 +19,8 @@ use crate::spec::Outside;
 use crate::spec::types::{Document, Entries};
 use crate::{MAX_IMAGE, MAX_INLINE, Policy};
 
+#[cfg(feature = "yaml")]
+pub use callers::{Callers, callers};
 pub(crate) use emit::fields_read;
 pub(crate) use settle::{Setting, covers};
 #[cfg(feature = "yaml")]

@@ -83,6 +83,21 @@ pub enum Value {
     Map(Vec<Entry>),
 }
 
+/// Without its places. A number that JSON has no word for (`.nan`, `.inf`) is `null`.
+impl From<&Node> for serde_json::Value {
+    fn from(node: &Node) -> Self {
+        match &node.value {
+            Value::Null => Self::Null,
+            Value::Bool(truth) => (*truth).into(),
+            Value::Integer(number) => (*number).into(),
+            Value::Float(number) => (*number).into(),
+            Value::String(text) => text.as_str().into(),
+            Value::List(items) => items.iter().map(Self::from).collect(),
+            Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), Self::from(&entry.value))).collect(),
+        }
+    }
+}
+
 /// One entry of a map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {

@@ -48,6 +48,8 @@ mod tests;
 pub use action::{Action, Effect, Names, Pairs, Refusal, Then};
 #[cfg(feature = "yaml")]
 pub use canonical::{Canonical, canonical};
+#[cfg(feature = "yaml")]
+pub use compile::{Callers, callers};
 pub use compile::{Compiled, Format, Options, Source, Used, compile, compile_with, inline};
 pub use error::PolicyError;
 pub use fields::{Field, Fields, Reads};

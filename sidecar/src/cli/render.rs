@@ -21,8 +21,8 @@ pub(super) struct Arguments {
     /// What the manifests are for
     #[arg(value_name = "TARGET")]
     target: Chosen,
-    /// What is particular to the place, one YAML file [default: everything as documented]; for `migrate`: a file or folder of manifests
-    #[arg(value_name = "VALUES|MANIFESTS")]
+    /// What is particular to the place, one YAML file [default: everything as documented]; for `migrate`: a file or folder of manifests; for `subject-alt-names`: a policy document or folder
+    #[arg(value_name = "VALUES|MANIFESTS|POLICY")]
     values: Option<PathBuf>,
     /// Write the manifests into this folder instead of printing them
     #[arg(short, long, value_name = "DIR")]
@@ -39,30 +39,45 @@ pub(super) struct Arguments {
     /// Only for `migrate`: the response header that marks the other product's own answers [default: status 403 and 429 do]
     #[arg(long, value_name = "NAME[=VALUE]")]
     verdict_header: Option<String>,
+    /// Only for `subject-alt-names`: whom clients reach at the listener; may be given several times
+    #[arg(long, value_name = "HOST")]
+    host: Vec<String>,
 }
 
-/// `None`: not manifests for a place, but the way there.
+/// What is rendered.
 #[derive(Clone, Copy)]
-struct Chosen(Option<Target>);
+enum Chosen {
+    /// The way from another product.
+    Migration,
+    /// Who may come through the handshake of a listener.
+    Names,
+    /// Everything that a place needs.
+    Place(Target),
+}
 
 impl ValueEnum for Chosen {
     fn value_variants<'a>() -> &'a [Self] {
-        const ALL: [Chosen; Target::ALL.len() + 1] = {
+        const ALL: [Chosen; Target::ALL.len() + 2] = {
             let [a, b, c, d, e] = Target::ALL;
             [
-                Chosen(Some(a.1)),
-                Chosen(Some(b.1)),
-                Chosen(Some(c.1)),
-                Chosen(Some(d.1)),
-                Chosen(Some(e.1)),
-                Chosen(None),
+                Chosen::Place(a.1),
+                Chosen::Place(b.1),
+                Chosen::Place(c.1),
+                Chosen::Place(d.1),
+                Chosen::Place(e.1),
+                Chosen::Migration,
+                Chosen::Names,
             ]
         };
         &ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.0.map_or("migrate", Target::name)))
+        Some(PossibleValue::new(match self {
+            Self::Migration => "migrate",
+            Self::Names => "subject-alt-names",
+            Self::Place(target) => target.name(),
+        }))
     }
 }
 
@@ -73,33 +88,62 @@ struct Rendered<'m> {
 }
 
 pub(super) fn render(arguments: &Arguments, json: bool) -> ExitCode {
-    let from = if arguments.target.0.is_some() { &arguments.values } else { &arguments.of_migrate };
-    let values = match values(from.as_deref()) {
+    if let Some(why) = misplaced(arguments) {
+        return fail(exit::usage(), &why);
+    }
+    match arguments.target {
+        Chosen::Migration => migration(arguments, json),
+        Chosen::Names => names(arguments, json),
+        Chosen::Place(target) => place(target, arguments, json),
+    }
+}
+
+/// An option that means nothing for what is rendered.
+fn misplaced(arguments: &Arguments) -> Option<&'static str> {
+    let of_migrate =
+        arguments.of_migrate.is_some() || !arguments.proxy.is_empty() || arguments.verdict_header.is_some();
+    let (is_migration, is_names) =
+        (matches!(arguments.target, Chosen::Migration), matches!(arguments.target, Chosen::Names));
+    if of_migrate && !is_migration {
+        return Some("`--values`, `--proxy` and `--verdict-header` are for `gatehouse render migrate MANIFESTS`");
+    }
+    if arguments.inline.is_some() && (is_migration || is_names) {
+        return Some("`--inline` is for the manifests of a place: `gatehouse render envoy --inline POLICY`");
+    }
+    (!arguments.host.is_empty() && !is_names).then_some("`--host` is for `gatehouse render subject-alt-names POLICY`")
+}
+
+fn migration(arguments: &Arguments, json: bool) -> ExitCode {
+    let values = match values(arguments.of_migrate.as_deref()) {
         Ok(values) => values,
         Err(wrong) => return wrong.told(json),
     };
-    let Some(target) = arguments.target.0 else {
-        if arguments.inline.is_some() {
-            return fail(
-                exit::usage(),
-                &"`--inline` is for the manifests of a place: `gatehouse render envoy --inline POLICY`",
-            );
-        }
-        let wanted = migrate::Wanted {
-            manifests: arguments.values.as_deref(),
-            values: &values,
-            proxies: &arguments.proxy,
-            verdict: arguments.verdict_header.as_deref(),
-            output: arguments.output.as_deref(),
-        };
-        return migrate::migrate(&wanted, json);
+    let wanted = migrate::Wanted {
+        manifests: arguments.values.as_deref(),
+        values: &values,
+        proxies: &arguments.proxy,
+        verdict: arguments.verdict_header.as_deref(),
+        output: arguments.output.as_deref(),
     };
-    if arguments.of_migrate.is_some() || !arguments.proxy.is_empty() || arguments.verdict_header.is_some() {
-        return fail(
-            exit::usage(),
-            &"`--values`, `--proxy` and `--verdict-header` are for `gatehouse render migrate MANIFESTS`",
-        );
+    migrate::migrate(&wanted, json)
+}
+
+fn names(arguments: &Arguments, json: bool) -> ExitCode {
+    let Some(policy) = arguments.values.as_deref().filter(|_| !arguments.host.is_empty()) else {
+        let said = "give the policies of connections and whom clients reach: `gatehouse render subject-alt-names POLICY --host HOST`";
+        return fail(exit::usage(), &said);
+    };
+    match render::names::render(policy, &arguments.host) {
+        Ok(manifest) => hand_out(&[manifest], arguments, json),
+        Err(error) => exit::wrong(&error.problems(), json),
     }
+}
+
+fn place(target: Target, arguments: &Arguments, json: bool) -> ExitCode {
+    let values = match values(arguments.values.as_deref()) {
+        Ok(values) => values,
+        Err(wrong) => return wrong.told(json),
+    };
     if let Some((message, help)) = target.lacks(&values) {
         let place = arguments.values.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
         return exit::wrong(&[Problem { place, message: message.into(), help: help.into() }], json);
@@ -109,24 +153,25 @@ pub(super) fn render(arguments: &Arguments, json: bool) -> ExitCode {
         Err(inline::Wrong::Unreadable(why)) => return fail(exit::usage(), &why),
         Err(inline::Wrong::Problems(problems)) => return exit::wrong(&problems, json),
     };
-    let manifests = match render::render(target, &values, policy.as_deref()) {
-        Ok(manifests) => manifests,
+    match render::render(target, &values, policy.as_deref()) {
+        Ok(manifests) => hand_out(&manifests, arguments, json),
         Err(error) => {
-            return fail(
-                exit::refused(),
-                &format!("a template is broken, which is a fault of this program: {error:#}"),
-            );
+            fail(exit::refused(), &format!("a template is broken, which is a fault of this program: {error:#}"))
         }
-    };
+    }
+}
+
+/// Writes them to the folder, or prints them.
+fn hand_out(manifests: &[Manifest], arguments: &Arguments, json: bool) -> ExitCode {
     if let Some(folder) = &arguments.output
-        && let Err((path, error)) = write(folder, &manifests)
+        && let Err((path, error)) = write(folder, manifests)
     {
         return fail(exit::refused(), &format!("cannot write `{}`: {error}", path.display()));
     }
     let output = match (json, &arguments.output) {
-        (true, _) => exit::print_json(&Rendered { ok: true, manifests: &manifests }),
-        (false, Some(folder)) => said(folder, &manifests),
-        (false, None) => print(&manifests),
+        (true, _) => exit::print_json(&Rendered { ok: true, manifests }),
+        (false, Some(folder)) => said(folder, manifests),
+        (false, None) => print(manifests),
     };
     exit::written(output, ExitCode::SUCCESS)
 }

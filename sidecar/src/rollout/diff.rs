@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use gatehouse_policy::document::{self, Node, Value};
+use gatehouse_policy::document;
 use serde::Serialize;
 use serde_json::Value as Json;
 use similar::TextDiff;
@@ -141,25 +141,12 @@ fn named(documents: &[Document]) -> BTreeMap<String, Json> {
         };
         // What cannot be read is told among the problems.
         for (place, node) in nodes.unwrap_or_default().iter().enumerate() {
-            let json = json(node);
+            let json = Json::from(node);
             let name = json.pointer("/metadata/name").and_then(Json::as_str).map(str::to_owned);
             named.insert(name.unwrap_or_else(|| format!("{}#{}", file.name, place + 1)), json);
         }
     }
     named
-}
-
-/// A node without its places.
-pub(crate) fn json(node: &Node) -> Json {
-    match &node.value {
-        Value::Null => Json::Null,
-        Value::Bool(truth) => Json::Bool(*truth),
-        Value::Integer(number) => Json::from(*number),
-        Value::Float(number) => Json::from(*number),
-        Value::String(text) => Json::from(text.as_str()),
-        Value::List(items) => items.iter().map(json).collect(),
-        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), json(&entry.value))).collect(),
-    }
 }
 
 fn at<'a>(document: &'a Json, path: &[&str]) -> &'a [Json] {

@@ -26,7 +26,7 @@ fn render_prints_writes_and_names_what_is_wrong_with_the_values() {
     let (code, _, said) = output(&["render", "istio", "/nowhere/values.yaml"]);
     assert!(code == 2 && said.contains("cannot read `/nowhere/values.yaml`"), "{said}");
     let (code, _, said) = output(&["render", "mars"]);
-    assert!(code == 2 && said.contains("envoy, envoy-gateway, istio, tsb, vm, migrate"), "{said}");
+    assert!(code == 2 && said.contains("envoy, envoy-gateway, istio, tsb, vm, migrate, subject-alt-names"), "{said}");
     // Words of `migrate` alone, and `migrate` with nothing to look at, or nothing in it.
     let (code, _, said) = output(&["render", "istio", "--proxy", "a"]);
     assert!(code == 2 && said.contains("are for `gatehouse render migrate MANIFESTS`"), "{said}");
@@ -38,6 +38,36 @@ fn render_prints_writes_and_names_what_is_wrong_with_the_values() {
     fs::write(&values, "").unwrap();
     let (code, _, said) = output(&["render", "vm", "-o", text(&values)]);
     assert!(code == 1 && said.contains("cannot write"), "{said}");
+}
+
+#[test]
+fn names_of_a_listener_are_those_of_its_policies_or_nothing() {
+    const RENDER: [&str; 2] = ["render", "subject-alt-names"];
+    let dir = tempfile::tempdir().unwrap();
+    let policy = dir.path().join("policy.yaml");
+    let write = |otherwise: &str| {
+        let rule = "{ name: web, match: { serviceAccounts: [shop/web] }, then: allow }";
+        let head = "apiVersion: gatehouse.dev/v1\nkind: TcpPolicy\nmetadata: { name: db }\n";
+        let spec = format!("spec:\n  hosts: [db.internal]\n  rules: [{rule}]\n  otherwise: {otherwise}\n");
+        fs::write(&policy, format!("{head}{spec}")).unwrap();
+    };
+    write("reject");
+    let of = |more: &[&str]| output(&[&RENDER[..], &[text(&policy)], more].concat());
+    let (code, out, said) = of(&["--host", "DB.internal."]);
+    assert!(code == 0 && out.contains("{ exact: \"spiffe://cluster.local/ns/shop/sa/web\" }"), "{out}{said}");
+    let (code, out, _) = of(&["--host", "db.internal", "-o", text(dir.path())]);
+    assert!(code == 0 && out.trim_end().ends_with("/subject-alt-names.yaml"), "{out}");
+    let (code, _, said) = of(&["--host", "other.internal"]);
+    assert!(code == 2 && said.contains("no `kind: TcpPolicy` speaks of the host `other.internal`"), "{said}");
+    let (code, _, said) = of(&[]);
+    assert!(code == 2 && said.contains("--host HOST"), "{said}");
+    let (code, _, said) = output(&["render", "envoy", "--host", "a"]);
+    assert!(code == 2 && said.contains("`--host` is for"), "{said}");
+    let (code, _, said) = output(&[&RENDER[..], &[text(&policy), "--host", "a", "--inline", "b"]].concat());
+    assert!(code == 2 && said.contains("`--inline` is for the manifests of a place"), "{said}");
+    write("allow");
+    let (code, _, said) = of(&["--host", "db.internal"]);
+    assert!(code == 2 && said.contains("policy.yaml:7:14: `otherwise` lets in everybody"), "{said}");
 }
 
 #[test]

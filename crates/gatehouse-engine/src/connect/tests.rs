@@ -1,5 +1,7 @@
 //! Connections against policies, and what is told of them.
 
+mod callers;
+
 use gatehouse_policy::{Format, Policy, Source, compile};
 use gatehouse_signals::Connection;
 use gatehouse_verdict::record::{Ended, RecordId};
@@ -13,9 +15,13 @@ use crate::{Carried, Transaction};
 
 const SLEEP: &str = "spiffe://cluster.local/ns/trusted/sa/sleep";
 
-fn policy(spec: &str) -> Policy {
+fn document(spec: &str) -> String {
     let spec: String = spec.lines().map(|line| format!("  {line}\n")).collect();
-    let text = format!("apiVersion: gatehouse.dev/v1\nkind: TcpPolicy\nmetadata: {{ name: echo }}\nspec:\n{spec}");
+    format!("apiVersion: gatehouse.dev/v1\nkind: TcpPolicy\nmetadata: {{ name: echo }}\nspec:\n{spec}")
+}
+
+fn policy(spec: &str) -> Policy {
+    let text = document(spec);
     let compiled = compile(&[Source { name: "test", text: &text, format: Format::Yaml }]);
     let compiled = compiled.unwrap_or_else(|problems| panic!("{problems}"));
     Policy::load(compiled.image, 1).expect("an image")

@@ -125,7 +125,7 @@ fn case_insensitive(documents: &[Document], settled: &Settled) -> Vec<bool> {
 }
 
 /// Rules of this tier hold on hosts below their document too.
-fn holds_below(tier: Tier) -> bool {
+pub(super) fn holds_below(tier: Tier) -> bool {
     matches!(tier, Tier::Mandate | Tier::Default)
 }
 
