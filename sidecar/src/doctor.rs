@@ -5,6 +5,7 @@
 
 pub mod checks;
 pub mod cluster;
+mod connections;
 pub mod dump;
 
 #[cfg(test)]
@@ -115,9 +116,10 @@ impl Report {
 /// Files from which Envoy has the gate, as its configuration names them.
 #[must_use]
 pub fn modules(config: &Value) -> Vec<String> {
-    let chains = dump::Dump::read(config).chains;
-    let gates = chains.into_iter().flat_map(|chain| chain.filters).filter_map(|filter| filter.gate?.file);
-    gates.collect()
+    let dump::Dump { chains, fronts, .. } = dump::Dump::read(config);
+    let of_requests = chains.into_iter().flat_map(|chain| chain.filters).filter_map(|filter| filter.gate);
+    let of_connections = fronts.into_iter().filter_map(|front| front.gate.ok());
+    of_requests.chain(of_connections).filter_map(|gate| gate.file).collect()
 }
 
 /// A stranger's text, cut and printable.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::dump::{Chain, Cluster, Dump, Gate, at};
-use super::{Facts, Finding, State, shown};
+use super::{Facts, Finding, State, connections, shown};
 
 /// The oldest Envoy that the gate is tested on.
 const OLDEST: (u64, u64) = (1, 36);
@@ -24,6 +24,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Finding> {
     }
     if let Some(stats) = &facts.stats {
         findings.extend([decisions(stats), sound(stats), stream(stats)]);
+        findings.extend(refusals(stats));
     }
     if let Some(house) = &facts.house {
         match house {
@@ -73,7 +74,19 @@ pub(super) fn numbers(text: &str) -> Option<(u64, u64)> {
 
 fn configured(dump: &Dump, facts: &Facts, findings: &mut Vec<Finding>) {
     let with: Vec<(&Chain, usize, &Gate)> = dump.chains.iter().filter_map(gate_of).collect();
+    let strangers = connections::unfetched(dump);
+    let fetched = strangers.is_empty();
+    findings.extend(strangers);
+    findings.extend(connections::all(dump));
     let Some((_, _, gate)) = with.first() else {
+        // Only connections are guarded here, or it was just said why there is no gate.
+        if let Some(gate) = dump.fronts.iter().find_map(|front| front.gate.as_ref().ok()) {
+            findings.extend([on_failure(gate), module(gate, facts)]);
+            way(gate, dump, findings);
+        }
+        if !dump.fronts.is_empty() || !fetched {
+            return;
+        }
         let next = "gatehouse render envoy (or istio); in Istio: istioctl proxy-config ecds DEPLOYMENT.NAMESPACE";
         findings.push(wrong("gate", format!("in none of {} filter chains", dump.chains.len()), next));
         return;
@@ -252,6 +265,14 @@ fn decisions(stats: &Value) -> Finding {
             "look for `wasm` in Envoy's log",
         ),
     }
+}
+
+/// A refusal at egress reads as one of Envoy's own does.
+fn refusals(stats: &Value) -> Option<Finding> {
+    let by_rbac = counter(stats, "rbac.denied").filter(|denied| *denied > 0)?;
+    let by_gate = counter(stats, "gatehouse_decisions_block_total").unwrap_or(0);
+    let said = format!("{by_gate} by the gate, {by_rbac} by Envoy's RBAC filter; both may say `RBAC: access denied`");
+    Some(ok("refusals", said))
 }
 
 fn sound(stats: &Value) -> Finding {

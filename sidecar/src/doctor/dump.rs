@@ -6,7 +6,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 const HCM: &str = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
-const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+const WASM: [&str; 2] = ["envoy.extensions.filters.http.wasm.v3.Wasm", "envoy.extensions.filters.network.wasm.v3.Wasm"];
+const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+/// Of requests, and of connections.
+const RBAC: [&str; 2] = ["envoy.extensions.filters.http.rbac.v3.RBAC", "envoy.extensions.filters.network.rbac.v3.RBAC"];
+/// How Istio names a filter that stands for a module.
+const MODULE: &str = "extensions.istio.io/";
 /// Of a connection, and of a request.
 const FILTER_STATE: [(&str, &str); 2] = [
     ("envoy.extensions.filters.network.set_filter_state.v3.Config", "on_new_connection"),
@@ -22,6 +27,8 @@ const ROOT: &str = "gatehouse";
 pub struct Dump {
     /// The filter chains of HTTP.
     pub chains: Vec<Chain>,
+    /// The filter chains of TCP services that have the gate.
+    pub fronts: Vec<Front>,
     /// The clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
 }
@@ -39,6 +46,28 @@ pub struct Chain {
     pub filters: Vec<Filter>,
 }
 
+/// The gate before a TCP service.
+#[derive(Debug)]
+pub struct Front {
+    /// Envoy's name for the service.
+    pub name: String,
+    /// `tcp_proxy` reads what clients send before it is connected on.
+    pub reads_early: bool,
+    /// The gate; or what stands in its place.
+    pub gate: Result<Gate, StandIn>,
+}
+
+/// What stands in the place of a module: where Istio's agent could not fetch it, an RBAC filter that knows no identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandIn {
+    /// Everybody passes.
+    Allows,
+    /// Nothing yet: the listener waits for it.
+    Awaited,
+    /// Nobody does: requests get 403 with `RBAC: access denied`.
+    Denies,
+}
+
 /// One filter.
 #[derive(Debug)]
 pub struct Filter {
@@ -46,6 +75,8 @@ pub struct Filter {
     pub name: String,
     /// It is the gate.
     pub gate: Option<Gate>,
+    /// It should be a module.
+    pub stand_in: Option<StandIn>,
     /// It tells the gate who opened the connection.
     pub tells_peer: bool,
 }
@@ -91,6 +122,7 @@ impl Dump {
             let kind = object.get("@type").and_then(Value::as_str).unwrap_or_default();
             if let Some(filters) = object.get("filters").and_then(Value::as_array) {
                 read.chains.extend(chains(filters, &elsewhere));
+                read.fronts.extend(front(filters, &elsewhere));
             } else if kind.ends_with(CLUSTER)
                 && let Some(name) = object.get("name").and_then(Value::as_str)
             {
@@ -132,17 +164,36 @@ fn chains(filters: &[Value], elsewhere: &BTreeMap<String, &Value>) -> Vec<Chain>
     found
 }
 
+/// The gate before the TCP proxy of one chain of connections.
+fn front(filters: &[Value], elsewhere: &BTreeMap<String, &Value>) -> Option<Front> {
+    let configs = filters.iter().map(|filter| configured(filter, elsewhere));
+    let found =
+        configs.clone().find_map(|(name, config)| gate(config).map(Ok).or_else(|| stand_in(name, config).map(Err)));
+    let is_proxy = |config: &&Value| at(config, "/@type").as_str().is_some_and(|kind| kind.ends_with(TCP_PROXY));
+    let proxy = configs.map(|(_, config)| config).find(is_proxy)?;
+    Some(Front {
+        name: at(proxy, "/stat_prefix").as_str().unwrap_or_default().to_owned(),
+        reads_early: !at(proxy, "/max_early_data_bytes").is_null(),
+        gate: found?,
+    })
+}
+
+/// A filter's name, and its configuration, wherever it stands.
+fn configured<'v>(filter: &'v Value, elsewhere: &BTreeMap<String, &'v Value>) -> (&'v str, &'v Value) {
+    let name = at(filter, "/name").as_str().unwrap_or_default();
+    let here = at(filter, "/typed_config");
+    (name, if here.is_null() { elsewhere.get(name).copied().unwrap_or(here) } else { here })
+}
+
 fn chain(manager: &Value, peer_told: bool, elsewhere: &BTreeMap<String, &Value>) -> Chain {
     let name = at(manager, "/stat_prefix").as_str().unwrap_or_default().to_owned();
     let filters = at(manager, "/http_filters").as_array().into_iter().flatten();
     let filter = |filter: &Value| {
-        let name = at(filter, "/name").as_str().unwrap_or_default();
-        let here = at(filter, "/typed_config");
-        let config = if here.is_null() { elsewhere.get(name).copied().unwrap_or(here) } else { here };
-        let kind = at(config, "/@type").as_str().unwrap_or_default();
+        let (name, config) = configured(filter, elsewhere);
         Filter {
             name: name.to_owned(),
-            gate: kind.ends_with(WASM).then(|| gate(at(config, "/config"))).flatten(),
+            gate: gate(config),
+            stand_in: stand_in(name, config),
             tells_peer: tells_peer(config),
         }
     };
@@ -159,9 +210,27 @@ fn tells_peer(config: &Value) -> bool {
     set.is_some_and(|set| set.iter().any(|one| at(one, "/object_key") == "gatehouse.peer"))
 }
 
+fn is_one_of(kinds: [&str; 2], config: &Value) -> bool {
+    at(config, "/@type").as_str().is_some_and(|found| kinds.iter().any(|kind| found.ends_with(kind)))
+}
+
+fn stand_in(name: &str, config: &Value) -> Option<StandIn> {
+    if !name.starts_with(MODULE) {
+        return None;
+    }
+    match (config.is_null(), is_one_of(RBAC, config), at(config, "/rules").is_null()) {
+        (true, ..) => Some(StandIn::Awaited),
+        // No rules let everybody pass, empty ones nobody.
+        (_, true, true) => Some(StandIn::Allows),
+        (_, true, false) => Some(StandIn::Denies),
+        (_, false, _) => None,
+    }
+}
+
 fn gate(config: &Value) -> Option<Gate> {
+    let (is_wasm, config) = (is_one_of(WASM, config), at(config, "/config"));
     // Istio gives its own name to the plugin and the root as it was written.
-    (at(config, "/root_id") == ROOT).then(|| {
+    (is_wasm && at(config, "/root_id") == ROOT).then(|| {
         let text = at(config, "/configuration/value").as_str();
         Gate {
             on_failure: at(config, "/failure_policy").as_str().unwrap_or_default().to_owned(),

@@ -288,3 +288,72 @@ fn a_cluster_is_looked_at_before_the_installation() {
         assert!(!Report::before(&all, &values("")).findings.is_empty());
     }
 }
+
+/// A module that Istio's agent could not fetch: what it puts there under the module's name.
+fn unfetched(mut config: Value, stand_in: Value) -> Value {
+    let filters = "/configs/0/static_listeners/0/listener/filter_chains/0/filters/0/typed_config/http_filters";
+    let name = "extensions.istio.io/wasmplugin/istio-ingress.gatehouse";
+    config.pointer_mut(filters).unwrap()[1] = json!({ "name": name, "config_discovery": {} });
+    let found = json!({ "ecds_filters": [{ "ecds_filter": { "name": name, "typed_config": stand_in } }] });
+    config["configs"].as_array_mut().unwrap().push(found);
+    config
+}
+
+#[test]
+fn what_stands_for_an_unfetched_module_is_told_from_the_gate() {
+    let rbac = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
+    let said = |stand_in: Value| {
+        let report = Report::of(&facts(unfetched(config(), stand_in)));
+        let wrong = report.findings.into_iter().filter(|finding| finding.state == State::Wrong);
+        wrong.map(|finding| (finding.check, finding.said)).collect::<Vec<_>>()
+    };
+    let [("module", denies)] = &said(json!({ "@type": rbac, "rules": {} }))[..] else { panic!("one thing is wrong") };
+    assert!(denies.contains("RBAC: access denied") && denies.contains("gatehouse"), "{denies}");
+    let [("module", allows)] = &said(json!({ "@type": rbac }))[..] else { panic!("one thing is wrong") };
+    assert!(allows.contains("every request passes without it"), "{allows}");
+    let [("module", awaited)] = &said(Value::Null)[..] else { panic!("one thing is wrong") };
+    assert!(awaited.contains("its listener waits"), "{awaited}");
+    // The same body by Envoy's own filter beside a gate that is there.
+    let mut both = facts(config());
+    let denied = json!({ "name": "http.ingress.rbac.denied", "value": 3 });
+    both.stats.as_mut().unwrap()["stats"].as_array_mut().unwrap().push(denied);
+    let report = Report::of(&both);
+    let refusals = report.findings.iter().find(|finding| finding.check == "refusals").unwrap();
+    assert!(report.ok && refusals.said.starts_with("0 by the gate, 3 by Envoy's RBAC filter"), "{refusals:?}");
+}
+
+/// A gate before a TCP service and nothing else.
+fn front(early: bool, bootstrap: &Value) -> Value {
+    let mut proxy = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "orders",
+    });
+    if early {
+        proxy["max_early_data_bytes"] = json!(4096);
+    }
+    let mut config = config();
+    let filters = config.pointer_mut("/configs/0/static_listeners/0/listener/filter_chains/0/filters").unwrap();
+    let mut gate = filters[0]["typed_config"]["http_filters"][1].clone();
+    gate["typed_config"]["@type"] = json!("type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm");
+    gate["typed_config"]["config"]["configuration"]["value"] = json!(bootstrap.to_string());
+    *filters = json!([gate, { "name": "tcp", "typed_config": proxy }]);
+    config
+}
+
+#[test]
+fn a_gate_before_a_tcp_service_must_be_able_to_wait() {
+    let house = json!({ "cluster": "gatehouse", "authority": "gatehouse" });
+    let waits = json!({ "house": house });
+    let at_once = json!({ "house": house, "tcp": { "decides": "atFirstData" } });
+    assert_eq!(wrong(&facts(front(true, &waits))), []);
+    assert_eq!(wrong(&facts(front(false, &at_once))), []);
+    let stuck = wrong(&facts(front(false, &waits)));
+    assert!(
+        stuck.len() == 1 && stuck[0].0 == "connections" && stuck[0].1.contains("max_early_data_bytes"),
+        "{stuck:?}"
+    );
+    let far = json!({ "house": { "cluster": "elsewhere", "authority": "gatehouse" } });
+    assert_eq!(
+        wrong(&facts(front(true, &far))).into_iter().map(|(check, _)| check).collect::<Vec<_>>(),
+        ["house's cluster"]
+    );
+}

@@ -3,10 +3,12 @@
 use std::process::Command;
 use std::time::Duration;
 
+use gatehouse_e2e::callers::{self, Fate, SLEEP, talk, workload};
 use gatehouse_e2e::{HOST, policy, shipped};
 use gatehouse_support::client::{exchange, request};
 use gatehouse_support::envoy::Launcher;
-use gatehouse_support::{Envoy, House, Upstream, parts, ports, wait};
+use gatehouse_support::tls::Authority;
+use gatehouse_support::{Echo, Envoy, House, TcpGateway, Upstream, parts, ports, wait};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -100,4 +102,22 @@ fn nobody_at_home_is_said_with_its_address() {
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     assert_eq!(done.status.code(), Some(1));
     assert!(said.contains(&format!("nobody answers at `127.0.0.1:{port}`")), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_cannot_wait_before_a_tcp_service_is_found() {
+    let (echo, authority) = (Echo::start().await, Authority::new());
+    for (early, state) in [(true, "ok"), (false, "wrong")] {
+        let mut gateway =
+            TcpGateway::new(echo.address(), authority.listener(true), json!({ "policy": callers::policy() }));
+        gateway.early = early;
+        let envoy = gateway.start().await;
+        let (_, findings) = doctor(&["--envoy", &format!("http://{}", envoy.admin())]);
+        let named = findings.iter().find(|finding| finding["check"] == "connections").expect("the check");
+        assert_eq!(named["state"], state, "{findings:#?}");
+        // It is right: whoever may come in cannot, for nobody reads what would prove who it is.
+        let sleep = workload(&authority, "sleep", SLEEP);
+        let served = talk(&authority, envoy.address(), &sleep, b"hi").await == Fate::Answered(b"HI".to_vec());
+        assert_eq!(served, early);
+    }
 }

@@ -51,6 +51,18 @@ impl Stage {
         .await;
     }
 
+    /// `gatehouse doctor` finds that the module is missing, and what that means for whoever asks. The agent tries for a while.
+    async fn misses_its_module(&self, instead: &str) {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        wait::until_true(SOON, instead, || async {
+            std::fs::write(file.path(), self.agent.page("/config_dump?include_eds=off").await).expect("a file");
+            let mut command = std::process::Command::new(parts::house());
+            let done = command.args(["doctor", "--config-dump"]).arg(file.path()).output().expect("gatehouse");
+            done.status.code() == Some(1) && String::from_utf8_lossy(&done.stdout).contains(instead)
+        })
+        .await;
+    }
+
     async fn without_gate(&self) {
         self.kube.kubectl(&["-n", NAMESPACE, "delete", "wasmplugin", "gatehouse"]);
         wait::until_true(SOON, "the plain gateway again", || async {
@@ -129,7 +141,9 @@ async fn a_module_that_cannot_be_had_or_is_another_lets_requests_pass_where_the_
     let digest = sha256(&parts::wasm());
     // (a) Nobody serves it.
     stage.gate(&json!({ "url": url(), "sha256": digest, "onFailure": "open" })).await;
+    stage.misses_its_module("has not come yet").await;
     assert_eq!(answers().await, [Some(200)], "open: requests pass while the module cannot be had");
+    stage.misses_its_module("every request passes without it").await;
     stage.without_gate().await;
     // (b) What is served is something else.
     let server = serve(std::fs::read(parts::wasm()).expect("the module")).await;
@@ -141,6 +155,7 @@ async fn a_module_that_cannot_be_had_or_is_another_lets_requests_pass_where_the_
         stage.gate(&json!({ "url": url(), "sha256": "0".repeat(64), "onFailure": word })).await;
         wait::until_true(SOON, "the agent to refuse the module", || async { status().await == Some(403) }).await;
         assert_eq!(answers().await, [Some(403)], "{word}: the agent denies");
+        stage.misses_its_module("refused in its place, with 403 and `RBAC: access denied`").await;
         stage.without_gate().await;
     }
     // The right digest: the gate is there, and sees a house.
