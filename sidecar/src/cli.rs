@@ -58,9 +58,9 @@ enum Verb {
     Policy(gatehouse::policy::Arguments),
     /// Who is on which list that the house fills
     Verdict(gatehouse::verdict::Arguments),
-    /// Run policy tests: sequences of requests with a clock, and what the policy must say to each
+    /// Run policy tests: sequences of requests or connections with a clock, and what the policy must say to each
     Test(test::Arguments),
-    /// Say what a policy does with a request, and the whole way to it
+    /// Say what a policy does with a request or a connection, and the whole way to it
     Explain(explain::Arguments),
     /// Say what a policy would have done to recorded traffic
     Replay(replay::Arguments),

@@ -1,7 +1,7 @@
-//! `gatehouse explain`: a verdict and the way to it, for people; and the same of a request that the house has seen.
+//! `gatehouse explain`: a verdict and the way to it, for people; and the same of a request or a connection that the house has seen.
 //!
-//! Both come here as one JSON value: `{action, status, rule, reason, reference, would_have, signals, trace, …}`;
-//! of a request that the house has seen also `grounds`: what each rule read, and how its limit stood.
+//! Both come here as one JSON value: `{action, status, rule, reason, reference, would_have, signals, trace, …}`; of a connection also
+//! `log`, its line in the log; of what the house has seen also `grounds`: what each rule read, and how its limit stood.
 
 mod grounds;
 mod seen;
@@ -24,7 +24,7 @@ pub fn write(verdict: &Value, out: &mut impl Write, paint: Paint) -> io::Result<
     let status = verdict.get("status").and_then(Value::as_u64).map(|status| format!(" {status}")).unwrap_or_default();
     let by = word("rule").map(|rule| format!(" by {}", paint.bold(plain(rule)))).unwrap_or_default();
     writeln!(out, "{}{status}{by} ({})", paint.action(action), word("reason").unwrap_or("?"))?;
-    for key in ["reference", "time", "gateway", "ambiguity", "redacted"] {
+    for key in ["log", "reference", "time", "gateway", "ambiguity", "redacted"] {
         if let Some(text) = word(key) {
             writeln!(out, "  {key:<14} {}", plain(text))?;
         }

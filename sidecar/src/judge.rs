@@ -2,6 +2,7 @@
 //! by the crates that the gate is made of.
 
 mod blind;
+mod connection;
 mod explained;
 mod posed;
 mod signals;
@@ -9,6 +10,7 @@ mod slots;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,7 +50,7 @@ pub struct Options {
     pub geo: Option<Rc<geo::Table>>,
 }
 
-/// Judges requests one after the other.
+/// Judges requests, or connections, one after the other.
 #[derive(Debug)]
 pub struct Judge {
     policy: Arc<Policy>,

@@ -31,12 +31,16 @@ pub use fields::RECORD_FIELDS;
 pub use gap::gap_id;
 pub use grounds::Rested;
 pub use loss::{LossOrigin, loss_id};
+pub(crate) use own::ended;
 
 /// Version of the OCSF schema that these events follow.
 pub const SCHEMA_VERSION: &str = "1.7.0";
 
 /// `metadata.event_code` of a record's event.
 pub const RECORD_CODE: &str = "gatehouse.record";
+
+/// The class of the event of a connection.
+pub const CONNECTION_CLASS: u32 = 4001;
 
 /// `metadata.event_code` of a loss event.
 pub const LOSS_CODE: &str = "gatehouse.loss";

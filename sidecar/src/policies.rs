@@ -154,7 +154,9 @@ impl Policies {
             false => document::yaml(&file.name, &file.text).ok(),
         });
         let below = |node: &Node| {
-            let written = serde_json::Value::from(node).pointer("/metadata/scope").and_then(|scope| Some(scope.as_str()?.to_owned()));
+            let written = serde_json::Value::from(node)
+                .pointer("/metadata/scope")
+                .and_then(|scope| Some(scope.as_str()?.to_owned()));
             let rest = written.as_deref().and_then(|written| written.strip_prefix(scope).map(str::to_owned));
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };

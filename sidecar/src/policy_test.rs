@@ -1,9 +1,10 @@
-//! `gatehouse test`: policy tests. Sequences of requests with a clock, and what the policy must say to each.
+//! `gatehouse test`: policy tests. Sequences of requests, or of connections, with a clock, and what the policy must say to each.
 //!
 //! ```yaml
 //! policy: ../starter.yaml                # one, or a list; relative to this file
 //! start: 2026-01-01T00:00:00Z            # the clock of each case begins here
 //! request: { authority: shop.example }   # what every request has that does not say otherwise
+//! connection: { host: orders.internal }  # and every connection
 //! places: { 192.0.2.0/24: { country: DE, asn: 64500 } }
 //! ranges: ranges                         # published ranges that packs prove automata by; relative to this file
 //! lists: { banned: [203.0.113.9] }       # who is on the lists that the house fills; a case may add its own
@@ -12,13 +13,19 @@
 //!     requests:
 //!       - { request: POST /login, repeat: 10, every: 2s, answer: 401, expect: allow }
 //!       - { at: 30s, request: POST /login, expect: { action: limit, status: 429, rule: login-guessing } }
+//!   - name: exactly the frontend may connect
+//!     connections:
+//!       - { connection: "spiffe://cluster.local/ns/shop/sa/frontend", expect: allow }
+//!       - { connection: no identity, expect: { action: reject, reason: no_peer } }
 //! ```
 
 mod case;
 mod expect;
 mod junit;
 mod print;
+mod run;
 mod spread;
+mod step;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -27,17 +34,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use gatehouse_engine::Policy;
 use gatehouse_policy::document::{self, Problems};
 use serde::Serialize;
 
-use crate::judge::{Answered, Explained, Judge, Options, Step};
+use crate::judge::Step;
 use crate::loaded::{self, Loaded, Supplied};
 use crate::policies::Problem;
-use case::{Answer, Case, Exchange, File};
+use case::File;
 
 pub use expect::Mismatch;
 
@@ -58,7 +64,7 @@ pub struct Report {
     /// Cases that failed.
     pub failed: usize,
     files: Vec<FileReport>,
-    /// Rules that hold for no request of any case; those of packs are proved by their own tests.
+    /// Rules that hold for no request and no connection of any case; those of packs are proved by their own tests.
     unreached: Vec<String>,
     /// Lists of packs that are left out with their rules, because nothing proves them.
     pub unproved: Vec<Problem>,
@@ -78,23 +84,32 @@ struct CaseReport {
     place: String,
     ok: bool,
     requests: u64,
+    connections: u64,
     seconds: f64,
     failures: Vec<Failure>,
 }
 
-/// A request that was judged otherwise than expected.
+/// A request or a connection that was judged otherwise than expected.
 #[derive(Debug, Serialize)]
 struct Failure {
-    /// Which of the case's requests, from 1.
-    request: usize,
+    #[serde(flatten)]
+    which: Which,
     /// Which of its repetitions, from 1.
     repetition: u64,
     place: String,
-    /// The request in words.
+    /// It in words.
     shown: String,
     mismatches: Vec<Mismatch>,
     /// Why the policy said what it said.
     trace: Vec<Step>,
+}
+
+/// Which of the case's requests or connections, from 1.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Which {
+    Request(usize),
+    Connection(usize),
 }
 
 /// Why no test could be run.
@@ -128,7 +143,7 @@ pub fn run(path: &Path, supplied: &Supplied) -> Result<Report, TestError> {
     for (file, loaded) in &files {
         let key = (file.policies.clone(), file.ranges.clone());
         let (seen, _) = reached.entry(key).or_insert_with(|| (BTreeSet::new(), loaded));
-        let cases = file.cases.iter().map(|case| run_case(case, file, &loaded.policy, seen)).collect();
+        let cases = file.cases.iter().map(|case| run::run(case, file, &loaded.policy, seen)).collect();
         reports.push(FileReport { file: file.name.clone(), cases });
     }
     let missed = |(seen, loaded): &(BTreeSet<String>, &Loaded)| {
@@ -224,68 +239,12 @@ fn parse(path: &Path, text: &str) -> Result<File, Problems> {
     file.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
-/// Runs one case on fresh counters.
-fn run_case(case: &Case, file: &File, policy: &Arc<Policy>, reached: &mut BTreeSet<String>) -> CaseReport {
-    let started = Instant::now();
-    let mut judge = Judge::new(Arc::clone(policy), options(file));
-    case.lists.put(&mut judge);
-    let mut report = CaseReport {
-        name: case.name.clone(),
-        place: case.place.to_string(),
-        ok: true,
-        requests: 0,
-        seconds: 0.0,
-        failures: Vec::new(),
-    };
-    for (index, exchange) in case.exchanges.iter().enumerate() {
-        for repetition in 0..exchange.repeat {
-            let now = exchange.at.saturating_add(exchange.every.saturating_mul(repetition));
-            let explained = judge_one(&mut judge, exchange, repetition, now);
-            report.requests += 1;
-            let met = explained.trace.iter().filter(|step| step.holds == Some("true"));
-            reached.extend(met.filter_map(|step| step.rule.clone()));
-            let mismatches = exchange.expect.compare(&explained);
-            if !mismatches.is_empty() {
-                report.failures.push(Failure {
-                    request: index + 1,
-                    repetition: repetition + 1,
-                    place: exchange.place.to_string(),
-                    shown: exchange.shown(),
-                    mismatches,
-                    trace: explained.trace,
-                });
-                // The other repetitions would most often say the same.
-                break;
-            }
-        }
-    }
-    report.ok = report.failures.is_empty();
-    report.seconds = seconds(started);
-    report
-}
-
-/// In a test everything is known: the lists that the house fills hold what the case puts on them, and the clock is the case's.
-fn options(file: &File) -> Options {
-    Options { trace: true, lists_known: true, wall_clock: true, geo: file.geo.clone(), ..Options::default() }
-}
-
 /// Subjects that a file puts on lists that are not there to be filled.
 fn unknown_lists(file: &File, policy: &Policy) -> Vec<Problem> {
     let filled: Vec<&str> = policy.verdict_lists().collect();
     let mut problems = Problems::default();
     file.cases.iter().for_each(|case| case.lists.check(&filled, &mut problems));
     problems.0.iter().map(Problem::from).collect()
-}
-
-fn judge_one(judge: &mut Judge, exchange: &Exchange, repetition: u64, now: u64) -> Explained {
-    let request = exchange.request_of(repetition);
-    let mut explained = judge.judge(&request, now);
-    let answered = match &exchange.answer {
-        Answer::Never => Answered::Never,
-        Answer::With(response) => Answered::With(response),
-    };
-    judge.answer(&request, &mut explained, answered, now);
-    explained
 }
 
 fn seconds(since: Instant) -> f64 {

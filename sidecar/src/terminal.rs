@@ -67,7 +67,7 @@ impl Paint {
     pub fn action(self, action: &str) -> Painted<&str> {
         match action {
             "allow" => self.green(action),
-            "block" | "drop" | "limit" => self.red(action),
+            "block" | "drop" | "limit" | "reject" => self.red(action),
             _ => self.yellow(action),
         }
     }

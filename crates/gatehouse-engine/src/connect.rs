@@ -31,9 +31,10 @@ pub struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    pub(crate) fn request(&self) -> Request<'a> {
+    /// `known`: as [`Request::known`] is.
+    pub(crate) fn request(&self, known: Fields) -> Request<'a> {
         let head = Head::new(&[], self.connection);
-        Request { head, claims: Claims::Unknown, known: Fields::ALL, now: self.now }
+        Request { head, claims: Claims::Unknown, known, now: self.now }
     }
 }
 
@@ -48,19 +49,21 @@ pub fn destination(connection: &Connection) -> Vec<u8> {
 /// Judges one connection. Total. Where no document speaks of its host, what holds without a policy holds.
 #[must_use]
 pub fn admit(policy: Option<&Policy>, settings: &Settings, opening: &Opening<'_>, state: &mut State) -> Judged {
-    crate::decide::admit(policy, settings, opening, state, None)
+    crate::decide::admit(policy, settings, (opening, Fields::ALL), state, None)
 }
 
-/// The same, and the whole way to the verdict.
+/// The same, and the whole way to the verdict. `known`: the fields that whoever tells of the connection knows of one at all; a gate and a
+/// guard: all of them.
 #[must_use]
 pub fn explain_connection(
     policy: Option<&Policy>,
     settings: &Settings,
     opening: &Opening<'_>,
+    known: Fields,
     state: &mut State,
 ) -> (Judged, Trace) {
     let mut trace = Trace::default();
-    let judged = crate::decide::admit(policy, settings, opening, state, Some(&mut trace));
+    let judged = crate::decide::admit(policy, settings, (opening, known), state, Some(&mut trace));
     (judged, trace)
 }
 
@@ -71,20 +74,25 @@ pub fn overdue(connection: &Connection) -> Judged {
     Judged::unjudged(verdict, connection.peer)
 }
 
-/// The words of the log for a verdict: `allowing: spiffe://…`, `rejecting: spiffe://…`; of one without a verified identity
-/// `no identity`, with the address.
+/// The words of the log for a verdict: `allowing: spiffe://…`, `rejecting: spiffe://…`; who and where to as [`parties`] has it.
 #[must_use]
 pub fn log_line(judged: &Judged, connection: &Connection, host: &[u8]) -> String {
     let word = if judged.verdict.mitigates() { "rejecting" } else { "allowing" };
+    let rule = judged.verdict.rule.as_deref().unwrap_or(judged.verdict.reason.as_str());
+    format!("{word}: {} ({rule})", parties(connection, host))
+}
+
+/// Who opens a connection, and to whom: `spiffe://… to orders.internal`; of one without a verified identity `no identity`, with the
+/// address. `host` empty: it is not known.
+#[must_use]
+pub fn parties(connection: &Connection, host: &[u8]) -> String {
     let verified = connection.peer_uri.as_deref().filter(|_| connection.mutual_tls == Some(true));
     let who = verified.map_or_else(
         || connection.peer.map_or_else(|| "no identity".to_owned(), |peer| format!("no identity, from {peer}")),
         printable,
     );
-    let rule = judged.verdict.rule.as_deref().unwrap_or(judged.verdict.reason.as_str());
     let host = printable(&String::from_utf8_lossy(host));
-    let to = if host.is_empty() { String::new() } else { format!(" to {host}") };
-    format!("{word}: {who}{to} ({rule})")
+    if host.is_empty() { who } else { format!("{who} to {host}") }
 }
 
 /// Without what could break a line, and not longer than an identity may be.

@@ -187,6 +187,14 @@ impl Policy {
         self.covered(found.unwrap_or_else(|| self.view.index(Section::Meta, 0, META_CONNECTIONS)))
     }
 
+    /// Some document speaks of requests.
+    #[must_use]
+    pub fn speaks_of_requests(&self) -> bool {
+        let all = self.view.count(Section::Scopes);
+        let first = self.view.index(Section::Meta, 0, META_CONNECTIONS);
+        (0..if first == 0 { all } else { first }).any(|scope| self.covered(scope).is_some())
+    }
+
     /// Some document speaks of connections.
     #[must_use]
     pub fn speaks_of_connections(&self) -> bool {

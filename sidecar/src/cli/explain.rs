@@ -1,4 +1,4 @@
-//! `gatehouse explain`: a request from standard input by a policy, or one that a running house has seen by its reference.
+//! `gatehouse explain`: a request or a connection from standard input by a policy, or one that a running house has seen by its reference.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -6,26 +6,30 @@ use std::process::ExitCode;
 
 use clap::Args;
 use gatehouse::ask::{self, Admin, AskError, At};
-use gatehouse::judge::{Answered, Judge, Options};
+use gatehouse::judge::{Answered, Explained, Judge, Options};
 use gatehouse::loaded::{self, Loaded};
 use gatehouse::policies::Problem;
-use gatehouse::request::Request;
+use gatehouse::request::Asked;
 use gatehouse::terminal::Paint;
 use gatehouse::{explain as lib, when};
+use gatehouse_engine::Policy;
 use serde_json::Value;
 
 use super::exit::{self, fail};
 use super::supplied::Supplies;
 
-/// Largest request, bytes.
-const MAX_REQUEST: u64 = 1 << 20;
+/// Largest document, bytes.
+const MAX_DOCUMENT: u64 = 1 << 20;
+/// What may be given.
+const REQUEST: &str = r#"{"method": "GET", "authority": "shop.example", "path": "/"}"#;
+const CONNECTION: &str = r#"{"connection": "spiffe://cluster.local/ns/shop/sa/web to orders.internal:5432"}"#;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Reference of a request that a running house has seen
+    /// Reference of a request or a connection that a running house has seen
     #[arg(value_name = "REF", conflicts_with = "policy")]
     reference: Option<String>,
-    /// Policy document or folder; the request is read from standard input, as JSON
+    /// Policy document or folder; what it judges is read from standard input, as JSON: a request `{"method": …}` or `{"connection": …}`
     #[arg(long, value_name = "POLICY")]
     policy: Vec<PathBuf>,
     #[command(flatten)]
@@ -38,7 +42,7 @@ pub(super) fn explain(arguments: &Arguments, json: bool) -> ExitCode {
     match &arguments.reference {
         Some(reference) => seen(reference, &arguments.at, json),
         None if arguments.policy.is_empty() => {
-            let said = "give a policy (`--policy POLICY < REQUEST.json`), or the reference of a request that was seen";
+            let said = "give a policy (`--policy POLICY < REQUEST.json`), or the reference of a request or a connection that was seen";
             fail(exit::usage(), &said)
         }
         None => judged(arguments, json),
@@ -57,26 +61,22 @@ fn judged(arguments: &Arguments, json: bool) -> ExitCode {
     exit::warn(&unproved);
     let text = match input() {
         Ok(text) => text,
-        Err(error) => return fail(exit::usage(), &format!("cannot read the request from standard input: {error}")),
+        Err(error) => return fail(exit::usage(), &format!("cannot read standard input: {error}")),
     };
     if text.trim().is_empty() {
-        let example = r#"{"method": "GET", "authority": "shop.example", "path": "/"}"#;
-        return fail(exit::usage(), &format!("standard input is empty; give it a request, such as {example}"));
+        return fail(exit::usage(), &format!("standard input is empty; {}", wanted(&policy)));
     }
-    let request = match Request::parse("request", &text) {
-        Ok(request) => request,
+    let asked = match Asked::parse(&text) {
+        Ok(asked) => asked,
         Err(problems) => {
             let problems: Vec<Problem> = problems.0.iter().map(Problem::from).collect();
             return exit::wrong(&problems, json);
         }
     };
+    exit::warn(foreign(&asked, &policy).as_slice());
     let mut judge =
         Judge::new(policy, Options { trace: true, wall_clock: true, geo: supplied.geo, ..Options::default() });
-    let now = request.time.unwrap_or_else(when::now);
-    let mut explained = judge.judge(&request, now);
-    if let Some(response) = &request.response {
-        judge.answer(&request, &mut explained, Answered::With(response), now);
-    }
+    let explained = one(&mut judge, &asked);
     if json {
         return exit::written(exit::print_json(&explained), ExitCode::SUCCESS);
     }
@@ -84,6 +84,45 @@ fn judged(arguments: &Arguments, json: bool) -> ExitCode {
         Ok(verdict) => print(&verdict, json),
         Err(error) => fail(exit::refused(), &error),
     }
+}
+
+/// What becomes of it.
+fn one(judge: &mut Judge, asked: &Asked) -> Explained {
+    match asked {
+        Asked::Connection(opening) => judge.admit(opening, opening.time.unwrap_or_else(when::now)),
+        Asked::Request(request) => {
+            let now = request.time.unwrap_or_else(when::now);
+            let mut explained = judge.judge(request, now);
+            if let Some(response) = &request.response {
+                judge.answer(request, &mut explained, Answered::With(response), now);
+            }
+            explained
+        }
+    }
+}
+
+/// What to give to this policy.
+fn wanted(policy: &Policy) -> String {
+    match (policy.speaks_of_requests(), policy.speaks_of_connections()) {
+        (_, false) => format!("give it a request, such as {REQUEST}"),
+        (false, true) => format!("give it a connection, such as {CONNECTION}"),
+        (true, true) => format!("give it a request, such as {REQUEST}, or a connection, such as {CONNECTION}"),
+    }
+}
+
+/// The policy says nothing at all of what it is asked about.
+fn foreign(asked: &Asked, policy: &Policy) -> Option<Problem> {
+    let (place, speaks, message) = match asked {
+        Asked::Connection(_) => (
+            "connection",
+            policy.speaks_of_connections(),
+            "the policy has no `kind: TcpPolicy`, which judges connections",
+        ),
+        Asked::Request(_) => {
+            ("request", policy.speaks_of_requests(), "the policy has no `kind: Policy`, which judges requests")
+        }
+    };
+    (!speaks).then(|| Problem { place: place.into(), message: message.into(), help: wanted(policy) })
 }
 
 fn seen(reference: &str, at: &At, json: bool) -> ExitCode {
@@ -122,9 +161,9 @@ fn input() -> io::Result<String> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
         // Only a hint.
-        let _ = writeln!(io::stderr().lock(), "write the request as JSON, then end with Ctrl-D");
+        let _ = writeln!(io::stderr().lock(), "write the request or the connection as JSON, then end with Ctrl-D");
     }
     let mut text = String::new();
-    stdin.lock().take(MAX_REQUEST + 1).read_to_string(&mut text)?;
+    stdin.lock().take(MAX_DOCUMENT + 1).read_to_string(&mut text)?;
     Ok(text)
 }

@@ -24,7 +24,7 @@ fn rests_on_rules(judgement: &Judgement) -> bool {
     // Words of settings, which read nothing; no rule may be called so.
     let is_setting = |rule: &str| {
         let word = rule.rsplit('/').next().unwrap_or_default();
-        matches!(word, "ambiguous" | "identity-headers" | "mutual-tls" | "otherwise")
+        matches!(word, "ambiguous" | "identity-headers" | "mutual-tls" | "one-uri" | "otherwise" | "server-name")
     };
     let would = judgement.would_have.iter().map(|would| would.rule.as_str());
     let decided = Some(judgement.rule.as_str()).filter(|rule| !rule.is_empty() && !judgement.reference.is_empty());

@@ -11,10 +11,10 @@ use super::{Signals, Step};
 /// Most bytes of a body that are told.
 const MAX_BODY: usize = 4 << 10;
 
-/// What was decided about one request, and why.
+/// What was decided about one request or connection, and why.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Explained {
-    /// The word for it: `allow`, `block` …
+    /// The word for it: `allow`, `block` …; of a connection `allow` or `reject`.
     pub action: &'static str,
     /// Status of the gate's own answer; `None`: there is none.
     pub status: Option<u16>,
@@ -30,6 +30,9 @@ pub struct Explained {
     pub tags: Vec<String>,
     /// A rule asked that the transaction be kept.
     pub record: bool,
+    /// Of a connection: the line that the network filter and a guard log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// Why the request has more than one reading.
     pub ambiguity: Option<&'static str>,
     /// Headers of the gate's own answer; for a request that goes on, those that tags set on it.

@@ -1,8 +1,8 @@
-//! What was read from a request.
+//! What was read from a request, or of a connection.
 
 use std::collections::BTreeMap;
 
-use gatehouse_engine::{Judged, Policy, Proof, Request as Asked, State};
+use gatehouse_engine::{Connection, Judged, Policy, Proof, Request as Asked, State};
 use gatehouse_policy::Field;
 use gatehouse_signals::path::{self, Path};
 use gatehouse_signals::{Head, Host, agent, fingerprint};
@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::explained::shown;
 use super::posed::Posed;
+use crate::request::Opening;
 
-/// What was read from the request; `None`: it is not known, or there is nothing of the kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What was read from the request or of the connection; `None`: it is not known, or there is nothing of the kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Signals {
     /// Canonical host.
     pub host: Option<String>,
@@ -38,6 +39,15 @@ pub struct Signals {
     pub identity: Option<String>,
     /// A client certificate was verified.
     pub mutual_tls: Option<bool>,
+    /// Of a connection: how many URIs the peer's certificate has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_uris: Option<u32>,
+    /// Of a connection: the address that it was made to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+    /// Of a connection: the port that it was made to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// Requested server name.
     pub sni: Option<String>,
     /// `TLSv1.3` …
@@ -65,11 +75,9 @@ impl Signals {
         let head = asked.head;
         let target = Path::parse(head.first(b":path").unwrap_or_default());
         let host = Host::parse(head.first(b":authority").unwrap_or_default()).name;
-        let (connection, client) = (head.connection, judged.subject.client);
         let knows = |field| posed.known.has(field);
         let agent = knows(Field::Agent).then(|| agent::classify(head.values(b"user-agent").next().unwrap_or_default()));
-        let place = client.address.and_then(|address| state.place(address)).unwrap_or_default();
-        let country = place.country.map(|letters| shown(&letters));
+        let arrived = Self::arrived(head.connection, judged, state);
         Self {
             host: knows(Field::Host).then(|| shown(&host)),
             method: knows(Field::Method).then(|| shown(&posed.request.method)),
@@ -77,34 +85,59 @@ impl Signals {
             path_class: knows(Field::Path).then(|| path::class(&target.canonical).to_string()),
             readings: target.readings.iter().map(|reading| shown(reading)).collect(),
             ambiguity: judged.verdict.ambiguity,
+            client_source: source(posed.request.is_client, judged),
+            peer: arrived.peer.filter(|_| !posed.request.is_client),
+            agent_class: agent.map(|agent| agent.class.as_str()),
+            agent_name: agent.map(|agent| agent.name.to_owned()).filter(|name| !name.is_empty()),
+            fingerprint: knows(Field::Fingerprint).then(|| told(head)).flatten(),
+            scores: scores(asked, judged, policy, state),
+            ..arrived
+        }
+    }
+
+    /// What was known of a connection.
+    pub(super) fn of_connection(opening: &Opening, judged: &Judged, state: &State) -> Self {
+        let connection = &opening.connection;
+        Self {
+            host: Some(shown(&opening.host)).filter(|host| !host.is_empty()),
+            peer_uris: connection.peer_uris,
+            destination: connection.local.map(|local| local.to_string()),
+            port: connection.local_port,
+            ..Self::arrived(connection, judged, state)
+        }
+    }
+
+    /// From where and by whom it comes.
+    fn arrived(connection: &Connection, judged: &Judged, state: &State) -> Self {
+        let client = judged.subject.client;
+        let place = client.address.and_then(|address| state.place(address)).unwrap_or_default();
+        Self {
             client: client.address.map(|address| address.to_string()),
-            client_source: source(posed, judged),
+            client_source: source(false, judged),
             client_key: match judged.subject.proof {
                 Proof::Address => "address",
                 Proof::Claim => "claim",
                 Proof::Identity => "identity",
                 Proof::None => "none",
             },
-            peer: connection.peer.filter(|_| !posed.request.is_client).map(|peer| peer.to_string()),
+            peer: connection.peer.map(|peer| peer.to_string()),
             identity: connection.peer_uri.clone().filter(|_| connection.mutual_tls == Some(true)),
             mutual_tls: connection.mutual_tls,
             sni: connection.sni.clone(),
             tls_version: connection.tls_version.clone(),
-            agent_class: agent.map(|agent| agent.class.as_str()),
-            agent_name: agent.map(|agent| agent.name.to_owned()).filter(|name| !name.is_empty()),
-            fingerprint: knows(Field::Fingerprint).then(|| told(head)).flatten(),
             ja4: connection.ja4.clone(),
-            country,
+            country: place.country.map(|letters| shown(&letters)),
             asn: place.asn,
-            scores: scores(asked, judged, policy, state),
+            ..Self::default()
         }
     }
 }
 
-fn source(posed: &Posed<'_>, judged: &Judged) -> &'static str {
+/// `is_client`: whoever told of it said who the client is.
+fn source(is_client: bool, judged: &Judged) -> &'static str {
     match judged.subject.client.address {
         None => "unknown",
-        Some(_) if posed.request.is_client => "given",
+        Some(_) if is_client => "given",
         Some(_) if judged.subject.client.forwarded => "forwarded",
         Some(_) => "peer",
     }

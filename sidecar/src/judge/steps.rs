@@ -1,15 +1,16 @@
 //! The way to a decision, told step by step from the engine's trace: who speaks for the host, what the path may be taken for, each
 //! rule that was asked, what came of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use gatehouse_engine::{Judged, Policy, Request, Sum, Trace, TraceStep};
-use gatehouse_policy::{Action, Effect, Field, Phase, Rollout, Rule, Scope, Then, Truth};
+use gatehouse_policy::{Field, Phase, Rollout, Rule, Scope, Truth};
 use gatehouse_signals::{Host, Path};
 use gatehouse_verdict::{Mode, Reason};
 use serde::Serialize;
 
-use super::explained::shown;
+use super::traffic::Traffic;
 
 /// Most steps that a trace tells; the rest is summed up.
 const MAX_STEPS: usize = 1_000;
@@ -79,7 +80,31 @@ impl Teller {
 
     /// Every step. `judged` decided; this only tells how.
     pub(super) fn steps(&self, policy: &Policy, request: Request<'_>, judged: &Judged, trace: &Trace) -> Vec<Step> {
-        let mut steps = hosts(policy, request);
+        let host = host(request);
+        let mut steps = hosts(policy, request, &host);
+        self.walked(policy, Traffic::Requests, trace, &mut steps);
+        steps.extend(beside_rules(policy.for_host(&host), Traffic::Requests, judged));
+        steps.push(decision(judged, Traffic::Requests));
+        steps
+    }
+
+    /// Every step of a connection to `host`.
+    pub(super) fn steps_of_connection(
+        &self,
+        policy: &Policy,
+        host: &[u8],
+        judged: &Judged,
+        trace: &Trace,
+    ) -> Vec<Step> {
+        let mut steps = vec![speaks(policy, host, Traffic::Connections)];
+        self.walked(policy, Traffic::Connections, trace, &mut steps);
+        steps.extend(beside_rules(policy.for_connection(host), Traffic::Connections, judged));
+        steps.push(decision(judged, Traffic::Connections));
+        steps
+    }
+
+    /// Each rule that was asked, on each reading.
+    fn walked(&self, policy: &Policy, traffic: Traffic, trace: &Trace, steps: &mut Vec<Step>) {
         let mut reading = None;
         let several = trace.steps.iter().any(|step| !is_same(step, trace.steps.first()));
         for step in &trace.steps {
@@ -91,20 +116,17 @@ impl Teller {
                 steps.push(Step::new("reading", format!("read as {} `{}`", step.method, step.path)));
             }
             reading = Some(step);
-            steps.extend(self.rule(policy, step));
+            steps.extend(self.rule(policy, traffic, step));
         }
-        steps.extend(beside_rules(policy, request, judged));
-        steps.push(decision(judged));
-        steps
     }
 
     /// What came of the response.
     pub(super) fn response(&self, judged: &Judged, replaced: bool) -> Vec<Step> {
         let said = if replaced { "the application's answer is replaced" } else { "the application's answer goes back" };
-        vec![Step::new("response", said.to_owned()), decision(judged)]
+        vec![Step::new("response", said.to_owned()), decision(judged, Traffic::Requests)]
     }
 
-    fn rule(&self, policy: &Policy, told: &TraceStep) -> Option<Step> {
+    fn rule(&self, policy: &Policy, traffic: Traffic, told: &TraceStep) -> Option<Step> {
         let rule = policy.rule(*self.ranks.get(&told.rule)?);
         let then = match told.limit.and_then(|limit| limit.over) {
             Some((step, _)) => rule.step_then(step),
@@ -124,12 +146,12 @@ impl Teller {
             rule: Some(told.rule.clone()),
             holds: Some(holds),
             unknown: told.unknown.clone(),
-            does: words(then),
+            does: traffic.words(then),
             mode: Some(told.mode.as_str()),
             canary,
             limit: told.limit.map(Limit::from),
             score: told.score.filter(|_| rule.reads().has(Field::Score)),
-            said: said(rule, then, told),
+            said: said(rule, &traffic.words(then), then.decides().is_some(), told),
         })
     }
 }
@@ -147,29 +169,33 @@ impl From<Sum> for Limit {
     }
 }
 
-/// Who speaks for the host that is asked for, and for another that an absolute-form target names.
-fn hosts(policy: &Policy, request: Request<'_>) -> Vec<Step> {
+/// The host that is asked for.
+fn host<'a>(request: Request<'a>) -> Cow<'a, [u8]> {
     let head = request.head;
-    let path = Path::parse(head.first(b":path").unwrap_or_default());
-    let authority = head.first(b":authority").or_else(|| head.first(b"host")).unwrap_or_default();
-    let first = Host::parse(authority).name;
-    let second = path.authority.map(|other| Host::parse(other).name).filter(|other| *other != first);
-    let said = |host: &[u8]| match policy.for_host(host) {
-        None => format!("no document speaks for the host `{}`", shown(host)),
-        Some(scope) if scope.name().is_empty() => format!("the policy speaks for the host `{}`", shown(host)),
-        Some(scope) => format!("the policy speaks for the host `{}`, in scope `{}`", shown(host), scope.name()),
+    Host::parse(head.first(b":authority").or_else(|| head.first(b"host")).unwrap_or_default()).name
+}
+
+/// Who speaks for the host that is asked for, and for another that an absolute-form target names.
+fn hosts(policy: &Policy, request: Request<'_>, first: &[u8]) -> Vec<Step> {
+    let path = Path::parse(request.head.first(b":path").unwrap_or_default());
+    let second = path.authority.map(|other| Host::parse(other).name).filter(|other| **other != *first);
+    core::iter::once(first).chain(second.as_deref()).map(|host| speaks(policy, host, Traffic::Requests)).collect()
+}
+
+/// Who speaks for a host.
+fn speaks(policy: &Policy, host: &[u8], traffic: Traffic) -> Step {
+    let name = traffic.host(host);
+    let said = match traffic.scope(policy, host) {
+        None => format!("no document speaks for {name}{}", traffic.instead(policy, host)),
+        Some(scope) if scope.name().is_empty() => format!("the policy speaks for {name}"),
+        Some(scope) => format!("the policy speaks for {name}, in scope `{}`", scope.name()),
     };
-    core::iter::once(first).chain(second).map(|host| Step::new("policy", said(&host))).collect()
+    Step::new("policy", said)
 }
 
 /// What no rule decided.
-fn beside_rules(policy: &Policy, request: Request<'_>, judged: &Judged) -> Option<Step> {
+fn beside_rules(scope: Option<Scope<'_>>, traffic: Traffic, judged: &Judged) -> Option<Step> {
     let verdict = &judged.verdict;
-    let scope = || {
-        let head = request.head;
-        let authority = head.first(b":authority").or_else(|| head.first(b"host")).unwrap_or_default();
-        policy.for_host(&Host::parse(authority).name)
-    };
     let (stage, said) = match verdict.reason {
         Reason::Ambiguous => {
             let why = verdict.ambiguity.unwrap_or("a header that some read as its length");
@@ -186,32 +212,32 @@ fn beside_rules(policy: &Policy, request: Request<'_>, judged: &Judged) -> Optio
             ("policy", "its connection names another server than its host, and it is refused for it".to_owned())
         }
         Reason::Unproven => ("policy", "nobody had proven who opens it in time".to_owned()),
-        Reason::Otherwise => ("otherwise", otherwise(scope()?)),
+        Reason::Otherwise => ("otherwise", otherwise(scope?, traffic)),
         Reason::NoPolicy | Reason::NotCovered | Reason::Rule | Reason::Unreadable => return None,
     };
     Some(Step::new(stage, said))
 }
 
-fn otherwise(scope: Scope<'_>) -> String {
+fn otherwise(scope: Scope<'_>, traffic: Traffic) -> String {
     let Some((then, mode)) = scope.otherwise() else { return "no rule decided; allowed".to_owned() };
-    let (document, words) = (scope.otherwise_document(), words(then).join(" and "));
+    let (document, words) = (scope.otherwise_document(), traffic.words(then).join(" and "));
     format!("no rule decided; `otherwise` of `{document}` ({}): {words}", mode.as_str())
 }
 
 /// What came of it: of several readings the strictest.
-fn decision(judged: &Judged) -> Step {
+fn decision(judged: &Judged, traffic: Traffic) -> Step {
     let verdict = &judged.verdict;
     let by = verdict.rule.as_deref().map(|rule| format!(" by {rule}")).unwrap_or_default();
-    Step::new("decision", format!("{}{by} ({})", verdict.action().as_str(), verdict.reason.as_str()))
+    Step::new("decision", format!("{}{by} ({})", traffic.word(verdict.action()), verdict.reason.as_str()))
 }
 
 fn is_same(step: &TraceStep, other: Option<&TraceStep>) -> bool {
     other.is_some_and(|other| step.path == other.path && step.method == other.method)
 }
 
-fn said(rule: Rule<'_>, then: Then<'_>, told: &TraceStep) -> String {
-    let does = words(then).join(" and ");
-    let is_final = then.decides().is_some();
+/// `words`: what it does, its final action last, if it has one.
+fn said(rule: Rule<'_>, words: &[&str], is_final: bool, told: &TraceStep) -> String {
+    let does = words.join(" and ");
     let counted = match (rule.limit(), told.limit) {
         (Some(_), None) => return unmet(rule, told, "matches; not counted, since its key is not known"),
         (Some(_), Some(Sum { remaining, over: None })) => {
@@ -237,27 +263,4 @@ fn unmet(rule: Rule<'_>, told: &TraceStep, counted: &str) -> String {
         Truth::False => "does not match".to_owned(),
         Truth::Unknown => format!("not judged: {} not known", told.unknown.join(", ")),
     }
-}
-
-/// What adds up, then the final action.
-fn words(then: Then<'_>) -> Vec<&'static str> {
-    let effect = |effect| match effect {
-        Effect::Delay(_) => "delay",
-        Effect::Record => "record",
-        Effect::RemoveResponseHeaders(_) => "removeResponseHeaders",
-        Effect::Route { .. } => "route",
-        Effect::Sanitize { .. } => "sanitize",
-        Effect::SetResponseHeaders(_) => "setResponseHeaders",
-        Effect::Tag { .. } => "tag",
-        Effect::Weigh { .. } => "weigh",
-    };
-    let action = then.decides().map(|action| match action {
-        Action::Allow => "allow",
-        Action::Block(_) => "block",
-        Action::Deceive { .. } => "deceive",
-        Action::Drop => "drop",
-        Action::Limit(_) => "limit",
-        Action::Redirect { .. } => "redirect",
-    });
-    then.effects().map(effect).chain(action).collect()
 }

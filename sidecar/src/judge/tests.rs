@@ -306,6 +306,11 @@ fn what_a_document_demands_beside_its_rules_is_not_judged_on_what_was_not_seen()
     assert!(refused.trace.iter().any(|step| step.said == "it comes from no verified peer, and is refused for it"));
     let untold = judge.judge(&get("/"), 0);
     assert_eq!((untold.action, not_judged(&untold)), ("allow", vec![(Some("p/mutual-tls"), "tls.mutual")]));
+
+    let mut strict = self::judge("{ requireOneUri: true }");
+    let shows = |uris: &[&str]| Request { peer_uris: Some(uris.iter().map(ToString::to_string).collect()), ..get("/") };
+    assert_eq!(strict.judge(&shows(&["spiffe://a/b", "spiffe://a/c"]), 0).reason, "many_uris");
+    assert_eq!(strict.judge(&shows(&["spiffe://a/b"]), 0).action, "allow");
 }
 
 #[test]

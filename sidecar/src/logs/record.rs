@@ -1,7 +1,8 @@
 //! Our own records, as the file and Kafka sinks write them (OCSF HTTP Activity).
 //!
 //! They hold what leaves a gateway: values of query parameters and cookies are not known, as are headers that are not kept, and a
-//! sensitive segment of a path reads `{class:hash}`. The client is the one that the gate decided on.
+//! sensitive segment of a path reads `{class:hash}`. The client is the one that the gate decided on. Records of connections (OCSF Network
+//! Activity) tell of no request.
 
 use std::borrow::Cow;
 
@@ -60,7 +61,8 @@ impl Reader {
             Some(crate::ocsf::RECORD_CODE) => {}
             _ => return None,
         }
-        if event.unmapped.gatehouse.part.as_deref() == Some("interim") {
+        let is_connection = event.class_uid == Some(crate::ocsf::CONNECTION_CLASS);
+        if is_connection || event.unmapped.gatehouse.part.as_deref() == Some("interim") {
             return Some(Told::Nothing);
         }
         Some(self.request(event).map_or_else(
@@ -117,6 +119,8 @@ type Text<'a> = Option<Cow<'a, str>>;
 struct Event<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
+    #[serde(default)]
+    class_uid: Option<u32>,
     #[serde(default)]
     time: Option<u64>,
     #[serde(borrow, default)]

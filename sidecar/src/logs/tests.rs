@@ -219,11 +219,14 @@ fn our_records_are_read_back_as_the_sinks_write_them() {
     let interim = v1::Record { part: v1::record::Part::Interim.into(), ..record.clone() };
     crate::ocsf::write_record(&interim, &mut lines).unwrap();
     lines.push(b'\n');
+    let carried = v1::Record { request: None, connection: Some(v1::Connection::default()), ..record.clone() };
+    crate::ocsf::write_record(&carried, &mut lines).unwrap();
+    lines.push(b'\n');
     let loss = v1::Loss { first_seq: 1, count: 3, reason: v1::loss::Reason::RingFull.into() };
     let origin = crate::ocsf::LossOrigin { epoch: 1, gateway: "g", time_ms: 0 };
     crate::ocsf::write_loss(&loss, origin, &mut lines).unwrap();
     let (requests, found) = entries(&lines);
-    assert_eq!((found.requests, found.without_request, found.malformed), (1, 2, 0), "{found:?}");
+    assert_eq!((found.requests, found.without_request, found.malformed), (1, 3, 0), "{found:?}");
     let request = &requests[0];
     assert_eq!(told(request), "GET [2001:db8::1]:80 /u/{email:00} 401 203.0.113.7");
     assert_eq!((request.is_client, request.connection().mutual_tls), (true, Some(true)));

@@ -13,11 +13,11 @@ use super::hex::Hex;
 use super::http::{HttpRequest, HttpResponse};
 use super::own::Own;
 use super::verdict::Control;
-use super::{RECORD_CODE, SCHEMA_VERSION};
+use super::{CONNECTION_CLASS, RECORD_CODE, SCHEMA_VERSION};
 
 /// Id and name of the class of a request, and of a connection.
 const HTTP: (u32, &str) = (4002, "HTTP Activity");
-const NETWORK: (u32, &str) = (4001, "Network Activity");
+const NETWORK: (u32, &str) = (CONNECTION_CLASS, "Network Activity");
 
 /// One event. `time` and `duration` are milliseconds.
 #[derive(Debug, Serialize)]

@@ -111,12 +111,7 @@ impl<'a> Own<'a> {
             flags: response.flags,
             grpc_status: response.grpc_status,
             upstream: Way::of(upstream),
-            ended: record.connection.as_ref().map(|connection| match connection.ended() {
-                Ended::Client => "client",
-                Ended::Server => "server",
-                Ended::Gate => "gate",
-                Ended::Unspecified => "unknown",
-            }),
+            ended: record.connection.as_ref().map(|connection| ended(connection.ended())),
             hash_key_id: record.hash_key_id,
         }
     }
@@ -213,6 +208,16 @@ fn part(number: i32) -> &'static str {
         Ok(Part::Interim) => "interim",
         Ok(Part::Final) => "final",
         Ok(Part::Unspecified) | Err(_) => "unspecified",
+    }
+}
+
+/// Who ended a connection.
+pub(crate) fn ended(by: Ended) -> &'static str {
+    match by {
+        Ended::Client => "client",
+        Ended::Server => "server",
+        Ended::Gate => "gate",
+        Ended::Unspecified => "unknown",
     }
 }
 

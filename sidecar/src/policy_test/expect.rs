@@ -8,6 +8,8 @@ use crate::judge::Explained;
 
 /// The words for final actions.
 const ACTIONS: [&str; 7] = ["allow", "block", "challenge", "deceive", "drop", "limit", "redirect"];
+/// Those for connections.
+const OF_CONNECTIONS: [&str; 2] = ["allow", "reject"];
 
 /// What must be said. What is not written may be anything.
 #[derive(Debug, Default)]
@@ -49,28 +51,17 @@ pub struct Mismatch {
 }
 
 impl Expect {
-    /// An action, or a map.
+    /// What is expected of a request: an action, or a map.
     pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         if let Value::String(_) = &node.value {
-            return node.one_of(&ACTIONS, problems).map(|action| Self { action: Some(action), ..Self::default() });
+            return Self::word(node, &ACTIONS, problems);
         }
         let mut fields = Fields::new(node, "the expectation", problems)?;
-        let reasons = Reason::ALL.map(Reason::as_str);
-        let nothing = |node: &Node| node.value == Value::Null;
-        let mut expect = Self {
-            action: fields.take("action").and_then(|node| node.one_of(&ACTIONS, problems)),
-            reason: fields.take("reason").and_then(|node| node.one_of(&reasons, problems)),
-            ..Self::default()
-        };
+        let mut expect = Self::common(&mut fields, &ACTIONS, problems);
         expect.status = fields.take("status").map(|node| match nothing(node) {
             true => None,
             false => node.integer(100..=599, problems).and_then(|status| u16::try_from(status).ok()),
         });
-        expect.rule = fields.take("rule").map(|node| match nothing(node) {
-            true => None,
-            false => node.string(problems).map(str::to_owned),
-        });
-        expect.would_have = fields.take("would_have").map(|node| would_have(node, problems));
         let tags = fields.take("tags").and_then(|node| node.strings(problems));
         expect.tags = tags.map(|tags| tags.into_iter().map(str::to_ascii_lowercase).collect());
         for entry in fields.take("headers").and_then(|node| node.entries(problems)).unwrap_or_default() {
@@ -82,11 +73,42 @@ impl Expect {
             true => Some(0),
             false => node.duration(problems).and_then(|delay| u64::try_from(delay.as_millis()).ok()),
         });
-        expect.record = fields.take("record").and_then(|node| node.boolean(problems));
         let removed = fields.take("removed").and_then(|node| node.strings(problems));
         expect.removed = removed.map(|names| names.into_iter().map(str::to_ascii_lowercase).collect());
         fields.finish(problems);
         Some(expect)
+    }
+
+    /// Of a connection: likewise, of what can become of one.
+    pub(super) fn of_connection(node: &Node, problems: &mut Problems) -> Option<Self> {
+        if let Value::String(_) = &node.value {
+            return Self::word(node, &OF_CONNECTIONS, problems);
+        }
+        let mut fields = Fields::new(node, "the expectation of a connection", problems)?;
+        let expect = Self::common(&mut fields, &OF_CONNECTIONS, problems);
+        fields.finish(problems);
+        Some(expect)
+    }
+
+    /// An action, and nothing else.
+    fn word(node: &Node, actions: &[&'static str], problems: &mut Problems) -> Option<Self> {
+        node.one_of(actions, problems).map(|action| Self { action: Some(action), ..Self::default() })
+    }
+
+    /// What is asked of both.
+    fn common(fields: &mut Fields<'_>, actions: &[&'static str], problems: &mut Problems) -> Self {
+        let reasons = Reason::ALL.map(Reason::as_str);
+        Self {
+            action: fields.take("action").and_then(|node| node.one_of(actions, problems)),
+            reason: fields.take("reason").and_then(|node| node.one_of(&reasons, problems)),
+            rule: fields.take("rule").map(|node| match nothing(node) {
+                true => None,
+                false => node.string(problems).map(str::to_owned),
+            }),
+            would_have: fields.take("would_have").map(|node| would_have(node, actions, problems)),
+            record: fields.take("record").and_then(|node| node.boolean(problems)),
+            ..Self::default()
+        }
     }
 
     /// What differs; empty: nothing.
@@ -171,7 +193,7 @@ impl Would {
 }
 
 /// A list of rules, each by name or with its action.
-fn would_have(node: &Node, problems: &mut Problems) -> Vec<Would> {
+fn would_have(node: &Node, actions: &[&'static str], problems: &mut Problems) -> Vec<Would> {
     let mut all = Vec::new();
     for item in node.one_or_many() {
         let Value::Map(_) = &item.value else {
@@ -179,7 +201,7 @@ fn would_have(node: &Node, problems: &mut Problems) -> Vec<Would> {
             continue;
         };
         let Some(mut fields) = Fields::new(item, "what a rule would have done", problems) else { continue };
-        let action = fields.take("action").and_then(|node| node.one_of(&ACTIONS, problems));
+        let action = fields.take("action").and_then(|node| node.one_of(actions, problems));
         let rule = fields.require("rule").and_then(|node| node.string(problems)).unwrap_or_default();
         fields.finish(problems);
         all.push(Would { action, rule: rule.to_owned() });
@@ -208,6 +230,11 @@ fn same_set(a: &[String], b: &[String]) -> bool {
 
 fn status_word(status: Option<u16>) -> String {
     status.map_or_else(|| "the application's".to_owned(), |status| status.to_string())
+}
+
+/// `null`: there shall be none.
+fn nothing(node: &Node) -> bool {
+    node.value == Value::Null
 }
 
 fn or_none(text: Option<&str>) -> String {

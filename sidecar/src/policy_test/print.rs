@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{CaseReport, Failure, Report};
+use super::{CaseReport, Failure, Report, Which};
 use crate::explain::steps;
 use crate::terminal::{Paint, plain};
 
@@ -30,7 +30,11 @@ impl Report {
 fn write_case(case: &CaseReport, out: &mut impl Write, paint: Paint) -> io::Result<()> {
     let name = plain(&case.name);
     if case.ok {
-        return writeln!(out, "{} {name} ({} request(s))", paint.green("ok  "), case.requests);
+        let asked = match case.connections {
+            0 => format!("{} request(s)", case.requests),
+            some => format!("{some} connection(s)"),
+        };
+        return writeln!(out, "{} {name} ({asked})", paint.green("ok  "));
     }
     writeln!(out, "{} {name}  {}", paint.red("FAIL"), paint.dim(&case.place))?;
     case.failures.iter().try_for_each(|failure| write_failure(failure, out, paint))
@@ -49,9 +53,13 @@ pub(super) fn write_failure(failure: &Failure, out: &mut impl Write, paint: Pain
 }
 
 impl Failure {
-    /// Which request, and where it stands.
+    /// Which request or connection, and where it stands.
     pub(super) fn title(&self) -> String {
+        let which = match self.which {
+            Which::Request(number) => format!("request {number}"),
+            Which::Connection(number) => format!("connection {number}"),
+        };
         let again = if self.repetition > 1 { format!(", repetition {}", self.repetition) } else { String::new() };
-        format!("request {}{again} at {}", self.request, self.place)
+        format!("{which}{again} at {}", self.place)
     }
 }

@@ -256,3 +256,122 @@ lists: { banned: [192.0.2.66, 2001:db8::/32] }\n"
     let said = run(dir.path(), &Supplied::default()).unwrap_err().to_string();
     assert!(said.contains("the house fills no list `bnned`; those with `from: verdicts` are banned"), "{said}");
 }
+
+const ORDERS: &str =
+    "apiVersion: gatehouse.dev/v1\nkind: TcpPolicy\nmetadata: { name: orders }\nspec:\n  hosts: [orders.internal]
+  requireMutualTls: true
+  lists: { banned: { from: verdicts } }
+  rules:
+    - { name: banned, match: { verdict: { list: banned } }, then: reject }
+    - { name: night, match: { not: { time: { hours: 06:00-22:00 } } }, then: reject }
+    - { name: far, match: { country: DE }, mode: monitor, then: reject }
+    - { name: frontend, match: { serviceAccounts: [shop/frontend], port: 5432 }, then: [record, allow] }
+    - { name: never, match: { identity: spiffe://other/** }, then: allow }
+  otherwise: reject\n";
+
+/// A folder with both policies and one test file.
+fn orders(test: &str) -> tempfile::TempDir {
+    let dir = folder(test);
+    fs::write(dir.path().join("orders.yaml"), ORDERS).unwrap();
+    dir
+}
+
+const BOTH: &str = "policy: [../shop.yaml, ../orders.yaml]
+start: 2026-01-01T12:00:00Z
+request: { authority: shop.example }
+connection: { host: orders.internal, destination: 10.0.0.5:5432, address: 192.0.2.7 }
+places: { 198.51.100.0/24: { country: DE } }
+cases:\n";
+
+#[test]
+fn cases_of_connections_stand_beside_those_of_requests() {
+    let dir = orders(&format!(
+        "{BOTH}  - name: the admin pages do not exist
+    requests:
+      - {{ request: GET /admin, expect: block }}
+      - {{ request: GET /api, expect: {{ would_have: [watched] }} }}
+  - name: exactly the frontend may connect
+    connections:
+      - connection: spiffe://cluster.local/ns/shop/sa/frontend
+        expect: {{ action: allow, rule: frontend, reason: rule, record: true, would_have: [] }}
+      - {{ connection: spiffe://cluster.local/ns/shop/sa/frontend to orders.internal:22, expect: reject }}
+      - {{ connection: {{ peer_uris: [spiffe://cluster.local/ns/shop/sa/batch] }}, expect: {{ action: reject, rule: orders/otherwise, reason: otherwise }} }}
+      - {{ connection: no identity, expect: {{ reason: no_peer, rule: mutual-tls }} }}
+      - {{ expect: reject }}
+  - name: only by day, and whom the house has not banned
+    connection: {{ peer_uris: [spiffe://cluster.local/ns/shop/sa/frontend] }}
+    lists: {{ banned: [192.0.2.66] }}
+    connections:
+      - {{ repeat: 256, every: 1s, addresses: 198.51.100.0/24, expect: {{ action: allow, would_have: [{{ rule: far, action: reject }}] }} }}
+      - {{ at: 1h, connection: {{ address: 192.0.2.66 }}, expect: {{ action: reject, rule: banned }} }}
+      - {{ at: 11h, expect: {{ action: reject, rule: night }} }}
+      - {{ at: 12h, connection: {{ host: else.internal }}, expect: {{ action: allow, rule: null, reason: not_covered }} }}
+"
+    ));
+    let report = run(dir.path(), &Supplied::default()).unwrap();
+    assert!(report.ok, "{}", text(&report));
+    assert_eq!((report.cases, &report.unreached), (3, &vec!["orders/never".to_owned(), "shop/never".to_owned()]));
+    let counts: Vec<_> = report.files[0].cases.iter().map(|case| (case.requests, case.connections)).collect();
+    assert_eq!(counts, [(2, 0), (0, 5), (0, 259)]);
+    let said = text(&report);
+    assert!(said.contains("ok   exactly the frontend may connect (5 connection(s))"), "{said}");
+}
+
+#[test]
+fn a_connection_that_is_judged_otherwise_is_shown_with_the_way_to_it() {
+    let dir = orders(&format!(
+        "{BOTH}  - name: wrong\n    connections:\n      - {{ connection: spiffe://cluster.local/ns/shop/sa/frontend, expect: {{ action: reject, rule: never }} }}\n"
+    ));
+    let report = run(dir.path(), &Supplied::default()).unwrap();
+    let said = text(&report);
+    for words in [
+        "connection 1 at ",
+        "shop.test.yaml:9:9: spiffe://cluster.local/ns/shop/sa/frontend to orders.internal\n",
+        "- expected reject\n",
+        "+ got      allow\n",
+        "- expected never\n",
+        "+ got      orders/frontend\n",
+        "orders/frontend [record, allow, enforce] matches; decides: record and allow",
+        "wrong: 1 of 1 case(s) failed",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    let failure = serde_json::to_value(&report.files[0].cases[0].failures[0]).unwrap();
+    assert_eq!((&failure["connection"], failure.get("request")), (&1.into(), None), "{failure}");
+}
+
+#[test]
+fn wrong_cases_of_connections_are_told_with_places_and_suggestions() {
+    let dir = orders(&format!(
+        "{BOTH}  - name: one
+    request: GET /
+    requests: []
+    connections:
+      - {{ connection: {{ adress: 192.0.2.1 }}, expect: drop }}
+      - {{ conection: no identity, answer: 200, expect: {{ action: rejct, status: 403 }} }}
+      - {{ connection: nobody, expect: allow }}
+  - name: two
+    connection: no identity
+    requests: [{{ request: GET /, expect: reject }}]
+  - name: three
+    conections: []
+"
+    ));
+    let said = run(dir.path(), &Supplied::default()).unwrap_err().to_string();
+    for words in [
+        "shop.test.yaml:8:14: `request` stands in a case of connections; write `connection`",
+        "shop.test.yaml:9:15: a case has `requests` or `connections`; write two cases",
+        "shop.test.yaml:11:25: unknown field `adress` in the connection; did you mean `address`?",
+        "unknown word `drop`; write one of `allow`, `reject`",
+        "shop.test.yaml:12:11: unknown field `conection` in the step; did you mean `connection`?",
+        "unknown field `answer` in the step",
+        "unknown word `rejct`; did you mean `reject`?",
+        "unknown field `status` in the expectation of a connection",
+        "`nobody` is no connection; write it as `spiffe://",
+        "shop.test.yaml:15:17: `connection` stands in a case without `connections`",
+        "unknown word `reject`",
+        "shop.test.yaml:18:5: unknown field `conections` in the case; did you mean `connections`?",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+}

@@ -7,14 +7,12 @@
 //! A value that is not UTF-8 is `{"base64": "…"}`. Shorter: the whole request as one text `GET https://shop.example/a?b`,
 //! headers as a map of name to value or values.
 
-use std::net::{IpAddr, SocketAddr};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatehouse_policy::document::{Entry, Fields, Node, Place, Problems, Value, quoted};
 
-use super::{Request, Response, Tls};
-use crate::when;
+use super::arrival::Arrival;
+use super::{Request, Response};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -27,10 +25,7 @@ pub struct Draft {
     path: Option<Vec<u8>>,
     protocol: Option<String>,
     headers: Pairs,
-    address: Option<(IpAddr, Option<u16>)>,
-    peer_uris: Option<Vec<String>>,
-    tls: Option<Tls>,
-    time: Option<u64>,
+    arrival: Arrival,
     claims: Option<serde_json::Map<String, serde_json::Value>>,
     status: Option<u16>,
     response_headers: Pairs,
@@ -63,13 +58,10 @@ impl Draft {
         let mut take = |key| fields.take(key).filter(|node| node.value != Value::Null);
         draft.headers = take("headers").map(|node| headers(node, problems)).unwrap_or_default();
         draft.protocol = take("protocol").and_then(|node| node.string(problems)).map(str::to_owned);
-        draft.address = take("address").and_then(|node| address(node, problems));
-        draft.peer_uris = take("peer_uris").and_then(|node| uris(node, problems));
-        draft.time = take("time").and_then(|node| time(node, problems));
         draft.claims = take("claims").and_then(|node| claims(node, problems));
         draft.status = take("status").and_then(|node| status(node, problems));
         draft.response_headers = take("response_headers").map(|node| headers(node, problems)).unwrap_or_default();
-        draft.tls = fields.take("tls").and_then(|node| tls(node, problems));
+        draft.arrival = Arrival::read(&mut fields, problems);
         fields.finish(problems);
         Some(draft)
     }
@@ -112,10 +104,7 @@ impl Draft {
             path: self.path.or_else(|| defaults.path.clone()),
             protocol: self.protocol.or_else(|| defaults.protocol.clone()),
             headers: joined(self.headers, &defaults.headers),
-            address: self.address.or(defaults.address),
-            peer_uris: self.peer_uris.or_else(|| defaults.peer_uris.clone()),
-            tls: self.tls.or_else(|| defaults.tls.clone()),
-            time: self.time.or(defaults.time),
+            arrival: self.arrival.over(&defaults.arrival),
             claims: self.claims.or_else(|| defaults.claims.clone()),
             status: self.status.or(defaults.status),
             response_headers: joined(self.response_headers, &defaults.response_headers),
@@ -135,7 +124,8 @@ impl Draft {
         if self.status.is_none() && !self.response_headers.is_empty() {
             problems.push(place, "`response_headers` stands without `status`", "add the answer's `status`");
         }
-        let (peer, peer_port) = self.address.unzip();
+        let Arrival { address, peer_uris, tls, time } = self.arrival;
+        let (peer, peer_port) = address.unzip();
         let (mut headers, mut authority) = (self.headers, self.authority);
         if authority.is_none()
             && let Some(host) = headers.iter().position(|(name, _)| name == b"host")
@@ -152,9 +142,9 @@ impl Draft {
             peer,
             peer_port: peer_port.flatten(),
             is_client: false,
-            peer_uris: self.peer_uris,
-            tls: self.tls.unwrap_or_default(),
-            time: self.time,
+            peer_uris,
+            tls: tls.unwrap_or_default(),
+            time,
             claims: self.claims,
             response: self.status.map(|status| Response { status, headers: self.response_headers }),
             known: None,
@@ -232,85 +222,11 @@ fn header(name: &str, place: &Place, problems: &mut Problems) -> Option<Vec<u8>>
     Some(name.to_ascii_lowercase().into_bytes())
 }
 
-/// An address, with or without a port.
-fn address(node: &Node, problems: &mut Problems) -> Option<(IpAddr, Option<u16>)> {
-    let text = node.string(problems)?;
-    let found = parse_address(text);
-    if found.is_none() {
-        let help = "write the direct peer's address, such as `192.0.2.7` or `2001:db8::1`";
-        problems.push(&node.place, format!("{} is no address", quoted(text)), help);
-    }
-    found
-}
-
-/// `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`, and both with a port.
-pub(crate) fn parse_address(text: &str) -> Option<(IpAddr, Option<u16>)> {
-    let text = text.trim();
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Some((address.to_canonical(), None));
-    }
-    let socket = text.parse::<SocketAddr>().ok()?;
-    Some((socket.ip().to_canonical(), Some(socket.port()).filter(|port| *port != 0)))
-}
-
-fn uris(node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
-    let texts = node.strings(problems)?;
-    for text in texts.iter().filter(|text| !text.contains(':')) {
-        let help = "write URIs, such as `spiffe://cluster.local/ns/shop/sa/web`";
-        problems.push(&node.place, format!("{} is no URI", quoted(text)), help);
-    }
-    Some(texts.into_iter().map(str::to_owned).collect())
-}
-
-/// `null`: plain text.
-fn tls(node: &Node, problems: &mut Problems) -> Option<Tls> {
-    if node.value == Value::Null {
-        return Some(Tls { mutual: Some(false), ..Tls::default() });
-    }
-    let mut fields = Fields::new(node, "`tls`", problems)?;
-    let mutual = fields.take("mutual").and_then(|node| node.boolean(problems));
-    let mut text = |key| fields.take(key).and_then(|node| node.string(problems)).map(str::to_owned);
-    let tls = Tls { mutual, version: text("version"), sni: text("sni"), ja4: text("ja4") };
-    for unused in ["alpn", "cipher", "ja3"] {
-        text(unused);
-    }
-    fields.finish(problems);
-    Some(tls)
-}
-
-/// RFC 3339, or seconds since the Unix epoch.
-fn time(node: &Node, problems: &mut Problems) -> Option<u64> {
-    let found = match &node.value {
-        Value::String(text) => when::rfc3339(text),
-        Value::Integer(number) => when::unix(*number as f64),
-        Value::Float(number) => when::unix(*number),
-        _ => None,
-    };
-    if found.is_none() {
-        let help = "write it as `2026-01-31T12:34:56Z`, or as seconds since 1970";
-        problems.push(&node.place, format!("{} is no moment", node.kind()), help);
-    }
-    found
-}
-
 fn status(node: &Node, problems: &mut Problems) -> Option<u16> {
     node.integer(100..=599, problems).and_then(|status| u16::try_from(status).ok())
 }
 
 fn claims(node: &Node, problems: &mut Problems) -> Option<serde_json::Map<String, serde_json::Value>> {
     let entries = node.entries(problems)?;
-    Some(entries.iter().map(|entry| (entry.key.clone(), plain(&entry.value))).collect())
-}
-
-fn plain(node: &Node) -> serde_json::Value {
-    match &node.value {
-        Value::Null => serde_json::Value::Null,
-        Value::Bool(truth) => (*truth).into(),
-        Value::Integer(number) => (*number).into(),
-        Value::Float(number) => (*number).into(),
-        Value::String(text) => text.clone().into(),
-        Value::List(items) => items.iter().map(plain).collect(),
-        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), plain(&entry.value))).collect(),
-    }
+    Some(entries.iter().map(|entry| (entry.key.clone(), serde_json::Value::from(&entry.value))).collect())
 }

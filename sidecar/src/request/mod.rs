@@ -1,8 +1,12 @@
 //! One request as people and logs tell it: REQUEST.json, a step of a policy test, a line of recorded traffic. All of them
-//! become the same head and connection, so that one engine judges them as the gate does.
+//! become the same head and connection, so that one engine judges them as the gate does. Likewise one connection ([`Opening`]), which
+//! becomes what the network filter and a guard judge.
 
+mod arrival;
+mod asked;
 mod draft;
 mod known;
+mod opening;
 #[cfg(test)]
 mod tests;
 
@@ -13,10 +17,13 @@ use gatehouse_engine::{Connection, Pair};
 use gatehouse_policy::document::{self, Problems};
 use gatehouse_policy::{Field, Fields};
 
+pub(crate) use arrival::parse_address;
+pub use asked::Asked;
 pub use draft::Draft;
-pub(crate) use draft::{headers, parse_address};
+pub(crate) use draft::headers;
 pub use known::Known;
 pub(crate) use known::{OF_RESPONSE, without};
+pub use opening::{Opening, OpeningDraft};
 
 /// A request and its connection; owned. Bytes are as they were received.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -116,19 +123,8 @@ impl Request {
     /// The connection it came on.
     #[must_use]
     pub fn connection(&self) -> Connection {
-        let no_certificate = self.peer_uris.as_ref().is_some_and(Vec::is_empty);
-        let has_uri = self.peer_uris.as_ref().is_some_and(|uris| !uris.is_empty());
-        let implied = if has_uri { Some(true) } else { no_certificate.then_some(false) };
-        Connection {
-            peer: self.peer,
-            peer_port: self.peer_port,
-            mutual_tls: self.tls.mutual.or(implied),
-            peer_uri: self.peer_uris.as_ref().and_then(|uris| uris.first().cloned()),
-            sni: self.tls.sni.clone(),
-            tls_version: self.tls.version.clone(),
-            ja4: self.tls.ja4.clone(),
-            ..Connection::default()
-        }
+        let address = self.peer.map(|peer| (peer, self.peer_port));
+        arrival::connection(address, self.peer_uris.as_deref(), &self.tls)
     }
 
     /// The first value of a header, as text.

@@ -9,6 +9,7 @@
 )]
 
 mod check;
+mod connections;
 mod explain;
 #[expect(dead_code, reason = "of the house in this process only the gate is wanted here")]
 #[path = "../house/mod.rs"]

@@ -42,9 +42,19 @@ fn guarded(block: &str, policy: &str) {
     taken(&["guard", "--check", "--config"], &own, &[]);
 }
 
+/// The tests of the page's first policy hold, and reach all of it.
+fn tested(block: &str, policy: &str) {
+    let folder = TempDir::new().expect("a folder");
+    write(folder.path(), "orders.yaml", policy);
+    let file = write(folder.path(), "orders.test.yaml", block);
+    let output = Command::new(parts::house()).args(["test", &file]).output().expect("gatehouse");
+    succeeds(&output, block);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("no case reaches"), "{block}");
+}
+
 /// Envoy takes the listener with the clusters that the page leaves to the reader, and with files that are there.
 fn listened(block: &str) {
-    let (folder, authority) = (TempDir::new().expect("a folder"), Authority::new());
+    let authority = Authority::new();
     let own = authority.server();
     let clusters =
         ["orders", "gatehouse"].map(|name| format!("    - {{ name: {name}, connect_timeout: 1s }}\n")).concat();
@@ -58,10 +68,16 @@ fn listened(block: &str) {
         assert!(text.contains(shipped), "{shipped}");
         text = text.replace(shipped, &ours.display().to_string());
     }
-    let file = write(folder.path(), "envoy.yaml", &text);
+    bootstrapped(&text);
+}
+
+/// Envoy takes this as its configuration.
+fn bootstrapped(text: &str) {
+    let folder = TempDir::new().expect("a folder");
+    let file = write(folder.path(), "envoy.yaml", text);
     let mut command = Command::new(parts::envoy());
     let validate = ["--mode", "validate", "--log-level", "warning", "-c"];
-    succeeds(&command.args(validate).arg(file).output().expect("Envoy"), &text);
+    succeeds(&command.args(validate).arg(file).output().expect("Envoy"), text);
 }
 
 #[test]
@@ -73,9 +89,18 @@ fn every_block_is_taken_by_whom_it_is_for() {
         let kind = if block.starts_with("apiVersion: gatehouse.dev") {
             taken(&["check"], block, &[]);
             "policy"
+        } else if block.starts_with("policy:") {
+            tested(block, policy);
+            "tests"
         } else if block.starts_with("static_resources") {
             listened(block);
             "listener"
+        } else if block.starts_with("overload_manager") {
+            bootstrapped(block);
+            "bootstrap"
+        } else if block.starts_with("apiVersion: networking.istio.io") {
+            // `make mesh` applies it to a cluster: tests/mesh/tests/registered.rs.
+            "registration"
         } else if block.starts_with("node:") {
             guarded(block, policy);
             "guard"
@@ -92,6 +117,15 @@ fn every_block_is_taken_by_whom_it_is_for() {
         };
         *kinds.entry(kind).or_default() += 1;
     }
-    let expected = [("guard", 1), ("house", 1), ("listener", 1), ("policy", 3), ("values", 2)];
+    let expected = [
+        ("bootstrap", 1),
+        ("guard", 2),
+        ("house", 1),
+        ("listener", 1),
+        ("policy", 3),
+        ("registration", 1),
+        ("tests", 1),
+        ("values", 2),
+    ];
     assert_eq!(kinds, expected.into_iter().collect(), "the page has changed: does this test know of it?");
 }

@@ -32,6 +32,8 @@ mod logs;
 mod ocsf;
 pub mod pairs;
 pub mod path;
+#[path = "../../../sidecar/src/peer_uris.rs"]
+mod peer_uris;
 pub mod query;
 pub mod record;
 pub mod recorded;

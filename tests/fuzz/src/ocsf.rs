@@ -5,3 +5,6 @@ pub mod time;
 
 /// What a record of ours calls itself.
 pub const RECORD_CODE: &str = "gatehouse.record";
+
+/// The class of the event of a connection.
+pub const CONNECTION_CLASS: u32 = 4001;

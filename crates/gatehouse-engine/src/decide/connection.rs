@@ -1,6 +1,6 @@
 //! A TCP connection judged by the same court as requests: a request of which nothing but its connection is known.
 
-use gatehouse_policy::Policy;
+use gatehouse_policy::{Fields, Policy};
 use gatehouse_signals::path::Path;
 use gatehouse_verdict::{Action, Reason};
 
@@ -16,11 +16,12 @@ use super::odd::Odd;
 use super::trail::{Decision, Trail};
 use super::walk::Court;
 
-/// Judges one connection by the documents that speak of connections: it goes on, or is closed without a word.
+/// Judges one connection, with the fields that can be known of it, by the documents that speak of connections: it goes on, or is closed
+/// without a word.
 pub(crate) fn admit(
     policy: Option<&Policy>,
     settings: &Settings,
-    opening: &Opening<'_>,
+    opening: (&Opening<'_>, Fields),
     state: &mut State,
     trace: Option<&mut Trace>,
 ) -> Judged {
@@ -34,11 +35,12 @@ pub(crate) fn admit(
 fn judge(
     policy: Option<&Policy>,
     settings: &Settings,
-    opening: &Opening<'_>,
+    opening: (&Opening<'_>, Fields),
     state: &mut State,
     trace: Option<&mut Trace>,
 ) -> Judged {
-    let request = &opening.request();
+    let (opening, known) = opening;
+    let request = &opening.request(known);
     // One reading, in which nothing is ambiguous.
     let path = Path::parse(b"/");
     let mut case = Case::new(policy, request, &path, false);

@@ -31,7 +31,9 @@ fn names(scope: Option<crate::Scope<'_>>, policy: &Policy) -> Vec<String> {
 #[test]
 fn hosts_of_connections_and_of_requests_do_not_meet() {
     let policy = policy(BOTH);
-    assert!(policy.speaks_of_connections());
+    assert!(policy.speaks_of_connections() && policy.speaks_of_requests());
+    let one = self::policy(BOTH.split_inclusive("---\n").next().expect("a document"));
+    assert!(one.speaks_of_connections() && !one.speaks_of_requests());
     assert_eq!(names(policy.for_connection(b"db.example"), &policy), ["tcp", "tcp-everywhere"]);
     assert_eq!(names(policy.for_connection(b"a.db.example"), &policy), ["tcp", "tcp-everywhere"]);
     for host in [&b""[..], b"elsewhere.example", b"db.example\n", &[b'a'; 300]] {
@@ -51,5 +53,5 @@ fn the_server_name_is_checked_unless_somebody_says_otherwise() {
     assert!(scope.is_egress() && scope.server_name().is_some_and(|names| names.document == "http"));
     let any = self::policy(&document("p", "serverName: any"));
     assert!(any.for_host(b"a.example").expect("covered").server_name().is_none());
-    assert!(!any.speaks_of_connections() && any.for_connection(b"a.example").is_none());
+    assert!(any.speaks_of_requests() && !any.speaks_of_connections() && any.for_connection(b"a.example").is_none());
 }
