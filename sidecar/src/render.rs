@@ -52,7 +52,8 @@ pub fn part(target: Target, values: &Values, name: &str) -> Result<String, Error
 }
 
 fn known(target: Target, values: &Values, inline: Option<&str>) -> Value {
-    Value::from_serialize(Known { values, place: Place::of(target, values), inline })
+    let inline_of_connections = inline.is_some_and(inline::speaks_of_connections);
+    Value::from_serialize(Known { values, place: Place::of(target, values), inline, inline_of_connections })
 }
 
 /// What a template knows.
@@ -63,6 +64,8 @@ struct Known<'v> {
     #[serde(flatten)]
     place: Place,
     inline: Option<&'v str>,
+    /// It speaks of connections: it is for the filter of connections only.
+    inline_of_connections: bool,
 }
 
 /// What follows from the values for one target.

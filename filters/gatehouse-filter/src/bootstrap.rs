@@ -5,9 +5,10 @@
 //!   "house": { "cluster": "gatehouse", "authority": "gatehouse", "timeout": "5s" },
 //!   "whenNoPolicy": "allow",
 //!   "peer": "filter_state",
+//!   "identity": { "filter_state": "io.istio.peer_principal" },
 //!   "jwt": { "filter": "envoy.filters.http.jwt_authn", "payload": "payload" },
 //!   "limits": { "ringBytes": "4MiB" },
-//!   "tcp": { "destination": "db.internal", "deadline": "5s", "decides": "beforeUpstream" },
+//!   "tcp": { "destination": "db.internal", "ports": [5432], "deadline": "5s", "decides": "beforeUpstream" },
 //!   "policy": { "apiVersion": "gatehouse.dev/v1", "kind": "Policy" } }
 //! ```
 //! `tcp` is for the filter of connections only. Everything is optional, and so is the configuration itself. It holds no secrets.
@@ -30,6 +31,7 @@ const MIN_RING: u64 = 128 * 1024;
 const MAX_RING: u64 = 256 * 1024 * 1024;
 const DEFAULT_RING: usize = 4 * 1024 * 1024;
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+const MAX_PORTS: usize = 1024;
 
 /// What a configuration means.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub struct Bootstrap {
     pub ring_bytes: usize,
     /// Where the direct peer is told.
     pub peer: PeerSource,
+    /// Filter state that tells the verified identity where TLS ended before this listener; `None`: the certificate tells it.
+    pub identity: Option<String>,
     /// Where Envoy leaves a verified token.
     pub jwt: claims::Place,
     /// Of the filter for connections.
@@ -61,6 +65,7 @@ impl Default for Bootstrap {
             policy: None,
             ring_bytes: DEFAULT_RING,
             peer: PeerSource::FilterState(PEER_KEY.to_owned()),
+            identity: None,
             jwt: claims::Place::default(),
             tcp: Tcp::default(),
         }
@@ -72,6 +77,8 @@ impl Default for Bootstrap {
 pub struct Tcp {
     /// Whom clients reach here, canonical; `None`: whom they name in TLS.
     pub destination: Option<String>,
+    /// Ports that are judged, of this Envoy's own side; what goes to another one goes on. Empty: all.
+    pub ports: Vec<u64>,
     /// How long a client may take to prove who it is.
     pub deadline: Duration,
     /// Connections are held until it is decided, before any goes to an upstream: `tcp_proxy` must have `max_early_data_bytes`
@@ -81,7 +88,15 @@ pub struct Tcp {
 
 impl Default for Tcp {
     fn default() -> Self {
-        Self { destination: None, deadline: Duration::from_secs(5), holds: true }
+        Self { destination: None, ports: Vec::new(), deadline: Duration::from_secs(5), holds: true }
+    }
+}
+
+impl Tcp {
+    /// A connection to this port is judged; one whose port is not known is too.
+    #[must_use]
+    pub fn judges(&self, port: Option<u64>) -> bool {
+        self.ports.is_empty() || port.is_none_or(|port| self.ports.contains(&port))
     }
 }
 
@@ -154,6 +169,9 @@ fn whole(node: &Node, what: Judges, problems: &mut Problems) -> Option<Bootstrap
     if let Some(source) = fields.take("peer").and_then(|n| peer(n, problems)) {
         bootstrap.peer = source;
     }
+    if what == Judges::Requests {
+        bootstrap.identity = fields.take("identity").and_then(|n| state_of(n, "the identity", problems));
+    }
     if what == Judges::Connections
         && let Some(said) = fields.take("tcp").and_then(|n| tcp(n, problems))
     {
@@ -166,19 +184,32 @@ fn whole(node: &Node, what: Judges, problems: &mut Problems) -> Option<Bootstrap
     Some(bootstrap)
 }
 
-/// `{ destination, deadline, decides }`: of the filter for connections.
+/// `{ destination, ports, deadline, decides }`: of the filter for connections.
 fn tcp(node: &Node, problems: &mut Problems) -> Option<Tcp> {
     let mut fields = Fields::new(node, "`tcp`", problems)?;
     let destination = fields.take("destination").map(|n| authority(n, problems));
     let deadline = fields.take("deadline").map(|n| timeout(n, problems));
+    let ports = fields.take("ports").map(|n| ports(n, problems));
     let decides = fields.take("decides").map(|n| n.one_of(&["beforeUpstream", "atFirstData"], problems));
     fields.finish(problems);
     let usual = Tcp::default();
     Some(Tcp {
         destination: destination.map_or(Some(None), |host| host.map(|host| Some(host.to_ascii_lowercase())))?,
+        ports: ports.unwrap_or(Some(usual.ports))?,
         deadline: deadline.unwrap_or(Some(usual.deadline))?,
         holds: decides.map_or(Some(usual.holds), |word| word.map(|word| word == "beforeUpstream"))?,
     })
+}
+
+/// At least one: an empty list would judge everything, or nothing, which nobody can tell from it.
+fn ports(node: &Node, problems: &mut Problems) -> Option<Vec<u64>> {
+    let list = node.list(problems)?;
+    if list.is_empty() || list.len() > MAX_PORTS {
+        let help = "write the ports that are judged, such as `[5432]`, or leave `ports` out to judge them all";
+        problems.push(&node.place, format!("`ports` has {} ports, not 1 to {MAX_PORTS}", list.len()), help);
+        return None;
+    }
+    list.iter().map(|port| u64::try_from(port.integer(1..=65535, problems)?).ok()).collect()
 }
 
 /// Where the filter `jwt_authn` (or one like it) leaves the claims of a token that it verified.
@@ -277,15 +308,20 @@ fn ring(node: &Node, size: u64, problems: &mut Problems) -> Option<usize> {
 
 fn peer(node: &Node, problems: &mut Problems) -> Option<PeerSource> {
     if let Value::Map(_) = node.value {
-        let mut fields = Fields::new(node, "the peer", problems)?;
-        let key = fields.require("filter_state").and_then(|n| state_key(n, problems));
-        fields.finish(problems);
-        return key.map(|key| PeerSource::FilterState(key.to_owned()));
+        return state_of(node, "the peer", problems).map(PeerSource::FilterState);
     }
     match node.one_of(&["filter_state", "use_remote_address"], problems)? {
         "use_remote_address" => Some(PeerSource::UseRemoteAddress),
         _ => Some(PeerSource::FilterState(PEER_KEY.to_owned())),
     }
+}
+
+/// `{ filter_state: KEY }`, of `what`.
+fn state_of(node: &Node, what: &'static str, problems: &mut Problems) -> Option<String> {
+    let mut fields = Fields::new(node, what, problems)?;
+    let key = fields.require("filter_state").and_then(|n| state_key(n, problems));
+    fields.finish(problems);
+    key.map(str::to_owned)
 }
 
 /// A filter state's key; it becomes part of an expression, so its alphabet is small.
@@ -381,14 +417,33 @@ mod tests {
         let text = r#"{"tcp": {"destination": "DB.internal", "deadline": "2s", "decides": "atFirstData"}}"#;
         assert!(problems(text).contains("configuration.tcp"));
         let tcp = read(text.as_bytes(), Judges::Connections).expect("read").tcp;
-        assert_eq!(
-            tcp,
-            Tcp { destination: Some("db.internal".into()), deadline: Duration::from_secs(2), holds: false }
-        );
-        for wrong in
-            [r#"{"tcp": {"deadline": "90s"}}"#, r#"{"tcp": {"destination": "a b"}}"#, r#"{"tcp": {"port": 1}}"#]
-        {
+        let destination = Some("db.internal".into());
+        assert_eq!(tcp, Tcp { destination, deadline: Duration::from_secs(2), holds: false, ..Tcp::default() });
+        for wrong in [
+            r#"{"tcp": {"deadline": "90s"}}"#,
+            r#"{"tcp": {"destination": "a b"}}"#,
+            r#"{"tcp": {"port": 1}}"#,
+            r#"{"tcp": {"ports": []}}"#,
+            r#"{"tcp": {"ports": [1, 65536]}}"#,
+            r#"{"identity": {"filter_state": "a"}}"#,
+        ] {
             assert!(read(wrong.as_bytes(), Judges::Connections).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn listed_ports_are_judged_and_so_is_one_that_nobody_knows() {
+        let tcp = read(br#"{"tcp": {"ports": [5432, 6379]}}"#, Judges::Connections).expect("read").tcp;
+        assert!(tcp.judges(Some(6379)) && tcp.judges(None) && !tcp.judges(Some(80)));
+        assert!(Tcp::default().judges(Some(80)));
+    }
+
+    #[test]
+    fn an_identity_is_told_by_a_filter_state_with_a_plain_key() {
+        let read = |text: &str| read(text.as_bytes(), Judges::Requests);
+        let identity = read(r#"{"identity": {"filter_state": "io.istio.peer_principal"}}"#).expect("read").identity;
+        assert_eq!(identity.as_deref(), Some("io.istio.peer_principal"));
+        assert!(problems(r#"{"identity": {"filter_state": "a'"}}"#).contains("configuration.identity.filter_state"));
+        assert!(problems(r#"{"identity": "filter_state"}"#).contains("configuration.identity"));
     }
 }

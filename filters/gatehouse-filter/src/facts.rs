@@ -42,32 +42,32 @@ pub struct Downstream {
 #[derive(Debug)]
 pub struct Facts {
     table: Table,
+    /// TLS ended before this listener: who the peer is stands in a filter state, with every URI of its certificate.
+    told: bool,
     known: BTreeMap<u64, Rc<Downstream>>,
     order: VecDeque<u64>,
 }
 
 impl Facts {
-    /// Facts with the peer told by `source`.
-    pub fn new(source: &PeerSource) -> Self {
+    /// Facts with the peer told by `source`, and its identity by the filter state `identity` or else by its certificate.
+    pub fn new(source: &PeerSource, identity: Option<&str>) -> Self {
         let peer = match source {
             PeerSource::FilterState(key) => Attribute::keyed("filter_state", key),
             PeerSource::UseRemoteAddress => Attribute::guarded("source.address"),
         };
-        let rest = [
-            "connection.mtls",
-            "connection.uri_san_peer_certificate",
-            "connection.requested_server_name",
-            "connection.tls_version",
-            "destination.address",
-        ];
+        let uri = identity.map_or_else(
+            || Attribute::guarded("connection.uri_san_peer_certificate"),
+            |key| Attribute::keyed("filter_state", key),
+        );
+        let first = [peer, Attribute::guarded("connection.mtls"), uri];
+        let rest = ["connection.requested_server_name", "connection.tls_version", "destination.address"];
         let last = [
             Attribute::keyed("filter_state", JA4_KEY),
             Attribute::keyed("filter_state", PEER_URIS_KEY),
             Attribute::guarded("request.protocol"),
         ];
-        let own = rest.into_iter().map(Attribute::guarded).chain(last);
-        let table = Table::new(core::iter::once(peer).chain(own).collect());
-        Self { table, known: BTreeMap::new(), order: VecDeque::new() }
+        let table = Table::new(first.into_iter().chain(rest.map(Attribute::guarded)).chain(last).collect());
+        Self { table, told: identity.is_some(), known: BTreeMap::new(), order: VecDeque::new() }
     }
 
     /// The connection of the current request. One cheap call if it is known.
@@ -76,7 +76,7 @@ impl Facts {
         if let Some(known) = id.and_then(|id| self.known.get(&id)) {
             return Rc::clone(known);
         }
-        let fresh = Rc::new(read(&self.table.ask()));
+        let fresh = Rc::new(self.fresh());
         // Without a peer nothing is kept: another request on this connection may have passed the filter that tells it.
         if let Some(id) = id.filter(|_| fresh.connection.peer.is_some()) {
             self.remember(id, Rc::clone(&fresh));
@@ -86,7 +86,11 @@ impl Facts {
 
     /// The connection of the current context, asked anew: what is known of it grows until its handshake is done.
     pub fn fresh(&mut self) -> Downstream {
-        read(&self.table.ask())
+        let mut downstream = read(&self.table.ask());
+        if self.told {
+            told(&mut downstream.connection);
+        }
+        downstream
     }
 
     /// Gives back what Envoy holds for us.
@@ -125,6 +129,14 @@ fn read(answers: &Answers) -> Downstream {
     Downstream { connection, protocol: answers.text(PROTOCOL).unwrap_or_default() }
 }
 
+/// The text of all URIs that was taken for one: whoever is named there has proven it, to the listener before this one.
+fn told(connection: &mut Connection) {
+    let uris = connection.peer_uri.take().filter(|uris| uris != "-");
+    connection.mutual_tls = Some(uris.is_some());
+    connection.peer_uris = uris.as_deref().and_then(count);
+    connection.peer_uri = uris.and_then(|uris| uris.split(',').next().map(str::to_owned));
+}
+
 /// How many URIs a list with commas between them has; `-`: none was told. A comma in a URI counts as two: whoever has one is no SPIFFE id.
 fn count(uris: &str) -> Option<u32> {
     if uris == "-" { None } else { u32::try_from(uris.split(',').count()).ok() }
@@ -161,8 +173,21 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_that_was_told_is_the_first_uri_and_is_proven() {
+        let tell = |uris: Option<&str>| {
+            let mut connection = Connection { peer_uri: uris.map(str::to_owned), ..Connection::default() };
+            told(&mut connection);
+            (connection.peer_uri, connection.mutual_tls, connection.peer_uris)
+        };
+        let one = Some("spiffe://a/b".to_owned());
+        assert_eq!(tell(Some("spiffe://a/b")), (one.clone(), Some(true), Some(1)));
+        assert_eq!(tell(Some("spiffe://a/b,spiffe://c/d")), (one, Some(true), Some(2)));
+        assert_eq!((tell(None), tell(Some("-"))), ((None, Some(false), None), (None, Some(false), None)));
+    }
+
+    #[test]
     fn the_table_of_connections_is_bounded_and_forgets_the_oldest() {
-        let mut facts = Facts::new(&PeerSource::UseRemoteAddress);
+        let mut facts = Facts::new(&PeerSource::UseRemoteAddress, None);
         for id in 0..10_000 {
             facts.remember(id, Rc::default());
         }
@@ -173,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_connection_remembered_twice_takes_one_place() {
-        let mut facts = Facts::new(&PeerSource::UseRemoteAddress);
+        let mut facts = Facts::new(&PeerSource::UseRemoteAddress, None);
         facts.remember(1, Rc::default());
         facts.remember(1, Rc::default());
         assert_eq!((facts.known.len(), facts.order.len()), (1, 1));

@@ -56,7 +56,7 @@ impl Root {
     #[must_use]
     pub fn new(id: u32, what: Judges) -> Self {
         let Bootstrap { settings, peer, jwt, tcp, .. } = Bootstrap::default();
-        let (facts, claims) = (Facts::new(&peer), Reader::new(jwt));
+        let (facts, claims) = (Facts::new(&peer, None), Reader::new(jwt));
         Self {
             id,
             what,
@@ -104,7 +104,7 @@ impl Root {
             );
         }
         self.release();
-        self.facts = Facts::new(&peer);
+        self.facts = Facts::new(&peer, bootstrap.identity.as_deref());
         self.tcp = bootstrap.tcp;
         self.claims = Reader::new(bootstrap.jwt);
         self.settings = bootstrap.settings;

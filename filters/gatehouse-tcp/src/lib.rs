@@ -7,7 +7,8 @@
 //! ```
 //! `tcp_proxy` must have `max_early_data_bytes` (Envoy 1.37): without it, it opens its upstream connection at once and reads nothing
 //! while a filter before it waits. For older Envoys the configuration says `decides: atFirstData`: nothing is held, and whoever is to be
-//! rejected is closed at the first data of either side (a server that speaks first has been connected to by then).
+//! rejected is closed at the first data of either side, or when it has proven who it is (the server has been connected to by then). The
+//! deadline ends who proves nothing and says nothing there too.
 //!
 //! | module | holds |
 //! |---|---|

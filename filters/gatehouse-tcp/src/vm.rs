@@ -48,15 +48,19 @@ impl Vm {
         });
     }
 
-    /// A connection was opened: it is held until it is known who opens it, if this Envoy can hold it.
+    /// A connection was opened: it is held until it is known who opens it, if this Envoy can hold it; and looked at until then.
     pub(crate) fn opened(&mut self, context: u32) -> Flow {
         let now_ns = host::now_ns();
         let Some(connection) = self.contexts.open.get_mut(&context) else { return Flow::Continue };
-        connection.opened(&self.contexts.worker, now_ns);
         let Some(root) = self.contexts.roots.get_mut(&connection.root()) else { return Flow::Continue };
-        if !root.tcp.holds {
+        if !root.tcp.ports.is_empty() && !root.tcp.judges(host::number("destination\0port")) {
+            // Nobody's business here: whatever else Envoy tells of it meets no connection, and goes on.
+            self.contexts.open.remove(&context);
             return Flow::Continue;
         }
+        connection.opened(&self.contexts.worker, now_ns);
+        // Where nothing is held somebody waits all the same: who proves nothing in time has to go there too.
+        let flow = if root.tcp.holds { Flow::Stop } else { Flow::Continue };
         root.hurry();
         let deadline_ns = u64::try_from(root.tcp.deadline.as_nanos()).unwrap_or(u64::MAX);
         let crowded = self.waiting.add(context, now_ns, now_ns.saturating_add(deadline_ns));
@@ -65,7 +69,7 @@ impl Vm {
             self.give_up(out);
             let _ = host::set_effective_context(context);
         }
-        Flow::Stop
+        flow
     }
 
     /// Data of the client: its handshake is over, if there is one.
@@ -161,9 +165,10 @@ impl Vm {
         }
         self.waiting.forget(context);
         connection.judge(root, &mut self.contexts.worker, &mut self.lines);
+        let holds = root.tcp.holds;
         if !connection.passes() {
             self.close();
-        } else if let Err(refused) = host::continue_connection() {
+        } else if holds && let Err(refused) = host::continue_connection() {
             self.contexts.worker.complain(refused);
         }
     }

@@ -45,6 +45,11 @@ pub fn read(path: &Path, values: &Values) -> Result<String, Wrong> {
     Ok(text)
 }
 
+/// Whether a policy as JSON is a `TcpPolicy`.
+pub(super) fn speaks_of_connections(policy: &str) -> bool {
+    serde_json::from_str::<Value>(policy).is_ok_and(|policy| policy.get("kind").is_some_and(|kind| kind == "TcpPolicy"))
+}
+
 /// What the gateway trusts and what the policy trusts are one number, or a client could write its own address.
 fn same_proxies(path: &Path, policy: &Value, values: &Values) -> Result<(), Wrong> {
     let said = ["/spec/client/address/hops", "/spec/defaults/client/address/hops"];

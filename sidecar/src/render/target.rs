@@ -33,6 +33,7 @@ templates!(
     "parts/access-log.yaml",
     "parts/application-cluster.yaml",
     "parts/bootstrap.json",
+    "parts/connections.yaml",
     "parts/gate-filter.yaml",
     "parts/house-cluster.yaml",
     "parts/house-container.yaml",
@@ -123,6 +124,7 @@ impl Target {
                     "write `module: { tcp: { url: oci://… } }`: the filter of connections judges them",
                 ))
             }
+            Self::Istio => values.workload.as_ref().and_then(|workload| lacks_of_workload(workload, values)),
             _ => None,
         }
     }
@@ -172,4 +174,24 @@ impl Target {
             }
         }
     }
+}
+
+/// What the values lack for a guarded workload.
+fn lacks_of_workload(workload: &values::Workload, values: &Values) -> Option<(&'static str, &'static str)> {
+    if workload.tcp.is_some() && values.module.tcp.is_none() {
+        return Some((
+            "`module.tcp` is missing and `workload` has `tcp`",
+            "write `module: { tcp: { url: oci://… } }`: the filter of connections judges them",
+        ));
+    }
+    if workload.requests && values.module.url.is_none() {
+        return Some((
+            "`module.url` is missing and `workload` has requests",
+            "write `module: { url: oci://… }`: the init container brings the module to the gateway's pods only",
+        ));
+    }
+    (workload.requests && workload.tcp.is_some() && values.shape == "beside").then_some((
+        "`workload` has requests and `tcp`, which need two policies, and no house to ask",
+        "write `shape: independent`; or render two files, one of them with `requests: false`, each with its `--inline POLICY`",
+    ))
 }

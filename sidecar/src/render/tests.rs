@@ -5,14 +5,17 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod workload;
+
 /// What is checked in: the target, its values, and where its manifests lie below `deploy`.
-const EXAMPLES: [(Target, &str, &str); 10] = [
+const EXAMPLES: [(Target, &str, &str); 11] = [
     (Target::Envoy, "envoy", "envoy"),
     (Target::Envoy, "envoy-independent", "envoy/independent"),
     (Target::EnvoyGateway, "envoy-gateway", "envoy-gateway"),
     (Target::Istio, "istio-beside", "istio/beside"),
     (Target::Istio, "istio-independent", "istio/independent"),
     (Target::Istio, "istio-egress", "istio/egress"),
+    (Target::Istio, "istio-database", "istio/database"),
     (Target::Istio, "istio-gateway-api", "istio/gateway-api"),
     (Target::Istio, "istio-envoy-filter", "istio/envoy-filter"),
     (Target::Tsb, "tsb", "tsb"),

@@ -17,7 +17,7 @@
 //! module:
 //!   url: oci://REGISTRY/gate:1    # default: an init container copies it out of the house's image (beside), else required
 //!   sha256: …                     # of the file (http), of the manifest (oci)
-//!   tcp: { url: oci://REGISTRY/gate-tcp:1, sha256: … }   # the filter of connections, for egress of TLS and TCP
+//!   tcp: { url: oci://REGISTRY/gate-tcp:1, sha256: … }   # the filter of connections
 //!   pullSecret: registry
 //!   onFailure: reload             # reload, open or close; what a module that cannot be had or that failed does to requests
 //! house:
@@ -44,6 +44,10 @@
 //!   labels: { app: checkout }     # its pods; `service: checkout` instead: at its waypoint
 //!   serviceAccount: checkout      # of those proxies, who ask the house; default: `default`, of a waypoint `waypoint`
 //!                                 # With a house beside the gateway it needs `--inline POLICY`
+//!   tcp:                          # connections are judged too; needs `labels` and `module.tcp`
+//!     ports: [5432]               # at which the pods listen
+//!     destination: checkout.shop.svc.cluster.local   # whom clients reach there, for policies
+//!   requests: true                # false: no gate for requests, only that for connections
 //! egress:                         # Istio, independent house: a gateway for what leaves the mesh
 //!   name: gatehouse-egress        # its Deployment, Service and ServiceAccount
 //!   namespace: istio-egress
@@ -67,8 +71,10 @@ use super::word;
 use crate::config::only_document;
 
 mod egress;
+mod workload;
 
 pub(super) use egress::EgressGateway;
+pub(super) use workload::Workload;
 
 /// What was said, and what holds where nothing was.
 #[derive(Debug, Clone, Serialize)]
@@ -120,19 +126,6 @@ pub struct Gateway {
     pub http: i64,
     /// Port of TLS.
     pub https: i64,
-}
-
-/// A workload whose own proxies have the gate.
-#[derive(Debug, Clone, Serialize)]
-pub struct Workload {
-    /// Where it runs.
-    pub namespace: String,
-    /// Of its pods.
-    pub labels: BTreeMap<String, String>,
-    /// Its service, at whose waypoint the gate stands.
-    pub service: Option<String>,
-    /// Who those proxies are.
-    pub service_account: String,
 }
 
 /// The gate's module.
@@ -306,23 +299,6 @@ impl Gateway {
         };
         fields.finish(problems);
         Some(gateway)
-    }
-}
-
-impl Workload {
-    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::new(node, "`workload`", problems)?;
-        let namespace = fields.require("namespace").map(|node| word::label(Some(node), "", problems));
-        let labels = fields.take("labels").map(|node| labels(node, problems));
-        let service = fields.take("service").map(|node| word::label(Some(node), "", problems));
-        let usual = if service.is_some() { "waypoint" } else { "default" };
-        let service_account = word::label(fields.take("serviceAccount"), usual, problems);
-        fields.finish(problems);
-        if labels.as_ref().is_none_or(BTreeMap::is_empty) == service.is_none() {
-            problems.push(&node.place, "whose proxies is not clear", "write `labels`, or `service` for its waypoint");
-            return None;
-        }
-        Some(Self { namespace: namespace?, labels: labels.unwrap_or_default(), service, service_account })
     }
 }
 

@@ -33,18 +33,22 @@ pub(super) fn part(node: Option<&Node>, usual: &str, problems: &mut Problems) ->
 
 /// A name of DNS with a dot in it: what a certificate of a server outside names.
 pub(super) fn name_of_host(node: Option<&Node>, problems: &mut Problems) -> String {
-    let fits = |text: &str| {
-        let inner = |label: &str| {
-            !label.is_empty()
-                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        text.len() <= 253
-            && text.contains('.')
-            && text.split('.').all(inner)
-            && text.parse::<std::net::IpAddr>().is_err()
-    };
     let help = "write one whole name in lower case, such as `api.example.com`: each host has its own way out (policies may use `*.`)";
-    text(node, "", fits, "name of one host", help, problems)
+    text(node, "", is_name_of_host, "name of one host", help, problems)
+}
+
+fn is_name_of_host(text: &str) -> bool {
+    let inner = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(inner) && text.parse::<std::net::IpAddr>().is_err()
+}
+
+/// The whole name of a service.
+pub(super) fn name_of_service(node: &Node, problems: &mut Problems) -> String {
+    let help = "write the whole name that clients use, in lower case, such as `orders-db.shop.svc.cluster.local`";
+    text(Some(node), "", is_name_of_host, "name of a service", help, problems)
 }
 
 /// An address.

@@ -125,7 +125,7 @@ fn every_block_is_taken_by_whom_it_is_for() {
         ("policy", 3),
         ("registration", 1),
         ("tests", 1),
-        ("values", 2),
+        ("values", 3),
     ];
     assert_eq!(kinds, expected.into_iter().collect(), "the page has changed: does this test know of it?");
 }

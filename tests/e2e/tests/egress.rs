@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatehouse_e2e::callers::peer_uris_state;
+use gatehouse_e2e::callers::{peer_uris_state, tls_inspector};
 use gatehouse_e2e::house_bootstrap;
 use gatehouse_support::client::{Reply, request};
 use gatehouse_support::envoy::HouseAt;
@@ -23,13 +23,6 @@ fn policy(rules: Value) -> Value {
     })
 }
 
-/// Tells Envoy the server name that a client asked for.
-fn inspector() -> Value {
-    json!({ "name": "envoy.filters.listener.tls_inspector", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-    } })
-}
-
 struct Egress {
     authority: Authority,
     envoy: Envoy,
@@ -46,7 +39,7 @@ impl Egress {
         let mut gateway = Gateway::new(upstream.address()).with_gate(Gate::new(bootstrap));
         gateway.house = HouseAt::Socket(house.socket());
         gateway.transport_socket = Some(authority.listener(true));
-        gateway.listener_filters = vec![inspector()];
+        gateway.listener_filters = vec![tls_inspector()];
         let envoy = Envoy::start(&gateway).await;
         Self { authority, envoy, house, upstream }
     }
@@ -168,7 +161,7 @@ async fn at_ingress_a_request_for_another_host_is_misdirected() {
     });
     let mut gateway = Gateway::new(upstream.address()).with_gate(Gate::new(json!({ "policy": policy })));
     gateway.transport_socket = Some(authority.listener(false));
-    gateway.listener_filters = vec![inspector()];
+    gateway.listener_filters = vec![tls_inspector()];
     let envoy = Envoy::start(&gateway).await;
     for (host, status) in [("app.test", 200), ("APP.test:443", 200), ("other.test", 421)] {
         let mut client = authority.connect(envoy.address(), &Hello::default()).await.unwrap();

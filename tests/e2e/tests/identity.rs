@@ -1,6 +1,7 @@
 //! Who the client is, by proof: certificates, tokens that Envoy verified, the form of the TLS hello; and what a client only says.
 
 use bytes::Bytes;
+use gatehouse_e2e::callers::tls_inspector;
 use gatehouse_e2e::{HOST, ask, inline, one, policy};
 use gatehouse_support::client::request;
 use gatehouse_support::tls::{Authority, Hello};
@@ -21,10 +22,9 @@ fn secured(authority: &Authority, clients: bool) -> impl FnOnce(&mut Gateway) + 
 
 /// As deploy/envoy/README.md has it.
 fn inspector() -> Value {
-    json!({ "name": "envoy.filters.listener.tls_inspector", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-        "enable_ja4_fingerprinting": true,
-    } })
+    let mut inspector = tls_inspector();
+    inspector["typed_config"]["enable_ja4_fingerprinting"] = json!(true);
+    inspector
 }
 
 async fn ask_as(authority: &Authority, envoy: &Envoy, hello: &Hello, target: &str, fields: &[(&str, &str)]) -> Reply {

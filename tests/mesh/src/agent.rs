@@ -1,6 +1,7 @@
 //! A pod of the mesh: Istio's own agent and a stock Envoy under it, at a gateway or beside an application.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ pub const ACCOUNT: &str = "ingress-sa";
 /// Whose pod it is.
 #[derive(Debug, Clone)]
 pub struct Pod {
-    /// `router` or `sidecar`.
+    /// `router`, `sidecar` or `waypoint`.
     pub kind: &'static str,
     /// Its name.
     pub name: &'static str,
@@ -92,10 +93,7 @@ impl Agent {
     /// When Envoy does not become live; the log is in the message.
     pub async fn start_pod(kube: &Kube, istiod: &Istiod, pod: &Pod) -> Self {
         let folder = tempfile::Builder::new().prefix("gatehouse-agent-").tempdir().expect("a folder");
-        let token = kube.kubectl(&["-n", pod.namespace, "create", "token", pod.account, "--audience", "istio-ca"]);
-        let tokens = folder.path().join("var/run/secrets/tokens");
-        std::fs::create_dir_all(&tokens).expect("a folder");
-        std::fs::write(tokens.join("istio-token"), token.trim()).expect("a file");
+        kube.token(pod.namespace, pod.account, &folder.path().join("var/run/secrets/tokens"));
         let port = |at: u16| (pod.ports + at).to_string();
         let mut config = json!({
             "binaryPath": parts::envoy(), "configPath": folder.path().join("proxy"),
@@ -129,8 +127,7 @@ impl Agent {
         command.envs([("XDS_ROOT_CA", istiod.root()), ("CA_ROOT_CA", istiod.root())]);
         command.envs(pod.more.iter().map(|(name, value)| (name, value)));
         let domain = format!("{}.svc.cluster.local", pod.namespace);
-        command.args(["proxy", pod.kind, "--domain", &domain, "--templateFile"]);
-        command.arg(tools("GATEHOUSE_ISTIO").join("envoy_bootstrap.json"));
+        command.args(["proxy", pod.kind, "--domain", &domain, "--templateFile"]).arg(bootstrap(folder.path()));
         let process = Process::start("Istio's agent", command, &folder.path().join("agent.log"), Signal::TERM);
         let mut agent = Self { process, admin: pod.ports, _folder: folder };
         agent.live().await;
@@ -185,6 +182,15 @@ impl Agent {
         assert!(refused.is_empty(), "{refused:?}; the log:\n{}", self.process.tail(60));
     }
 
+    /// Envoy ends who never says enough for the gate of connections to be told of it.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn assert_silent_ones_end(&self) {
+        let listeners = self.page("/config_dump?resource=dynamic_listeners").await;
+        assert!(listeners.contains(r#""listener_filters_timeout": "5s""#), "{listeners}");
+    }
+
     /// What the agent and Envoy wrote.
     pub fn log(&self) -> String {
         self.process.log()
@@ -200,6 +206,14 @@ impl Drop for Agent {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Istio's template for a proxy's bootstrap, without an extension that a stock Envoy lacks and that waypoints ask for.
+fn bootstrap(folder: &Path) -> PathBuf {
+    let shipped = std::fs::read_to_string(tools("GATEHOUSE_ISTIO").join("envoy_bootstrap.json")).expect("a template");
+    let own = folder.join("bootstrap.json");
+    std::fs::write(&own, shipped.replace("if .metadata_discovery", "if false")).expect("a file");
+    own
 }
 
 async fn page(admin: u16, path: &str) -> Option<String> {

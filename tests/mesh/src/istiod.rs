@@ -40,6 +40,11 @@ impl Istiod {
     /// # Panics
     /// When it does not become ready; its log is in the message.
     pub async fn start(kube: &Kube) -> Self {
+        Self::start_with(kube, &[]).await
+    }
+
+    /// Starts it with further variables. Panics like [`Istiod::start`].
+    pub async fn start_with(kube: &Kube, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("gatehouse-istiod-").tempdir().expect("a folder");
         authority(&folder.path().join("ca"));
         std::fs::write(folder.path().join("mesh.yaml"), MESH).expect("a file");
@@ -55,7 +60,7 @@ impl Istiod {
             ("VALIDATION_WEBHOOK_CONFIG_NAME", ""),
             ("INJECTION_WEBHOOK_CONFIG_NAME", ""),
         ]);
-        command.env("ROOT_CA_DIR", folder.path().join("ca"));
+        command.env("ROOT_CA_DIR", folder.path().join("ca")).envs(more.iter().copied());
         command.args([
             "discovery",
             "--registries=Kubernetes",

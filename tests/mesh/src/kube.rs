@@ -9,6 +9,7 @@ use gatehouse_support::{parts, ports, wait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::agent::Pod;
 use crate::{START, tools};
 
 const TOKEN: &str = "a-token-of-the-tests";
@@ -182,6 +183,13 @@ fn kubeconfig(folder: &Path, port: u16) {
 }
 
 impl Kube {
+    /// Writes a token of this service account for istiod into `folder`, as it would be mounted into a pod.
+    pub fn token(&self, namespace: &str, account: &str, folder: &Path) {
+        let token = self.kubectl(&["-n", namespace, "create", "token", account, "--audience", "istio-ca"]);
+        std::fs::create_dir_all(folder).expect("a folder");
+        std::fs::write(folder.join("istio-token"), token.trim()).expect("a file");
+    }
+
     /// Says that a Service has this one pod, as the controllers of a whole cluster would of their own.
     pub fn endpoints(&self, service: &str, namespace: &str, address: &str, ports: &[(&str, u16)]) {
         let ports: Vec<Value> =
@@ -195,6 +203,24 @@ impl Kube {
             "ports": ports,
         });
         self.kubectl_with(&["apply", "-f", "-"], &slice.to_string());
+    }
+}
+
+impl Kube {
+    /// Says that this pod runs, as a node would: istiod knows by it which services are the proxy's own.
+    pub fn pod(&self, Pod { name, namespace, account, labels, address, .. }: &Pod) {
+        let labels: Value = serde_json::from_str(labels).expect("labels are JSON");
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": namespace, "labels": labels },
+            "spec": { "serviceAccountName": account, "containers": [{ "name": "istio-proxy", "image": "auto" }] },
+        });
+        self.kubectl_with(&["create", "-f", "-"], &pod.to_string());
+        let ready = json!([{ "type": "Ready", "status": "True" }]);
+        let addresses = json!([{ "ip": address }]);
+        let status =
+            json!({ "status": { "phase": "Running", "podIP": address, "podIPs": addresses, "conditions": ready } });
+        let patch = ["patch", "pod", name, "--subresource=status", "--type=merge", "-p", &status.to_string()];
+        self.kubectl(&[&["-n", namespace], &patch[..]].concat());
     }
 }
 

@@ -4,15 +4,18 @@
 
 pub mod agent;
 pub mod apps;
+pub mod certificates;
 pub mod helm;
 pub mod istiod;
 pub mod kube;
 pub mod machine;
 pub mod node;
 pub mod outside;
+pub mod peer;
 pub mod plugin;
 pub mod shipped;
 pub mod traffic;
+pub mod workload;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -23,6 +26,7 @@ pub use apps::Apps;
 pub use helm::Helm;
 pub use istiod::Istiod;
 pub use kube::Kube;
+pub use peer::Peer;
 pub use traffic::Traffic;
 
 /// How long any part may take to be there.

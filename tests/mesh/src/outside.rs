@@ -1,4 +1,4 @@
-//! Servers outside the mesh: one that speaks HTTPS and remembers what it was asked, one that gives back what it gets in capitals.
+//! Servers without a proxy: some that speak HTTP or HTTPS and remember what they were asked, some that give back what they get in capitals.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// Longest head of a request, bytes.
 const MAX_HEAD: usize = 64 * 1024;
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close\r\n\r\noutside";
+/// What a server says that speaks first.
+pub const GREETING: &[u8] = b"welcome";
 
 /// A server; it serves until the process ends.
 #[derive(Debug, Clone, Default)]
@@ -49,9 +51,24 @@ impl Outside {
         .await
     }
 
+    /// HTTP at this address. Panics like [`Outside::https`].
+    pub async fn http(address: SocketAddr) -> Self {
+        Self::serve(address, |stream, outside| async move { outside.answer(stream).await }).await
+    }
+
     /// TCP at this address. Panics like [`Outside::https`].
     pub async fn echo(address: SocketAddr) -> Self {
         Self::serve(address, |stream, _| capitals(stream)).await
+    }
+
+    /// The same, and it speaks first. Panics like [`Outside::https`].
+    pub async fn greeting(address: SocketAddr) -> Self {
+        Self::serve(address, |mut stream, _| async move {
+            if stream.write_all(GREETING).await.is_ok() {
+                capitals(stream).await;
+            }
+        })
+        .await
     }
 
     /// Connections so far.

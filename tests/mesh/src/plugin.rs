@@ -1,5 +1,5 @@
-//! What a network plugin does for a pod: a network namespace of its own, and the NetworkPolicies of its Kubernetes namespace in force there,
-//! by the kernel's packet filter. It reads as much of a NetworkPolicy as our manifests have, and stops a test at anything else.
+//! What a network plugin does for a pod: what comes in is led to its proxy; a network namespace of its own, and the NetworkPolicies of its
+//! Kubernetes namespace in force there, by the kernel's packet filter. It reads as much of a NetworkPolicy as our manifests have, and stops a test at anything else.
 
 use std::net::Ipv4Addr;
 use std::process::{Command, Output, Stdio};
@@ -11,6 +11,10 @@ use crate::Kube;
 /// Both ends of the wire to the pod.
 const NODE: Ipv4Addr = Ipv4Addr::new(10, 254, 0, 1);
 const POD: Ipv4Addr = Ipv4Addr::new(10, 254, 0, 2);
+
+/// Where a proxy takes in what was led to it, and the address from which it connects on to its own pod.
+const INBOUND: u16 = 15006;
+const ONWARD: &str = "127.0.0.6";
 
 /// A pod without a proxy; its network ends with this value.
 #[derive(Debug)]
@@ -95,6 +99,20 @@ fn addresses(kube: &Kube, peer: &Value) -> Vec<String> {
     let said = kube.kubectl(&["get", "pods", "-A", "-o", "json"]);
     let pods: Value = serde_json::from_str(&said).expect("JSON");
     list(&pods["items"]).iter().filter_map(|pod| pod["status"]["podIP"].as_str().map(str::to_owned)).collect()
+}
+
+/// Leads what comes in to these ports of a pod to its proxy, as Istio's own rules do; the proxy itself goes on from [`ONWARD`].
+///
+/// # Panics
+/// The kernel will not.
+pub fn intercept(address: &str, ports: &[u16]) {
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let rules = format!(
+        "table ip istio {{\nchain comes {{\ntype nat hook output priority -100\n\
+         ip saddr != {ONWARD} ip daddr {address} tcp dport {{ {} }} redirect to :{INBOUND}\n}}\n}}\n",
+        ports.join(", ")
+    );
+    run(&["nft", &rules]);
 }
 
 fn list(value: &Value) -> &[Value] {

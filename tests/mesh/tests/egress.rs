@@ -8,6 +8,7 @@ use gatehouse_mesh::agent::Pod;
 use gatehouse_mesh::outside::Outside;
 use gatehouse_mesh::plugin::Bare;
 use gatehouse_mesh::shipped::Shipped;
+use gatehouse_mesh::workload::Workload;
 use gatehouse_mesh::{Agent, Istiod, Kube, NAMESPACE, agent};
 use gatehouse_support::client::{Reply, exchange, request};
 use gatehouse_support::house::Setup;
@@ -36,77 +37,43 @@ const HTTPS: u16 = 18443;
 
 const RBAC: &str = "RBAC: access denied";
 
-/// A workload: its account, and the address at which the proxy beside it takes in what leaves.
-#[derive(Clone, Copy)]
-struct Workload {
-    account: &'static str,
-    proxy: [u8; 4],
-    address: &'static str,
-    labels: &'static str,
-    ports: u16,
+const FRONTEND: Workload = Workload::frontend("secure-frontend", r#"{"app":"secure-frontend"}"#);
+const BATCH: Workload = Workload::batch();
+
+async fn asks(workload: Workload, host: &str) -> Option<Reply> {
+    let own = [("host", host), ("connection", "close"), ("x-forwarded-client-cert", "By=me;URI=spiffe://forged")];
+    exchange(workload.at(HTTP), &request("GET", "/get", &own, b"")).await.ok()
 }
 
-const FRONTEND: Workload = Workload {
-    account: "secure-frontend",
-    proxy: [127, 0, 0, 2],
-    address: "10.255.0.12",
-    labels: r#"{"app":"secure-frontend"}"#,
-    ports: 15940,
-};
-const BATCH: Workload = Workload {
-    account: "batch",
-    proxy: [127, 0, 0, 3],
-    address: "10.255.0.13",
-    labels: r#"{"app":"batch"}"#,
-    ports: 15960,
-};
-
-impl Workload {
-    fn pod(self) -> Pod {
-        let Self { account, address, labels, ports, .. } = self;
-        let (more, config) = (Vec::new(), None);
-        Pod { kind: "sidecar", name: account, namespace: "shop", account, address, labels, ports, more, config }
-    }
-
-    fn at(self, port: u16) -> SocketAddr {
-        SocketAddr::from((self.proxy, port))
-    }
-
-    async fn asks(self, host: &str) -> Option<Reply> {
-        let own = [("host", host), ("connection", "close"), ("x-forwarded-client-cert", "By=me;URI=spiffe://forged")];
-        exchange(self.at(HTTP), &request("GET", "/get", &own, b"")).await.ok()
-    }
-
-    async fn is_answered(self, host: &str, status: u16) {
-        wait::until_true(SOON, &format!("{status} from {host} for {}", self.account), || async {
-            for _ in 0..8 {
-                if self.asks(host).await.map(|reply| reply.status) != Some(status) {
-                    return false;
-                }
+async fn is_answered(workload: Workload, host: &str, status: u16) {
+    wait::until_true(SOON, &format!("{status} from {host} for {}", workload.account), || async {
+        for _ in 0..8 {
+            if asks(workload, host).await.map(|reply| reply.status) != Some(status) {
+                return false;
             }
-            true
-        })
-        .await;
-    }
+        }
+        true
+    })
+    .await;
+}
 
-    /// What a server outside answers through TLS that this workload speaks itself; `None`: no handshake.
-    async fn speaks_tls(self, authority: &Authority) -> Option<String> {
-        let hello = Hello { name: Some(VAULT), ..Hello::default() };
-        let mut stream = authority.open(self.at(TLS), &hello).await.ok()?;
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: vault.test\r\n\r\n").await.ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        Some(answer)
-    }
+/// What a server outside answers through TLS that this workload speaks itself; `None`: no handshake.
+async fn speaks_tls(workload: Workload, authority: &Authority) -> Option<String> {
+    let hello = Hello { name: Some(VAULT), ..Hello::default() };
+    let mut stream = authority.open(workload.at(TLS), &hello).await.ok()?;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: vault.test\r\n\r\n").await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    Some(answer)
+}
 
-    /// What comes back for `hi`.
-    async fn says_hi(self) -> Vec<u8> {
-        let Ok(mut stream) = TcpStream::connect(self.at(TCP)).await else { return Vec::new() };
-        let _ = stream.write_all(b"hi").await;
-        let mut answer = [0; 2];
-        let got = tokio::time::timeout(SOON, stream.read(&mut answer)).await.expect("an answer or the end");
-        answer[..got.unwrap_or(0)].to_vec()
-    }
+/// What comes back for `hi`.
+async fn says_hi(workload: Workload) -> Vec<u8> {
+    let Ok(mut stream) = TcpStream::connect(workload.at(TCP)).await else { return Vec::new() };
+    let _ = stream.write_all(b"hi").await;
+    let mut answer = [0; 2];
+    let got = tokio::time::timeout(SOON, stream.read(&mut answer)).await.expect("an answer or the end");
+    answer[..got.unwrap_or(0)].to_vec()
 }
 
 fn values() -> Value {
@@ -149,38 +116,14 @@ fn connections() -> String {
     .to_string()
 }
 
-/// The shipped Sidecar of the namespace, for one workload: nothing is intercepted here, so its proxy takes in at ports of its own.
+/// The shipped Sidecar of the namespace, for one workload.
 fn sidecar(kube: &Kube, workload: Workload) -> String {
-    let shipped: Value = serde_json::from_str(&kube.kubectl(&[
-        "-n",
-        "shop",
-        "get",
-        "sidecars.networking.istio.io",
-        "default",
-        "-o",
-        "json",
-    ]))
-    .expect("JSON");
+    let get = ["-n", "shop", "get", "sidecars.networking.istio.io", "default", "-o", "json"];
+    let shipped: Value = serde_json::from_str(&kube.kubectl(&get)).expect("JSON");
     assert_eq!(shipped["spec"]["outboundTrafficPolicy"]["mode"], "REGISTRY_ONLY");
-    let bind = std::net::Ipv4Addr::from(workload.proxy).to_string();
-    let listener = |port: u16, protocol: &str| {
-        json!({
-            "port": { "number": port, "protocol": protocol, "name": format!("{}-{port}", protocol.to_ascii_lowercase()) },
-            "bind": bind, "captureMode": "NONE", "hosts": shipped["spec"]["egress"][0]["hosts"],
-        })
-    };
-    json!({
-        "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": { "name": workload.account, "namespace": "shop" },
-        "spec": {
-            "workloadSelector": { "labels": { "app": workload.account } },
-            "outboundTrafficPolicy": shipped["spec"]["outboundTrafficPolicy"],
-            // Listeners with a port know the services of that port only; those of the gateway are led to.
-            "egress": [
-                listener(HTTP, "HTTP"), listener(TLS, "TLS"), listener(TCP, "TCP"), listener(8443, "HTTP2"), listener(8444, "TCP"),
-            ],
-        },
-    })
-    .to_string()
+    // Listeners with a port know the services of that port only; those of the gateway are led to.
+    let ports = [(HTTP, "HTTP"), (TLS, "TLS"), (TCP, "TCP"), (8443, "HTTP2"), (8444, "TCP")];
+    workload.sidecar(&ports, &shipped["spec"]["egress"][0]["hosts"])
 }
 
 struct Mesh {
@@ -212,16 +155,7 @@ impl Mesh {
         let https = Outside::https(at(HTTPS), &own).await;
         let (vault, orders) = (Outside::https(at(TLS), &own).await, Outside::echo(at(TCP)).await);
         let beside = Agent::start_pod(&kube, &istiod, &Pod::house(HOUSE, 15980)).await;
-        let pod = Pod {
-            name: "egress-0",
-            namespace: "istio-egress",
-            account: "gatehouse-egress",
-            address: EGRESS,
-            labels: r#"{"istio":"gatehouse-egress"}"#,
-            ports: 15920,
-            ..Pod::gateway()
-        };
-        let egress = Agent::start_pod(&kube, &istiod, &pod).await;
+        let egress = Agent::start_pod(&kube, &istiod, &gateway()).await;
         egress.logs("wasm=info").await;
         let mut workloads = Vec::new();
         for workload in [FRONTEND, BATCH] {
@@ -238,6 +172,19 @@ impl Mesh {
             async move { found }
         })
         .await;
+    }
+}
+
+/// The pod of the egress gateway.
+fn gateway() -> Pod {
+    Pod {
+        name: "egress-0",
+        namespace: "istio-egress",
+        account: "gatehouse-egress",
+        address: EGRESS,
+        labels: r#"{"istio":"gatehouse-egress"}"#,
+        ports: 15920,
+        ..Pod::gateway()
     }
 }
 
@@ -268,7 +215,7 @@ async fn one_account_reaches_what_its_policies_allow_and_nobody_goes_around() {
     tls(&mesh).await;
     tcp(&mesh).await;
     for workload in [FRONTEND, BATCH] {
-        let unknown = workload.asks("unknown.test").await.map(|reply| reply.status);
+        let unknown = asks(workload, "unknown.test").await.map(|reply| reply.status);
         assert_eq!(unknown, Some(502), "the proxy beside {} knows no other way out", workload.account);
     }
     around(&mesh.kube);
@@ -277,6 +224,7 @@ async fn one_account_reaches_what_its_policies_allow_and_nobody_goes_around() {
     for word in ["on_downstream_tls_handshake", "on_request_headers", "max_early_data_bytes"] {
         assert!(listeners.contains(word), "{word}:\n{listeners}");
     }
+    mesh.egress.assert_silent_ones_end().await;
     for agent in mesh.workloads.iter().chain([&mesh.egress]) {
         agent.assert_nothing_refused().await;
     }
@@ -285,24 +233,7 @@ async fn one_account_reaches_what_its_policies_allow_and_nobody_goes_around() {
 /// A workload without a proxy dials for itself: the egress gateway is a pod, which it gets to, and the hosts outside are not.
 fn around(kube: &Kube) {
     let outside = std::net::Ipv4Addr::from(OUTSIDE).to_string();
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": { "name": "egress-0", "namespace": "istio-egress", "labels": { "istio": "gatehouse-egress" } },
-        "spec": { "serviceAccountName": "gatehouse-egress", "containers": [{ "name": "istio-proxy", "image": "auto" }] },
-    });
-    kube.kubectl_with(&["create", "-f", "-"], &pod.to_string());
-    let status = json!({ "status": { "podIP": EGRESS, "podIPs": [{ "ip": EGRESS }] } }).to_string();
-    kube.kubectl(&[
-        "-n",
-        "istio-egress",
-        "patch",
-        "pod",
-        "egress-0",
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        &status,
-    ]);
+    kube.pod(&gateway());
     let bare = Bare::start("around");
     for port in [HTTPS, TLS, TCP] {
         assert!(bare.reaches(&outside, port), "before there is a policy it gets everywhere: {port}");
@@ -315,14 +246,14 @@ fn around(kube: &Kube) {
 }
 
 async fn http(mesh: &Mesh) {
-    FRONTEND.is_answered(API, 403).await;
-    let reply = FRONTEND.asks(API).await.expect("an answer");
+    is_answered(FRONTEND, API, 403).await;
+    let reply = asks(FRONTEND, API).await.expect("an answer");
     assert_eq!(reply.text(), RBAC);
     assert_eq!(mesh.https.connections(), 0, "nothing went out before a policy lets it");
     let rule = json!([{ "name": "httpbin", "match": { "host": "*.httpbin.test", "serviceAccounts": ["shop/secure-frontend"] }, "then": "allow" }]);
     mesh.house.put_policy("egress.yaml", &requests(&rule));
-    FRONTEND.is_answered(API, 200).await;
-    let (asked, reply) = (mesh.https.heads().len(), BATCH.asks(API).await.expect("an answer"));
+    is_answered(FRONTEND, API, 200).await;
+    let (asked, reply) = (mesh.https.heads().len(), asks(BATCH, API).await.expect("an answer"));
     assert_eq!((reply.status, reply.text().as_str()), (403, RBAC));
     assert_eq!(mesh.https.heads().len(), asked);
     mesh.logged(&["rbac_access_denied_matched_policy[none]", "spiffe://cluster.local/ns/shop/sa/batch", API]).await;
@@ -336,20 +267,20 @@ async fn http(mesh: &Mesh) {
 
 async fn tls(mesh: &Mesh) {
     wait::until_true(SOON, "TLS of the workload's own to be passed on", || async {
-        FRONTEND.speaks_tls(&mesh.authority).await.is_some_and(|answer| answer.ends_with("outside"))
+        speaks_tls(FRONTEND, &mesh.authority).await.is_some_and(|answer| answer.ends_with("outside"))
     })
     .await;
     let before = mesh.vault.connections();
-    assert_eq!(BATCH.speaks_tls(&mesh.authority).await, None);
+    assert_eq!(speaks_tls(BATCH, &mesh.authority).await, None);
     assert_eq!(mesh.vault.connections(), before, "nothing was dialled for the other account");
     mesh.logged(&["allowing: spiffe://cluster.local/ns/shop/sa/secure-frontend", VAULT]).await;
     mesh.logged(&["rejecting: spiffe://cluster.local/ns/shop/sa/batch", VAULT]).await;
 }
 
 async fn tcp(mesh: &Mesh) {
-    wait::until_true(SOON, "an echo", || async { FRONTEND.says_hi().await == b"HI" }).await;
+    wait::until_true(SOON, "an echo", || async { says_hi(FRONTEND).await == b"HI" }).await;
     let before = mesh.orders.connections();
-    assert_eq!(BATCH.says_hi().await, b"");
+    assert_eq!(says_hi(BATCH).await, b"");
     assert_eq!(mesh.orders.connections(), before, "nothing was dialled for the other account");
     mesh.logged(&["rejecting: spiffe://cluster.local/ns/shop/sa/batch", ORDERS]).await;
 }

@@ -93,6 +93,49 @@ fn nothing_is_held_where_it_is_decided_at_the_first_data() {
     assert!(went_on && !gate.sent(context, 20, false), "the server spoke before the client had proven anything");
 }
 
+#[test]
+fn whoever_proves_nothing_is_closed_at_the_deadline_where_nothing_is_held_too() {
+    let mut gate = gate(r#""tcp": {"decides": "atFirstData", "deadline": "1s"}, "#);
+    handshake(&mut gate, None);
+    let (_, went_on) = gate.open();
+    assert!(went_on);
+    tick(&mut gate, 980);
+    assert!(gate.world().closed.is_empty());
+    tick(&mut gate, 40);
+    assert_eq!(gate.world().closed.len(), 1, "half a handshake would hold its place for ever");
+    // Who has proven who it is, is judged without a word of its own; nothing waits for leave to go on.
+    for (identity, closed) in [(SLEEP, 1), (&b"spiffe://cluster.local/ns/default/sa/default"[..], 2)] {
+        gate.open();
+        handshake(&mut gate, Some(identity));
+        tick(&mut gate, 20);
+        assert_eq!((gate.world().closed.len(), gate.world().continued.len()), (closed, 0));
+        tick(&mut gate, 2000);
+        assert_eq!(gate.world().closed.len(), closed, "one that was let in stays");
+    }
+}
+
+#[test]
+fn what_goes_to_a_port_that_is_not_listed_goes_on_unjudged() {
+    let mut gate = gate(r#""tcp": {"ports": [5432]}, "#);
+    handshake(&mut gate, Some(b"spiffe://cluster.local/ns/default/sa/default"));
+    let port = |gate: &mut Gate, port: i64| {
+        gate.world().properties.insert("destination.port".into(), port.to_le_bytes().to_vec());
+    };
+    port(&mut gate, 8080);
+    let (context, went_on) = gate.open();
+    assert!(went_on && gate.received(context, 2, false) && gate.sent(context, 2, true));
+    tick(&mut gate, 6_000);
+    gate.close_connection(context);
+    assert!(gate.world().closed.is_empty());
+    port(&mut gate, 5432);
+    let (_, went_on) = gate.open();
+    tick(&mut gate, 10);
+    assert!(!went_on && gate.world().closed.len() == 1);
+    // One whose port is not known is judged.
+    gate.world().properties.remove("destination.port");
+    assert!(!gate.open().1);
+}
+
 /// Every call that the filter relies on: a life that does not make one of them proves nothing about it.
 const CALLS: [&str; 19] = [
     "clock_time_get",

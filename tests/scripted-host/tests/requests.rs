@@ -171,3 +171,22 @@ fn two_configurations_in_one_vm_count_each_for_itself_and_an_update_goes_on() {
     assert!(gate.configure_context(92, &limited("a", "3 per 1m")));
     assert!(ask(&mut gate, 92, "/limited"));
 }
+
+#[test]
+fn who_has_proven_to_be_whom_is_told_by_the_listener_before_where_the_configuration_says_so() {
+    let policy = r#""policy": {"apiVersion": "gatehouse.dev/v1", "kind": "Policy", "metadata": {"name": "server"}, "spec": {
+        "requireMutualTls": true, "requireOneUri": true,
+        "rules": [{"name": "friend", "match": {"serviceAccounts": "demo/friend"}, "then": "allow"}], "otherwise": "block"}}"#;
+    let friend = "spiffe://cluster.local/ns/demo/sa/friend";
+    let forwarded = |configuration: &str, told: &str| {
+        let mut gate = Gate::with_config(configuration);
+        gate.world().properties.insert("filter_state.io.istio.peer_principal".into(), told.as_bytes().to_vec());
+        gate.get("/", &[]).forwarded
+    };
+    let waypoint = format!(r#"{{"identity": {{"filter_state": "io.istio.peer_principal"}}, {policy}}}"#);
+    assert!(forwarded(&waypoint, friend));
+    for other in ["", "-", "spiffe://cluster.local/ns/demo/sa/other", &format!("{friend},spiffe://a/b")] {
+        assert!(!forwarded(&waypoint, other), "{other}");
+    }
+    assert!(!forwarded(&format!("{{{policy}}}"), friend), "elsewhere nobody's word counts but the certificate's");
+}

@@ -47,26 +47,37 @@ pub(super) struct Listener<'a> {
     pub(super) listener_filters: &'a [Value],
     pub(super) filters: &'a [Value],
     pub(super) transport_socket: Option<&'a Value>,
+    /// Further settings of the listener, and of its filter chain.
+    pub(super) more: [&'a Value; 2],
 }
 
 /// The configuration of a whole gateway.
 pub(super) fn whole(listener: &Listener<'_>, clusters: &[Value]) -> Value {
-    let Listener { name, port, listener_filters, filters, transport_socket } = listener;
+    let Listener { name, port, listener_filters, filters, transport_socket, more: [more, of_chain] } = listener;
     let mut chain = json!({ "filters": filters });
     if let Some(socket) = transport_socket {
         chain["transport_socket"] = (*socket).clone();
     }
-    let listener = json!({
+    set(&mut chain, of_chain);
+    let mut listener = json!({
         "name": name,
         "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
         "listener_filters": listener_filters,
         "filter_chains": [chain],
     });
+    set(&mut listener, more);
     json!({
         "node": { "id": "gateway-1", "cluster": "gateways" },
         "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
         "static_resources": { "listeners": [listener], "clusters": clusters },
     })
+}
+
+/// Writes settings over those that stand there.
+fn set(there: &mut Value, more: &Value) {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        there[name] = value.clone();
+    }
 }
 
 /// The filter.
@@ -166,6 +177,7 @@ impl Gateway {
                 listener_filters: &self.listener_filters,
                 filters: &chain,
                 transport_socket: self.transport_socket.as_ref(),
+                more: [&Value::Null; 2],
             },
             &clusters,
         )

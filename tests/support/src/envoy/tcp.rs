@@ -26,6 +26,12 @@ pub struct TcpGateway {
     pub house: HouseAt,
     /// `max_early_data_bytes` of `tcp_proxy` (Envoy 1.37).
     pub early: bool,
+    /// Further settings of the listener, as they are written.
+    pub listener: Value,
+    /// And of its filter chain.
+    pub chain: Value,
+    /// Most bytes that wait on either side of a connection; `None`: Envoy's 1 MiB.
+    pub buffer: Option<u32>,
     /// Workers.
     pub concurrency: u32,
 }
@@ -41,6 +47,9 @@ impl TcpGateway {
             listener_filters: Vec::new(),
             house: HouseAt::Absent,
             early: true,
+            listener: Value::Null,
+            chain: Value::Null,
+            buffer: None,
             concurrency: 1,
         }
     }
@@ -52,7 +61,13 @@ impl TcpGateway {
     }
 
     fn render(&self, port: u16) -> Value {
-        let mut clusters = vec![config::cluster("service", &config::tcp(self.upstream), false)];
+        let mut service = config::cluster("service", &config::tcp(self.upstream), false);
+        let mut listener = self.listener.clone();
+        if let Some(most) = self.buffer {
+            service["per_connection_buffer_limit_bytes"] = json!(most);
+            listener["per_connection_buffer_limit_bytes"] = json!(most);
+        }
+        let mut clusters = vec![service];
         clusters.extend(self.house.cluster());
         let mut filters = self.filters.clone();
         filters.extend(self.bootstrap.as_ref().map(gate));
@@ -72,6 +87,7 @@ impl TcpGateway {
                 listener_filters: &self.listener_filters,
                 filters: &filters,
                 transport_socket: self.transport_socket.as_ref(),
+                more: [&listener, &self.chain],
             },
             &clusters,
         )
