@@ -67,7 +67,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> io::Result<(
     accepting.spawn(trust.clone().watch(closing.clone()));
     for written in &config.fronts {
         let front = Front::new(written, &config, trust.clone(), desk.handle(), Arc::clone(&counts));
-        let listener = front.bind().await?;
+        let listener = front.bind()?;
         tracing::info!(front = written.name, address = %listener.local_addr()?, "the guard listens");
         accepting.spawn(front.accept(listener, closing.clone(), ending.clone(), carrying.clone()));
     }

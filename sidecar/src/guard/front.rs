@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use gatehouse_engine::{Connection, Ended};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::ProtocolVersion;
@@ -27,6 +27,9 @@ use crate::renewed::Renewed;
 const BREATHE: Duration = Duration::from_millis(50);
 /// What a client may show of itself, all its certificates together: it is kept as long as its connection, and rustls takes 64 KiB.
 const MOST_SHOWN: usize = 16 * 1024;
+/// Connections that the kernel keeps until they are accepted (it may allow fewer: `net.core.somaxconn`). Where there is no room it lets clients
+/// believe that they are connected: two seconds of 100,000 connects a minute have to find some.
+const BACKLOG: u32 = 4096;
 /// How often it is looked whether anything moved.
 const LOOKS_A_SPAN: u32 = 8;
 
@@ -57,9 +60,9 @@ impl Front {
 
     /// # Errors
     /// The address is taken, or is not this machine's; said with what to do.
-    pub(super) async fn bind(&self) -> io::Result<TcpListener> {
+    pub(super) fn bind(&self) -> io::Result<TcpListener> {
         let address = self.written.listen;
-        TcpListener::bind(address).await.map_err(|error| {
+        listen(address).map_err(|error| {
             let problem = format!("the front `{}` cannot listen on {address}: {error}", self.written.name);
             io::Error::new(error.kind(), problem)
         })
@@ -207,6 +210,14 @@ impl Front {
 struct Began {
     at: Instant,
     wall: SystemTime,
+}
+
+/// As `TcpListener::bind` does, with more room for who has not been accepted yet.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A client that shows no more than it may.

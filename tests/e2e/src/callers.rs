@@ -37,6 +37,21 @@ pub fn peer_uris_state() -> Value {
     })
 }
 
+/// The network filter that writes it, once the handshake is over (Envoy 1.37).
+pub fn peer_uris() -> Value {
+    json!({ "name": "gatehouse.peer_uris", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
+        "on_downstream_tls_handshake": [peer_uris_state()],
+    } })
+}
+
+/// The filter of a listener that reads the server name.
+pub fn tls_inspector() -> Value {
+    json!({ "name": "envoy.filters.listener.tls_inspector", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+    } })
+}
+
 /// What became of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fate {

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: gateways in pairs (with and without the filter), policies, and comparing.
 
 pub mod arrivals;
+pub mod attackers;
 pub mod books;
 pub mod callers;
 pub mod liar;

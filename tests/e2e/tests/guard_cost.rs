@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use gatehouse_e2e::attackers::many_files;
 use gatehouse_e2e::callers::{SLEEP, policy, workload};
 use gatehouse_support::process::{Process, Signal, cpu, resident};
 use gatehouse_support::tls::{Authority, Caller, Hello, Stream};
 use gatehouse_support::{Guard, parts, ports, wait};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -89,7 +89,7 @@ async fn suite(caller: &Caller, address: SocketAddr) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a release build: `make bench-guard`"]
 async fn ten_thousand_idle_connections_are_small() {
-    let most = raise_open_files();
+    let most = many_files();
     // The guard has two descriptors for each; where a machine lets it have fewer, it is counted as if it had them.
     let connections = IDLE.min((most - 300) / 2);
     let (holder, authority) = (Holder::start().await, Authority::new());
@@ -127,13 +127,6 @@ async fn used(caller: &Caller, address: SocketAddr) -> Stream {
     stream.write_all(&[b'a'; 1024]).await.expect("sent");
     stream.read_exact(&mut [0; 1024]).await.expect("an answer");
     stream
-}
-
-fn raise_open_files() -> usize {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let most = maximum.map_or(100_000, |maximum| maximum.min(100_000));
-    setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).expect("as many files as may be");
-    usize::try_from(most).expect("a number of files")
 }
 
 /// What a client does, and its first byte to the service.

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use gatehouse_e2e::callers::{DEFAULT, Fate, PATIENCE, SLEEP, peer_uris_state, policy, strangers, talk, workload};
+use gatehouse_e2e::callers::{
+    DEFAULT, Fate, PATIENCE, SLEEP, peer_uris, policy, strangers, talk, tls_inspector, workload,
+};
 use gatehouse_support::envoy::HouseAt;
 use gatehouse_support::tls::{Authority, Hello};
 use gatehouse_support::{Echo, House, TcpGateway, wait};
@@ -160,9 +162,7 @@ async fn an_external_database_is_reached_by_its_name_in_the_mesh_and_by_one_acco
     });
     let bootstrap = json!({ "policy": policy, "whenNoPolicy": "block" });
     let mut gateway = TcpGateway::new(database.address(), authority.listener(true), bootstrap);
-    gateway.listener_filters = vec![json!({ "name": "envoy.filters.listener.tls_inspector", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-    } })];
+    gateway.listener_filters = vec![tls_inspector()];
     let envoy = gateway.start().await;
     let caller = |account: &str, name| {
         let identity = format!("spiffe://cluster.local/ns/shop/sa/{account}");
@@ -188,14 +188,6 @@ async fn an_external_database_is_reached_by_its_name_in_the_mesh_and_by_one_acco
     let line = "rejecting: spiffe://cluster.local/ns/shop/sa/batch to db.external.test (database/otherwise)";
     assert!(envoy.log().contains(line), "{}", envoy.log());
     envoy.assert_filter_sound().await;
-}
-
-/// Tells how many URIs the peer's certificate has, once the handshake is over (Envoy 1.37).
-fn peer_uris() -> Value {
-    json!({ "name": "gatehouse.peer_uris", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
-        "on_downstream_tls_handshake": [peer_uris_state()],
-    } })
 }
 
 #[tokio::test]
