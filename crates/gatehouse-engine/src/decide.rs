@@ -40,7 +40,8 @@ use crate::trace::Trace;
 
 pub(crate) use case::cors;
 pub(crate) use connection::admit;
-pub(crate) use trail::{Decision, Over, Trail, action_of};
+pub use trail::action_of;
+pub(crate) use trail::{Decision, Over, Trail};
 
 use case::Case;
 use odd::Odd;

@@ -46,6 +46,7 @@ pub mod verdicts;
 
 pub use brake::Brake;
 pub use changes::RolledBack;
+pub use decide::action_of;
 pub use edits::Pairs;
 pub use exchange::{Judged, Reply, Settings, Step, WhenNoPolicy, answered, explain, judge};
 /// What [`SharedSlots`] is made of.

@@ -1,7 +1,7 @@
 //! Requests and connections are judged by one court; what differs is whose documents hold, and the word for who is refused.
 
-use gatehouse_engine::Policy;
-use gatehouse_policy::{Action as Act, Effect, Scope, Then};
+use gatehouse_engine::{Policy, action_of};
+use gatehouse_policy::{Effect, Scope, Then};
 use gatehouse_verdict::Action;
 
 use super::explained::shown;
@@ -34,14 +34,7 @@ impl Traffic {
             Effect::Tag { .. } => "tag",
             Effect::Weigh { .. } => "weigh",
         };
-        let action = then.decides().map(|action| match action {
-            Act::Allow => Action::Allow,
-            Act::Block(_) => Action::Block,
-            Act::Deceive { .. } => Action::Deceive,
-            Act::Drop => Action::Drop,
-            Act::Limit(_) => Action::Limit,
-            Act::Redirect { .. } => Action::Redirect,
-        });
+        let action = then.decides().map(|action| action_of(&action));
         then.effects().map(effect).chain(action.map(|action| self.word(action))).collect()
     }
 

@@ -125,18 +125,9 @@ async fn garbage_for_the_service_is_passed_and_garbage_for_tls_ends_its_connecti
     let back = halfway::send(&place.authority.caller(&place.sleep), place.guard.address(), &passed).await;
     assert!(back == passed.to_ascii_uppercase(), "garbage is the service's own matter: {} bytes", back.len());
     place.counted("gatehouse_guard_carried", 0).await;
-    let records = garbage::after_a_handshake();
-    for (what, bytes) in &records {
-        let mut stream = place.authority.open(place.guard.address(), &place.sleep).await.unwrap();
-        stream.write_all(b"a").await.unwrap();
-        assert_eq!(stream.read_u8().await.unwrap(), b'A');
-        let (mut raw, _) = stream.into_inner();
-        raw.write_all(bytes).await.unwrap();
-        let ended = tokio::time::timeout(PATIENCE, raw.read_to_end(&mut Vec::new())).await;
-        assert!(ended.is_ok(), "{what}: the connection stays open");
-    }
+    let broken = garbage::breaks_in(&place.authority, place.guard.address(), &place.sleep).await;
     place.counted("gatehouse_guard_carried", 0).await;
-    assert_eq!(place.refused("broken_tls").await, records.len() as u64);
+    assert_eq!(place.refused("broken_tls").await, broken);
     place.beside.is_served().await;
     place.assert_small();
 }

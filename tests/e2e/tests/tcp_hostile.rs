@@ -144,17 +144,7 @@ async fn certificates_of_any_shape_are_judged_or_refused() {
 async fn garbage_for_the_service_is_passed_and_garbage_for_tls_ends_its_connection() {
     let place = Place::new(|_| ()).await;
     let (authority, address) = (&place.authority, place.envoy.address());
-    let records = garbage::after_a_handshake();
-    for (what, bytes) in &records {
-        let mut stream = authority.open(address, &place.sleep).await.unwrap();
-        stream.write_all(b"a").await.unwrap();
-        assert_eq!(stream.read_u8().await.unwrap(), b'A');
-        let (mut raw, _) = stream.into_inner();
-        raw.write_all(bytes).await.unwrap();
-        let ended = tokio::time::timeout(PATIENCE, raw.read_to_end(&mut Vec::new())).await;
-        assert!(ended.is_ok(), "{what}: the connection stays open");
-    }
-    let broken = records.len() as u64;
+    let broken = garbage::breaks_in(authority, address, &place.sleep).await;
     // Some break what Envoy says for a farewell, too.
     assert!(place.listener("ssl.connection_error").await >= broken);
     // Who is not listed may send what it likes.

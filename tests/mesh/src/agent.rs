@@ -14,6 +14,8 @@ use tempfile::TempDir;
 use crate::{Istiod, Kube, NAMESPACE, START, istiod, tools};
 
 const STOP: Duration = Duration::from_secs(20);
+/// Until a line of the log is there.
+const LINE: Duration = Duration::from_secs(60);
 /// Who the gateway is.
 pub const ACCOUNT: &str = "ingress-sa";
 
@@ -189,6 +191,18 @@ impl Agent {
     pub async fn assert_silent_ones_end(&self) {
         let listeners = self.page("/config_dump?resource=dynamic_listeners").await;
         assert!(listeners.contains(r#""listener_filters_timeout": "5s""#), "{listeners}");
+    }
+
+    /// Waits for a line of the log with all these words.
+    ///
+    /// # Panics
+    /// There is none.
+    pub async fn logged(&self, words: &[&str]) {
+        wait::until_true(LINE, &format!("a line of {words:?}"), || {
+            let found = self.log().lines().any(|line| words.iter().all(|word| line.contains(word)));
+            async move { found }
+        })
+        .await;
     }
 
     /// What the agent and Envoy wrote.

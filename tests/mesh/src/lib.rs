@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use gatehouse_support::house::Setup;
+
 pub use agent::Agent;
 pub use apps::Apps;
 pub use helm::Helm;
@@ -33,6 +35,14 @@ pub use traffic::Traffic;
 pub const START: Duration = Duration::from_secs(90);
 /// Where the gateway runs.
 pub const NAMESPACE: &str = "istio-system";
+
+/// A house that the proxy beside it lets gates into, with these policies.
+pub fn apart(policies: &[(&str, String)]) -> Setup {
+    Setup {
+        policies: policies.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect(),
+        extra: "listen: { tcp: \"127.0.0.1:7070\" }".into(),
+    }
+}
 
 /// What `istioctl` says; it needs no cluster.
 ///

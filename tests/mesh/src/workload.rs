@@ -7,6 +7,29 @@ use serde_json::{Value, json};
 
 use crate::agent::Pod;
 
+/// A caller from the edge: a gateway of its own account.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// Its service account, its pod's name, and the value of its label `istio`.
+    pub account: &'static str,
+    /// Its port on loopback.
+    pub port: u16,
+    /// The pod's address.
+    pub address: &'static str,
+    /// The first port of its agent.
+    pub ports: u16,
+    /// Its labels, as JSON.
+    pub labels: &'static str,
+}
+
+impl Caller {
+    /// Its pod.
+    pub fn pod(self) -> Pod {
+        let Self { account, address, ports, labels, .. } = self;
+        Pod { name: account, account, address, ports, labels, ..Pod::gateway() }
+    }
+}
+
 /// Where workloads stand.
 pub const SHOP: &str = "shop";
 

@@ -9,9 +9,8 @@ use gatehouse_mesh::outside::Outside;
 use gatehouse_mesh::plugin::Bare;
 use gatehouse_mesh::shipped::Shipped;
 use gatehouse_mesh::workload::Workload;
-use gatehouse_mesh::{Agent, Istiod, Kube, NAMESPACE, agent};
+use gatehouse_mesh::{Agent, Istiod, Kube, NAMESPACE, agent, apart};
 use gatehouse_support::client::{Reply, exchange, request};
-use gatehouse_support::house::Setup;
 use gatehouse_support::tls::{Authority, Hello, SERVER};
 use gatehouse_support::{House, parts, wait};
 use rcgen::SanType;
@@ -142,10 +141,7 @@ struct Mesh {
 impl Mesh {
     async fn start() -> Self {
         let kube = Kube::start().await.with_resources().await;
-        let setup = Setup {
-            policies: vec![("egress.yaml".into(), requests(&json!([]))), ("connections.yaml".into(), connections())],
-            extra: "listen: { tcp: \"127.0.0.1:7070\" }".into(),
-        };
+        let setup = apart(&[("egress.yaml", requests(&json!([]))), ("connections.yaml", connections())]);
         let (house, istiod) = tokio::join!(House::start_with(&setup), Istiod::start(&kube));
         let authority = Authority::new();
         apply(&kube, &authority);
@@ -162,16 +158,6 @@ impl Mesh {
             workloads.push(Agent::start_pod(&kube, &istiod, &workload.pod()).await);
         }
         Self { house, egress, authority, https, vault, orders, workloads, _beside: beside, _istiod: istiod, kube }
-    }
-
-    /// A line of the gateway's log.
-    async fn logged(&self, words: &[&str]) {
-        wait::until_true(SOON, &format!("a line of {words:?}"), || {
-            let log = self.egress.log();
-            let found = log.lines().any(|line| words.iter().all(|word| line.contains(word)));
-            async move { found }
-        })
-        .await;
     }
 }
 
@@ -256,7 +242,9 @@ async fn http(mesh: &Mesh) {
     let (asked, reply) = (mesh.https.heads().len(), asks(BATCH, API).await.expect("an answer"));
     assert_eq!((reply.status, reply.text().as_str()), (403, RBAC));
     assert_eq!(mesh.https.heads().len(), asked);
-    mesh.logged(&["rbac_access_denied_matched_policy[none]", "spiffe://cluster.local/ns/shop/sa/batch", API]).await;
+    mesh.egress
+        .logged(&["rbac_access_denied_matched_policy[none]", "spiffe://cluster.local/ns/shop/sa/batch", API])
+        .await;
     // TLS was originated, and nothing of the mesh is told outside.
     let head = mesh.https.heads().pop().expect("a request").to_ascii_lowercase();
     assert!(head.contains(&format!("host: {API}")), "{head}");
@@ -273,8 +261,8 @@ async fn tls(mesh: &Mesh) {
     let before = mesh.vault.connections();
     assert_eq!(speaks_tls(BATCH, &mesh.authority).await, None);
     assert_eq!(mesh.vault.connections(), before, "nothing was dialled for the other account");
-    mesh.logged(&["allowing: spiffe://cluster.local/ns/shop/sa/secure-frontend", VAULT]).await;
-    mesh.logged(&["rejecting: spiffe://cluster.local/ns/shop/sa/batch", VAULT]).await;
+    mesh.egress.logged(&["allowing: spiffe://cluster.local/ns/shop/sa/secure-frontend", VAULT]).await;
+    mesh.egress.logged(&["rejecting: spiffe://cluster.local/ns/shop/sa/batch", VAULT]).await;
 }
 
 async fn tcp(mesh: &Mesh) {
@@ -282,5 +270,5 @@ async fn tcp(mesh: &Mesh) {
     let before = mesh.orders.connections();
     assert_eq!(says_hi(BATCH).await, b"");
     assert_eq!(mesh.orders.connections(), before, "nothing was dialled for the other account");
-    mesh.logged(&["rejecting: spiffe://cluster.local/ns/shop/sa/batch", ORDERS]).await;
+    mesh.egress.logged(&["rejecting: spiffe://cluster.local/ns/shop/sa/batch", ORDERS]).await;
 }

@@ -7,9 +7,8 @@ use std::time::Duration;
 use gatehouse_mesh::agent::{ACCOUNT, Pod};
 use gatehouse_mesh::outside::Outside;
 use gatehouse_mesh::shipped::Shipped;
-use gatehouse_mesh::{Agent, Istiod, Kube, NAMESPACE, Peer};
+use gatehouse_mesh::{Agent, Istiod, Kube, NAMESPACE, Peer, apart};
 use gatehouse_support::client::{Http1, request};
-use gatehouse_support::house::Setup;
 use gatehouse_support::{House, parts, wait};
 use serde_json::{Value, json};
 
@@ -145,10 +144,7 @@ struct Mesh {
 impl Mesh {
     async fn start() -> Self {
         let kube = Kube::start().await.with_resources().await;
-        let setup = Setup {
-            policies: vec![("server.yaml".into(), policy("monitor"))],
-            extra: "listen: { tcp: \"127.0.0.1:7070\" }".into(),
-        };
+        let setup = apart(&[("server.yaml", policy("monitor"))]);
         let ambient = [("PILOT_ENABLE_AMBIENT", "true")];
         let (house, istiod) = tokio::join!(House::start_with(&setup), Istiod::start_with(&kube, &ambient));
         apply(&kube);

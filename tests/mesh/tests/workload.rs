@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatehouse_mesh::agent::Pod;
 use gatehouse_mesh::shipped::Shipped;
 use gatehouse_mesh::traffic::get;
+use gatehouse_mesh::workload::Caller;
 use gatehouse_mesh::{Agent, Apps, Istiod, Kube, NAMESPACE};
 use gatehouse_support::client::{exchange, request};
 use gatehouse_support::{parts, wait};
@@ -21,15 +22,6 @@ const FRIEND: Caller =
     Caller { account: "friend", port: 18081, address: "10.255.0.3", ports: 15940, labels: r#"{"istio":"friend"}"# };
 const STRANGER: Caller =
     Caller { account: "stranger", port: 18082, address: "10.255.0.4", ports: 15960, labels: r#"{"istio":"stranger"}"# };
-
-#[derive(Clone, Copy)]
-struct Caller {
-    account: &'static str,
-    port: u16,
-    address: &'static str,
-    ports: u16,
-    labels: &'static str,
-}
 
 fn policy(mode: &str) -> Value {
     json!({
@@ -146,9 +138,8 @@ async fn exactly_the_listed_account_may_call_the_workload() {
     };
     let workload = Agent::start_pod(&kube, &istiod, &pod).await;
     let mut callers = Vec::new();
-    for Caller { account, address, ports, labels, .. } in [FRIEND, STRANGER] {
-        let pod = Pod { name: account, account, address, ports, labels, ..Pod::gateway() };
-        callers.push(Agent::start_pod(&kube, &istiod, &pod).await);
+    for caller in [FRIEND, STRANGER] {
+        callers.push(Agent::start_pod(&kube, &istiod, &caller.pod()).await);
     }
     // Dry run: everybody is answered, and what would have been is counted.
     kube.kubectl_with(&["apply", "--server-side", "--validate=strict", "-f", "-"], &manifest(&policy("monitor")));

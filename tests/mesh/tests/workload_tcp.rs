@@ -8,8 +8,8 @@ use gatehouse_mesh::agent::{ACCOUNT, Pod};
 use gatehouse_mesh::outside::{GREETING, Outside};
 use gatehouse_mesh::plugin::intercept;
 use gatehouse_mesh::shipped::Shipped;
-use gatehouse_mesh::{Agent, Istiod, Kube, NAMESPACE, Peer};
-use gatehouse_support::house::Setup;
+use gatehouse_mesh::workload::Caller;
+use gatehouse_mesh::{Agent, Istiod, Kube, NAMESPACE, Peer, apart};
 use gatehouse_support::{House, parts, wait};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -30,15 +30,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: db\r\n\r\n";
 /// What the Service calls the port of the greeter.
 const CALLED: u16 = 3306;
 
-/// A caller: a gateway of its own account, which leads its port to the orders and the next one to the greeter.
-struct Caller {
-    account: &'static str,
-    port: u16,
-    address: &'static str,
-    ports: u16,
-    labels: &'static str,
-}
-
+/// Callers: each leads its port to the orders and the next one to the greeter.
 const SLEEP: Caller =
     Caller { account: "sleep", port: 18081, address: "10.255.0.12", ports: 15940, labels: r#"{"istio":"sleep"}"# };
 const BATCH: Caller =
@@ -56,52 +48,50 @@ async fn heard(mut stream: impl AsyncRead + AsyncWrite + Unpin, says: &[u8]) -> 
     answer[..got.unwrap_or(0)].to_vec()
 }
 
-impl Caller {
-    async fn hears(&self, next: u16, says: &[u8]) -> Vec<u8> {
-        let to = SocketAddr::from(([127, 0, 0, 1], self.port + next));
-        match TcpStream::connect(to).await {
-            Ok(stream) => heard(stream, says).await,
-            Err(_) => Vec::new(),
-        }
+async fn hears(caller: Caller, next: u16, says: &[u8]) -> Vec<u8> {
+    let to = SocketAddr::from(([127, 0, 0, 1], caller.port + next));
+    match TcpStream::connect(to).await {
+        Ok(stream) => heard(stream, says).await,
+        Err(_) => Vec::new(),
     }
+}
 
-    /// At the orders.
-    async fn says_hi(&self) -> Vec<u8> {
-        self.hears(0, b"hi").await
-    }
+/// At the orders.
+async fn says_hi(caller: Caller) -> Vec<u8> {
+    hears(caller, 0, b"hi").await
+}
 
-    /// On every worker, so that each has the policy.
-    async fn is_answered(&self, answer: &[u8]) {
-        wait::until_true(SOON, &format!("{:?} for {}", answer.escape_ascii().to_string(), self.account), || async {
-            for _ in 0..8 {
-                if self.says_hi().await != answer {
-                    return false;
-                }
+/// On every worker, so that each has the policy.
+async fn is_answered(caller: Caller, answer: &[u8]) {
+    wait::until_true(SOON, &format!("{:?} for {}", answer.escape_ascii().to_string(), caller.account), || async {
+        for _ in 0..8 {
+            if says_hi(caller).await != answer {
+                return false;
             }
-            true
-        })
-        .await;
-    }
+        }
+        true
+    })
+    .await;
+}
 
-    fn objects(&self) -> String {
-        let (name, ports) = (self.account, [(self.port, ORDERS), (self.port + 1, CALLED)]);
-        let server = |(port, _)| json!({ "port": { "number": port, "name": format!("tcp-{port}"), "protocol": "TCP" }, "hosts": ["*"] });
-        let route = |(port, to)| {
-            json!({
-                "match": [{ "port": port }],
-                "route": [{ "destination": { "host": HOST, "port": { "number": to } } }],
-            })
-        };
-        let gateway = json!({
-            "apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": { "name": name, "namespace": NAMESPACE },
-            "spec": { "selector": { "istio": name }, "servers": ports.map(server) },
-        });
-        let routes = json!({
-            "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": { "name": name, "namespace": NAMESPACE },
-            "spec": { "hosts": ["*"], "gateways": [name], "tcp": ports.map(route) },
-        });
-        json!({ "apiVersion": "v1", "kind": "List", "items": [gateway, routes] }).to_string()
-    }
+fn routes(caller: Caller) -> String {
+    let (name, ports) = (caller.account, [(caller.port, ORDERS), (caller.port + 1, CALLED)]);
+    let server = |(port, _)| json!({ "port": { "number": port, "name": format!("tcp-{port}"), "protocol": "TCP" }, "hosts": ["*"] });
+    let route = |(port, to)| {
+        json!({
+            "match": [{ "port": port }],
+            "route": [{ "destination": { "host": HOST, "port": { "number": to } } }],
+        })
+    };
+    let gateway = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": { "name": name, "namespace": NAMESPACE },
+        "spec": { "selector": { "istio": name }, "servers": ports.map(server) },
+    });
+    let routes = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": { "name": name, "namespace": NAMESPACE },
+        "spec": { "hosts": ["*"], "gateways": [name], "tcp": ports.map(route) },
+    });
+    json!({ "apiVersion": "v1", "kind": "List", "items": [gateway, routes] }).to_string()
 }
 
 fn policy(mode: &str) -> String {
@@ -162,10 +152,7 @@ struct Mesh {
 impl Mesh {
     async fn start() -> Self {
         let kube = Kube::start().await.with_resources().await;
-        let setup = Setup {
-            policies: vec![("database.yaml".into(), policy("monitor"))],
-            extra: "listen: { tcp: \"127.0.0.1:7070\" }".into(),
-        };
+        let setup = apart(&[("database.yaml", policy("monitor"))]);
         let (house, istiod) = tokio::join!(House::start_with(&setup), Istiod::start(&kube));
         let services = [
             Outside::echo(at(ORDERS)).await,
@@ -181,9 +168,8 @@ impl Mesh {
         intercept(ADDRESS, &[ORDERS, GREETER, UNNAMED, OPEN]);
         database.logs("wasm=info").await;
         let peers = [Peer::new(), Peer::new()];
-        for (Caller { account, address, ports, labels, .. }, peer) in [SLEEP, BATCH].into_iter().zip(&peers) {
-            let more = vec![peer.variable()];
-            let pod = Pod { name: account, account, address, ports, labels, more, ..Pod::gateway() };
+        for (caller, peer) in [SLEEP, BATCH].into_iter().zip(&peers) {
+            let pod = Pod { more: vec![peer.variable()], ..caller.pod() };
             agents.push(Agent::start_pod(&kube, &istiod, &pod).await);
         }
         Self { house, database, services, peers, agents, _istiod: istiod, kube }
@@ -191,15 +177,6 @@ impl Mesh {
 
     fn connections(&self) -> [usize; 4] {
         self.services.each_ref().map(Outside::connections)
-    }
-
-    async fn logged(&self, words: &[&str]) {
-        wait::until_true(SOON, &format!("a line of {words:?}"), || {
-            let log = self.database.log();
-            let found = log.lines().any(|line| words.iter().all(|word| line.contains(word)));
-            async move { found }
-        })
-        .await;
     }
 }
 
@@ -223,7 +200,7 @@ fn objects(kube: &Kube) {
     kube.endpoints("db", "demo", ADDRESS, &[("tcp-orders", ORDERS), ("tcp-greeter", GREETER), ("tcp-open", OPEN)]);
     for caller in [SLEEP, BATCH] {
         kube.kubectl(&["-n", NAMESPACE, "create", "serviceaccount", caller.account]);
-        kube.kubectl_with(&["apply", "-f", "-"], &caller.objects());
+        kube.kubectl_with(&["apply", "-f", "-"], &routes(caller));
     }
     let shipped = shipped("TrafficExtension");
     for name in ["house.yaml", "house-config.yaml", "workload.yaml"] {
@@ -237,17 +214,21 @@ async fn exactly_the_listed_account_opens_connections_to_the_database() {
     let mesh = Mesh::start().await;
     dry_run(&mesh).await;
     mesh.house.put_policy("database.yaml", &policy("enforce"));
-    BATCH.is_answered(b"").await;
-    SLEEP.is_answered(b"HI").await;
+    is_answered(BATCH, b"").await;
+    is_answered(SLEEP, b"HI").await;
     let before = mesh.connections();
-    assert_eq!(SLEEP.hears(1, b"").await, GREETING, "the service speaks first, also when the client says nothing");
+    assert_eq!(hears(SLEEP, 1, b"").await, GREETING, "the service speaks first, also when the client says nothing");
     for _ in 0..4 {
-        assert_eq!((BATCH.says_hi().await, BATCH.hears(1, b"").await), (Vec::new(), Vec::new()));
+        assert_eq!((says_hi(BATCH).await, hears(BATCH, 1, b"").await), (Vec::new(), Vec::new()));
     }
     let [orders, greeter, ..] = mesh.connections();
     assert_eq!([orders, greeter], [before[0], before[1] + 1], "nothing was dialled for the other account");
-    mesh.logged(&["allowing: spiffe://cluster.local/ns/istio-system/sa/sleep", HOST, "(database/sleep)"]).await;
-    mesh.logged(&["rejecting: spiffe://cluster.local/ns/istio-system/sa/batch", HOST, "(database/otherwise)"]).await;
+    mesh.database
+        .logged(&["allowing: spiffe://cluster.local/ns/istio-system/sa/sleep", HOST, "(database/sleep)"])
+        .await;
+    mesh.database
+        .logged(&["rejecting: spiffe://cluster.local/ns/istio-system/sa/batch", HOST, "(database/otherwise)"])
+        .await;
     for_themselves(&mesh).await;
     plain_text_gets_nothing(&mesh).await;
     let listeners = mesh.database.page("/config_dump?resource=dynamic_listeners").await;
@@ -263,10 +244,10 @@ async fn exactly_the_listed_account_opens_connections_to_the_database() {
 
 /// Everybody is served, and what would have been is counted.
 async fn dry_run(mesh: &Mesh) {
-    SLEEP.is_answered(b"HI").await;
-    BATCH.is_answered(b"HI").await;
+    is_answered(SLEEP, b"HI").await;
+    is_answered(BATCH, b"HI").await;
     wait::until_true(SOON, "the dry run to be counted", || async {
-        BATCH.says_hi().await;
+        says_hi(BATCH).await;
         mesh.database.stats("gatehouse_would_have_total").await.iter().any(|(_, count)| *count > 0)
     })
     .await;
@@ -289,7 +270,9 @@ async fn for_themselves(mesh: &Mesh) {
     // Another server's name is no way around for the listed account either.
     let stream = sleep.open(at(ORDERS), "other.test", &["istio"]).await.expect("a handshake");
     assert_eq!(heard(stream, b"hi").await, b"");
-    mesh.logged(&["rejecting: spiffe://cluster.local/ns/istio-system/sa/sleep", "(database/server-name)"]).await;
+    mesh.database
+        .logged(&["rejecting: spiffe://cluster.local/ns/istio-system/sa/sleep", "(database/server-name)"])
+        .await;
     assert_eq!(mesh.connections(), before, "nothing was dialled");
     for (peer, port) in [(sleep, UNNAMED), (sleep, ORDERS), (batch, OPEN)] {
         let stream = peer.open(at(port), HOST, &["istio"]).await.expect("a handshake");
@@ -312,9 +295,9 @@ async fn plain_text_gets_nothing(mesh: &Mesh) {
 async fn other_kind(mesh: &Mesh) {
     let gate = "trafficextensions.extensions.istio.io";
     mesh.kube.kubectl(&["-n", "demo", "delete", gate, "gatehouse-workload-connections"]);
-    BATCH.is_answered(b"HI").await;
+    is_answered(BATCH, b"HI").await;
     let shipped = shipped("WasmPlugin");
     mesh.kube.kubectl(&["apply", "--server-side", "--validate=strict", "-f", &shipped.path("workload.yaml")]);
-    BATCH.is_answered(b"").await;
-    SLEEP.is_answered(b"HI").await;
+    is_answered(BATCH, b"").await;
+    is_answered(SLEEP, b"HI").await;
 }

@@ -93,7 +93,7 @@ fn push<T>(list: &mut Vec<T>, entry: T) {
 }
 
 /// What a policy's action is to a verdict.
-pub(crate) fn action_of(decided: &Act<'_>) -> Action {
+pub fn action_of(decided: &Act<'_>) -> Action {
     match decided {
         Act::Allow => Action::Allow,
         Act::Block(_) => Action::Block,

@@ -15,6 +15,12 @@ impl TryFrom<v1::Record> for Record {
         let id = RecordId::from_bytes(id);
         let mut judgement = message.judgement.unwrap_or_default();
         let told = core::mem::take(&mut judgement.grounds);
+        let connection = message.connection.map(connection).transpose()?;
+        // A connection has none of these: what stands there is not read.
+        let (of_request, of_response, of_upstream) = match &connection {
+            None => (message.request, message.response, message.upstream),
+            Some(_) => (None, None, None),
+        };
         Ok(Self {
             id,
             transaction: message.transaction,
@@ -23,14 +29,14 @@ impl TryFrom<v1::Record> for Record {
             duration_ns: message.duration_ns,
             origin: origin(message.origin.unwrap_or_default(), id.epoch)?,
             downstream: downstream(message.downstream.unwrap_or_default())?,
-            request: request(message.request.unwrap_or_default()),
-            response: response(message.response.unwrap_or_default()),
-            upstream: upstream(message.upstream.unwrap_or_default())?,
+            request: request(of_request.unwrap_or_default()),
+            response: response(of_response.unwrap_or_default()),
+            upstream: upstream(of_upstream.unwrap_or_default())?,
             policy: policy(judgement.policy_revision, &judgement.policy_digest)?,
             verdict: verdict(judgement)?,
             grounds: told.into_iter().map(grounds::from_wire).collect(),
             hash_key_id: message.hash_key_id,
-            connection: message.connection.map(connection).transpose()?,
+            connection,
         })
     }
 }

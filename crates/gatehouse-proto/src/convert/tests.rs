@@ -176,6 +176,19 @@ proptest! {
     }
 }
 
+#[test]
+fn a_connection_has_no_request_whatever_stands_beside_it() {
+    let request = Request { method: "GET".into(), ..Request::default() };
+    let whole = Record { request, ..Record::default() };
+    let mut message = v1::Record::from(whole);
+    message.connection = Some(v1::Connection { host: "db".into(), ..v1::Connection::default() });
+    let read = Record::try_from(message).unwrap();
+    assert_eq!(
+        (read.connection.map(|connection| connection.host), read.request),
+        (Some("db".into()), Request::default())
+    );
+}
+
 fn wrong(change: impl FnOnce(&mut v1::Record)) -> InvalidRecord {
     let mut message = v1::Record::from(Record { id: RecordId { epoch: 1, sequence: 1 }, ..Record::default() });
     assert!(Record::try_from(message.clone()).is_ok());

@@ -32,7 +32,7 @@ pub struct Record {
     /// house gave it one (such hashes compare within one epoch only).
     #[prost(uint32, tag = "12")]
     pub hash_key_id: u32,
-    /// Present: this is a TCP connection; `request` and `response` are absent.
+    /// Present: this is a TCP connection; `request`, `response` and `upstream` are absent, and not read.
     #[prost(message, optional, tag = "13")]
     pub connection: ::core::option::Option<Connection>,
 }

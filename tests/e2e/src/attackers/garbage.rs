@@ -1,5 +1,14 @@
 //! Bytes that no client of TLS sends, the same each time.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gatehouse_support::tls::{Authority, Hello};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// How long a connection may live on after that.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A record of TLS, in the clear.
 ///
 /// # Panics
@@ -21,8 +30,26 @@ pub fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
+/// Is served, then sends each of what no client sends after a handshake: how many that was.
+///
+/// # Panics
+/// It is not served, or its connection stays open.
+pub async fn breaks_in(authority: &Authority, address: SocketAddr, hello: &Hello) -> u64 {
+    let records = after_a_handshake();
+    for (what, bytes) in &records {
+        let mut stream = authority.open(address, hello).await.expect("a handshake");
+        stream.write_all(b"a").await.expect("a connection");
+        assert_eq!(stream.read_u8().await.expect("an answer"), b'A');
+        let (mut raw, _) = stream.into_inner();
+        raw.write_all(bytes).await.expect("a connection");
+        let ended = tokio::time::timeout(PATIENCE, raw.read_to_end(&mut Vec::new())).await;
+        assert!(ended.is_ok(), "{what}: the connection stays open");
+    }
+    records.len() as u64
+}
+
 /// What no client sends after a handshake, each with what it is.
-pub fn after_a_handshake() -> Vec<(&'static str, Vec<u8>)> {
+fn after_a_handshake() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("noise", noise(32 << 10)),
         ("words", b"GET / HTTP/1.1\r\nhost: app.test\r\n\r\n".to_vec()),
