@@ -35,7 +35,11 @@ pub(super) fn run(arguments: &Arguments, json: bool) -> ExitCode {
     let _log = Log::install(if json { Form::Json } else { config.log_form }, config.log_level);
     // Two for each connection, and some.
     let each = 2 * config.limits.connections as u64 + config.limits.handshakes as u64;
-    raise_open_files(config.fronts.len() as u64 * each + 256);
+    let wanted = config.fronts.len() as u64 * each + 256;
+    if let Some(allowed) = raise_open_files(wanted).filter(|allowed| *allowed < wanted) {
+        let next = "raise the hard limit (`LimitNOFILE=` of the unit, `ulimit -Hn`), or lower `limits`";
+        tracing::warn!(allowed, wanted, next, "fewer files may be open than `limits` lets in connections");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().thread_name("guard").enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(exit::refused(), &error),

@@ -72,7 +72,7 @@ pub(super) fn run(arguments: Arguments, json: bool) -> ExitCode {
         return exit::written(write!(io::stdout().lock(), "{config}"), ExitCode::SUCCESS);
     }
     let log = Log::install(config.log_form, config.log_level);
-    raise_open_files(OPEN_FILES);
+    let _ = raise_open_files(OPEN_FILES);
     // Two workers: the house waits for disks and peers, and shares its machine with the gateway.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -90,8 +90,9 @@ pub(super) fn run(arguments: Arguments, json: bool) -> ExitCode {
     }
 }
 
-/// Each gate holds a file descriptor, and customary soft limits are below the number of gates served.
-pub(super) fn raise_open_files(files: u64) {
+/// Each gate holds a file descriptor, and customary soft limits are below the number of gates served. How many there may be now; `None`: as
+/// many as one likes.
+pub(super) fn raise_open_files(files: u64) -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(files, |maximum| maximum.min(files));
@@ -100,6 +101,7 @@ pub(super) fn raise_open_files(files: u64) {
     {
         tracing::warn!(%error, "limit of open files not raised");
     }
+    getrlimit(Resource::Nofile).current
 }
 
 /// Resolves at SIGTERM or SIGINT.

@@ -25,6 +25,8 @@ use crate::renewed::Renewed;
 
 /// After a failed accept: descriptors come back as others close.
 const BREATHE: Duration = Duration::from_millis(50);
+/// How often it is told that none can be accepted.
+const BETWEEN_WORDS: Duration = Duration::from_secs(10);
 /// What a client may show of itself, all its certificates together: it is kept as long as its connection, and rustls takes 64 KiB.
 const MOST_SHOWN: usize = 16 * 1024;
 /// Connections that the kernel keeps until they are accepted (it may allow fewer: `net.core.somaxconn`). Where there is no room it lets clients
@@ -76,14 +78,22 @@ impl Front {
         ending: CancellationToken,
         carrying: TaskTracker,
     ) {
+        let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = closing.cancelled() => return,
             };
-            let Ok((stream, client)) = accepted else {
-                sleep(BREATHE).await;
-                continue;
+            let (stream, client) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    if told.is_none_or(|told| told.elapsed() >= BETWEEN_WORDS) {
+                        told = Some(Instant::now());
+                        tracing::error!(front = self.written.name, %error, "connections are not accepted; those that come wait");
+                    }
+                    sleep(BREATHE).await;
+                    continue;
+                }
             };
             self.counts.accepted.inc();
             let (front, ending) = (self.clone(), ending.clone());

@@ -1,6 +1,6 @@
 //! `client`: where the client's address is read and whose word is taken, and what proves who the client is.
 
-use gatehouse_signals::address::{Network, NetworkError};
+use gatehouse_signals::address::{Network, NetworkError, Source};
 
 use crate::document::{Fields, Node, Problems, nearest, quoted};
 use crate::text;
@@ -74,7 +74,7 @@ fn read_from(node: &Node, problems: &mut Problems) -> Option<AddressFrom> {
         problems.push(&node.place, format!("unknown word {}", quoted(&written)), format!("did you mean `{near}`?"));
         return None;
     }
-    if !written.contains('-') || !text::is_header_name(&written) {
+    if !written.contains('-') || Source::header(&written).is_err() {
         let help = "write `x-forwarded-for`, `forwarded`, `peer`, or the name of a header that holds one address, such as `x-real-ip`";
         problems.push(&node.place, format!("{} is no place to read an address", quoted(&written)), help);
         return None;
