@@ -74,17 +74,17 @@ pub(super) fn numbers(text: &str) -> Option<(u64, u64)> {
 
 fn configured(dump: &Dump, facts: &Facts, findings: &mut Vec<Finding>) {
     let with: Vec<(&Chain, usize, &Gate)> = dump.chains.iter().filter_map(gate_of).collect();
-    let strangers = connections::unfetched(dump);
-    let fetched = strangers.is_empty();
-    findings.extend(strangers);
-    findings.extend(connections::all(dump));
+    let missing = connections::unfetched(dump);
+    let is_told = !missing.is_empty();
+    findings.extend(missing);
+    findings.extend(connections::fronts(dump));
     let Some((_, _, gate)) = with.first() else {
         // Only connections are guarded here, or it was just said why there is no gate.
         if let Some(gate) = dump.fronts.iter().find_map(|front| front.gate.as_ref().ok()) {
             findings.extend([on_failure(gate), module(gate, facts)]);
             way(gate, dump, findings);
         }
-        if !dump.fronts.is_empty() || !fetched {
+        if !dump.fronts.is_empty() || is_told {
             return;
         }
         let next = "gatehouse render envoy (or istio); in Istio: istioctl proxy-config ecds DEPLOYMENT.NAMESPACE";

@@ -10,9 +10,12 @@ pub(super) fn unfetched(dump: &Dump) -> Vec<Finding> {
     let mut found: Vec<(&str, StandIn, &str)> =
         requests.filter_map(|filter| Some((&*filter.name, filter.stand_in?, "request"))).collect();
     found.extend(
-        dump.fronts.iter().filter_map(|front| Some((&*front.name, front.gate.as_ref().err().copied()?, "connection"))),
+        dump.fronts
+            .iter()
+            .filter_map(|front| Some((&*front.filter, front.gate.as_ref().err().copied()?, "connection"))),
     );
-    found.sort_unstable_by_key(|(name, ..)| *name);
+    // One word for each, the worst: a listener that waits stands beside the one that it is to replace.
+    found.sort_unstable();
     found.dedup_by_key(|(name, ..)| *name);
     found.into_iter().map(|(name, stand_in, what)| finding(name, stand_in, what)).collect()
 }
@@ -38,7 +41,7 @@ fn finding(name: &str, stand_in: StandIn, what: &str) -> Finding {
 }
 
 /// The gates before TCP services.
-pub(super) fn all(dump: &Dump) -> Option<Finding> {
+pub(super) fn fronts(dump: &Dump) -> Option<Finding> {
     let gates: Vec<(&Front, &Gate)> =
         dump.fronts.iter().filter_map(|front| Some((front, front.gate.as_ref().ok()?))).collect();
     let stuck = gates.iter().find(|(front, gate)| !front.reads_early && waits(gate));

@@ -53,19 +53,21 @@ pub struct Front {
     pub name: String,
     /// `tcp_proxy` reads what clients send before it is connected on.
     pub reads_early: bool,
+    /// The filter's name in the chain.
+    pub filter: String,
     /// The gate; or what stands in its place.
     pub gate: Result<Gate, StandIn>,
 }
 
-/// What stands in the place of a module: where Istio's agent could not fetch it, an RBAC filter that knows no identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What stands in the place of a module: where Istio's agent could not fetch it, an RBAC filter that knows no identity. The worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StandIn {
-    /// Everybody passes.
+    /// Nobody passes: requests get 403 with `RBAC: access denied`.
+    Denies,
+    /// Everybody does.
     Allows,
     /// Nothing yet: the listener waits for it.
     Awaited,
-    /// Nobody does: requests get 403 with `RBAC: access denied`.
-    Denies,
 }
 
 /// One filter.
@@ -157,7 +159,7 @@ fn chains(filters: &[Value], elsewhere: &BTreeMap<String, &Value>) -> Vec<Chain>
     let (mut found, mut peer_told) = (Vec::new(), false);
     for config in filters.iter().map(|filter| at(filter, "/typed_config")) {
         peer_told |= tells_peer(config);
-        if at(config, "/@type").as_str().is_some_and(|kind| kind.ends_with(HCM)) {
+        if is_one_of(&[HCM], config) {
             found.push(chain(config, peer_told, elsewhere));
         }
     }
@@ -167,14 +169,17 @@ fn chains(filters: &[Value], elsewhere: &BTreeMap<String, &Value>) -> Vec<Chain>
 /// The gate before the TCP proxy of one chain of connections.
 fn front(filters: &[Value], elsewhere: &BTreeMap<String, &Value>) -> Option<Front> {
     let configs = filters.iter().map(|filter| configured(filter, elsewhere));
-    let found =
-        configs.clone().find_map(|(name, config)| gate(config).map(Ok).or_else(|| stand_in(name, config).map(Err)));
-    let is_proxy = |config: &&Value| at(config, "/@type").as_str().is_some_and(|kind| kind.ends_with(TCP_PROXY));
-    let proxy = configs.map(|(_, config)| config).find(is_proxy)?;
+    let gate = |(name, config)| {
+        let found = gate(config).map(Ok).or_else(|| stand_in(name, config).map(Err))?;
+        Some((name.to_owned(), found))
+    };
+    let (filter, gate) = configs.clone().find_map(gate)?;
+    let proxy = configs.map(|(_, config)| config).find(|config| is_one_of(&[TCP_PROXY], config))?;
     Some(Front {
         name: at(proxy, "/stat_prefix").as_str().unwrap_or_default().to_owned(),
         reads_early: !at(proxy, "/max_early_data_bytes").is_null(),
-        gate: found?,
+        filter,
+        gate,
     })
 }
 
@@ -202,15 +207,14 @@ fn chain(manager: &Value, peer_told: bool, elsewhere: &BTreeMap<String, &Value>)
 }
 
 fn tells_peer(config: &Value) -> bool {
-    let kind = at(config, "/@type").as_str().unwrap_or_default();
     let set = FILTER_STATE
         .iter()
-        .find(|(known, _)| kind.ends_with(known))
+        .find(|(known, _)| is_one_of(&[known], config))
         .and_then(|(_, when)| config.get(*when)?.as_array());
     set.is_some_and(|set| set.iter().any(|one| at(one, "/object_key") == "gatehouse.peer"))
 }
 
-fn is_one_of(kinds: [&str; 2], config: &Value) -> bool {
+fn is_one_of(kinds: &[&str], config: &Value) -> bool {
     at(config, "/@type").as_str().is_some_and(|found| kinds.iter().any(|kind| found.ends_with(kind)))
 }
 
@@ -218,7 +222,7 @@ fn stand_in(name: &str, config: &Value) -> Option<StandIn> {
     if !name.starts_with(MODULE) {
         return None;
     }
-    match (config.is_null(), is_one_of(RBAC, config), at(config, "/rules").is_null()) {
+    match (config.is_null(), is_one_of(&RBAC, config), at(config, "/rules").is_null()) {
         (true, ..) => Some(StandIn::Awaited),
         // No rules let everybody pass, empty ones nobody.
         (_, true, true) => Some(StandIn::Allows),
@@ -228,7 +232,7 @@ fn stand_in(name: &str, config: &Value) -> Option<StandIn> {
 }
 
 fn gate(config: &Value) -> Option<Gate> {
-    let (is_wasm, config) = (is_one_of(WASM, config), at(config, "/config"));
+    let (is_wasm, config) = (is_one_of(&WASM, config), at(config, "/config"));
     // Istio gives its own name to the plugin and the root as it was written.
     (is_wasm && at(config, "/root_id") == ROOT).then(|| {
         let text = at(config, "/configuration/value").as_str();

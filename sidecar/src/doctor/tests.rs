@@ -351,6 +351,15 @@ fn a_gate_before_a_tcp_service_must_be_able_to_wait() {
         stuck.len() == 1 && stuck[0].0 == "connections" && stuck[0].1.contains("max_early_data_bytes"),
         "{stuck:?}"
     );
+    // A module that never came is called by its own name, not by that of the service.
+    let mut unfetched = front(true, &waits);
+    let filters = "/configs/0/static_listeners/0/listener/filter_chains/0/filters";
+    let name = "extensions.istio.io/wasmplugin/istio-ingress.gatehouse";
+    let rbac = json!({ "@type": "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC", "rules": {} });
+    unfetched.pointer_mut(filters).unwrap()[0] = json!({ "name": name, "typed_config": rbac });
+    let report = Report::of(&facts(unfetched));
+    let module = report.findings.iter().find(|finding| finding.check == "module").unwrap();
+    assert!(module.said.contains(name) && module.said.contains("every connection is refused"), "{module:?}");
     let far = json!({ "house": { "cluster": "elsewhere", "authority": "gatehouse" } });
     assert_eq!(
         wrong(&facts(front(true, &far))).into_iter().map(|(check, _)| check).collect::<Vec<_>>(),

@@ -87,10 +87,7 @@ impl Front {
             let (stream, client) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    if told.is_none_or(|told| told.elapsed() >= BETWEEN_WORDS) {
-                        told = Some(Instant::now());
-                        tracing::error!(front = self.written.name, %error, "connections are not accepted; those that come wait");
-                    }
+                    self.tell_unaccepted(&error, &mut told);
                     sleep(BREATHE).await;
                     continue;
                 }
@@ -103,6 +100,14 @@ impl Front {
                     () = ending.cancelled() => {}
                 }
             });
+        }
+    }
+
+    /// `told`: when that was said last.
+    fn tell_unaccepted(&self, error: &io::Error, told: &mut Option<Instant>) {
+        if told.is_none_or(|told| told.elapsed() >= BETWEEN_WORDS) {
+            *told = Some(Instant::now());
+            tracing::error!(front = self.written.name, %error, "connections are not accepted; those that come wait");
         }
     }
 

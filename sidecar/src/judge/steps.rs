@@ -132,6 +132,7 @@ impl Teller {
             Some((step, _)) => rule.step_then(step),
             None => rule.then(),
         };
+        let does = traffic.words(then);
         let holds = match told.truth {
             Truth::True => "true",
             Truth::False => "false",
@@ -146,12 +147,12 @@ impl Teller {
             rule: Some(told.rule.clone()),
             holds: Some(holds),
             unknown: told.unknown.clone(),
-            does: traffic.words(then),
             mode: Some(told.mode.as_str()),
             canary,
             limit: told.limit.map(Limit::from),
             score: told.score.filter(|_| rule.reads().has(Field::Score)),
-            said: said(rule, &traffic.words(then), then.decides().is_some(), told),
+            said: said(rule, &does, then.decides().is_some(), told),
+            does,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Certificates of the mesh on a machine outside it: Istio's agent without a proxy, which asks istiod for them, writes them into a folder, and
 //! writes them anew before they expire.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -53,10 +53,6 @@ impl Certificates {
     /// # Panics
     /// It cannot be read.
     pub fn chain(&self) -> String {
-        read(&self.folder().join("cert-chain.pem"))
+        std::fs::read_to_string(self.folder().join("cert-chain.pem")).expect("a certificate")
     }
-}
-
-fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).expect("a file")
 }

@@ -12,7 +12,7 @@ use crate::spec::HostPattern;
 use crate::spec::types::{Action, Condition, Document, Entries, ListName, Rollout, Rule, Traffic};
 
 use super::emit::holds_below;
-use super::settle::{self, Ground, ScopePlan, Settled, covers};
+use super::settle::{self, Ground, ScopePlan, Settled, covers, exactness};
 use super::{Options, Source};
 
 /// The identities that connections to some hosts can be let in with.
@@ -165,19 +165,14 @@ impl Bound {
 /// What holds for a host: what names it itself, or else the longest domain above it, or else everything.
 fn plan<'s>(ground: &'s Ground, host: &HostPattern) -> Option<&'s ScopePlan> {
     let named = ground.hosts.iter().filter(|(pattern, _)| covers(pattern, host));
-    let nearest = named.max_by_key(|(pattern, _)| match pattern {
-        HostPattern::Exact(_) => usize::MAX,
-        HostPattern::Under(domain) => domain.len(),
-    });
-    match nearest {
+    match named.max_by_key(|(pattern, _)| exactness(pattern)) {
         Some((_, scope)) => ground.scopes.get(*scope),
         None => ground.everywhere.as_ref(),
     }
 }
 
 fn entries(document: &Document, name: &ListName) -> BTreeSet<String> {
-    let list = document.lists.iter().find(|list| list.name == name.name).map(|list| &list.entries);
-    match list {
+    match document.list(&name.name).map(|list| &list.entries) {
         Some(Entries::Identities(identities)) => identities.iter().cloned().collect(),
         _ => BTreeSet::new(),
     }

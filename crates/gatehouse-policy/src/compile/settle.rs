@@ -26,6 +26,8 @@ use crate::spec::{HostPattern, bounds};
 use claims::Claims;
 pub(crate) use claims::covers;
 #[cfg(feature = "yaml")]
+pub(super) use claims::exactness;
+#[cfg(feature = "yaml")]
 pub(crate) use names::{asked, given, list_of};
 pub(crate) use strictness::Setting;
 use voices::{Level, near};

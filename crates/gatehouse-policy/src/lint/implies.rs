@@ -164,7 +164,7 @@ fn addresses(a: &Addresses, b: &Addresses, a_lists: &Document, b_lists: &Documen
 pub(super) fn networks<'d>(addresses: &'d Addresses, document: &'d Document) -> Option<&'d [Network]> {
     match addresses {
         Addresses::Networks(networks) => Some(networks),
-        Addresses::List(name) => match &document.lists.iter().find(|list| list.name == name.name)?.entries {
+        Addresses::List(name) => match &document.list(&name.name)?.entries {
             Entries::Networks(networks) => Some(networks),
             _ => None,
         },

@@ -132,8 +132,7 @@ fn never_leaf(leaf: &Condition, document: &Document, whole: &Whole<'_>) -> Optio
         return Some(format!("no rule gives the label {}", quoted(label)));
     }
     if let Some((named, _)) = list_of(leaf) {
-        let list = document.lists.iter().find(|list| list.name == named.name)?;
-        return never_listed(list, whole.now);
+        return never_listed(document.list(&named.name)?, whole.now);
     }
     match leaf {
         Condition::Host(host) if !document.hosts.is_empty() => {

@@ -72,6 +72,13 @@ pub(crate) struct Document {
     pub(crate) rules: Vec<Rule>,
 }
 
+impl Document {
+    /// Its list of this name.
+    pub(crate) fn list(&self, name: &str) -> Option<&List> {
+        self.lists.iter().find(|list| list.name == name)
+    }
+}
+
 /// Settings that one document's word decides.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {

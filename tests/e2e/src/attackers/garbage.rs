@@ -1,13 +1,11 @@
 //! Bytes that no client of TLS sends, the same each time.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use gatehouse_support::tls::{Authority, Hello};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// How long a connection may live on after that.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::callers::PATIENCE;
 
 /// A record of TLS, in the clear.
 ///

@@ -22,7 +22,7 @@ pub(super) fn of<'d>(
 }
 
 fn of_rule<'d>(document: &'d Document, rule: &'d Rule, vocabulary: &Vocabulary, builder: &mut Builder) -> Access<'d> {
-    let list = |name: &str| document.lists.iter().find(|list| list.name == name).map(|list| &list.entries);
+    let list = |name: &str| document.list(name).map(|list| &list.entries);
     let mut extract = Extract {
         set: &mut |entries| write_entries(entries, builder),
         list: &list,

@@ -89,7 +89,7 @@ fn until(name: &ListName, document: &Document) -> Fields {
 }
 
 fn kinds(name: &ListName, document: &Document) -> u32 {
-    match document.lists.iter().find(|list| list.name == name.name).map(|list| &list.entries) {
+    match document.list(&name.name).map(|list| &list.entries) {
         Some(Entries::Fingerprints(texts)) => {
             texts.iter().fold(0, |kinds, text| kinds | fingerprint_kind(text.as_bytes()))
         }

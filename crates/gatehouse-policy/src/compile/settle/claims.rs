@@ -112,7 +112,8 @@ impl Document {
     }
 }
 
-fn exactness(pattern: &HostPattern) -> usize {
+/// The longer the domain the more exact; most is the host itself.
+pub(crate) fn exactness(pattern: &HostPattern) -> usize {
     match pattern {
         HostPattern::Exact(_) => usize::MAX,
         HostPattern::Under(domain) => domain.len(),
